@@ -1,0 +1,2 @@
+//! genset
+fn main() {}
