@@ -1,1 +1,10 @@
-//! dialect
+//! The wire formats and what the box may know of them: pure functions from bytes to types and back.
+//!
+//! Architecture invariant: nothing here does I/O or reads a clock; times and identifiers are arguments.
+
+pub mod openai;
+pub mod sse;
+
+mod fault;
+
+pub use fault::ApiError;

@@ -1,0 +1,48 @@
+//! The error that a caller of the API reads, before a dialect gives it its shape.
+
+use serde_json::{Value, json};
+
+/// What is wrong with a request, in the words and the status of the OpenAI error shape.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// HTTP status, 400 to 599.
+    pub status: u16,
+    /// The family of the error, for example `invalid_request_error`.
+    pub kind: &'static str,
+    /// A short fixed word for programs, for example `model_not_found`.
+    pub code: &'static str,
+    /// One sentence for people: what, where, and the mend. Never text of a prompt or an answer.
+    pub message: String,
+    /// The field of the request that is to blame.
+    pub param: Option<String>,
+    /// Seconds after which a new attempt makes sense; goes into `Retry-After`.
+    pub retry_after_s: Option<u32>,
+}
+
+impl ApiError {
+    /// A request that cannot be served as it is, whatever serves it: status 400.
+    pub fn invalid(code: &'static str, param: &str, message: impl Into<String>) -> Self {
+        ApiError { param: Some(param.to_owned()), ..Self::new(400, "invalid_request_error", code, message) }
+    }
+
+    pub fn new(status: u16, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+        ApiError { status, kind, code, message: message.into(), param: None, retry_after_s: None }
+    }
+
+    /// The box cannot serve this now: status 503.
+    pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(503, "service_unavailable", code, message)
+    }
+
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// `{"error": {"message", "type", "param", "code"}}`, as the official clients expect it.
+    pub fn to_json(&self) -> Value {
+        json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
+    }
+}

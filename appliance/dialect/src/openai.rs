@@ -1,0 +1,14 @@
+//! The OpenAI dialect: chat completions as clients send them and as upstreams answer them.
+//!
+//! Source of the shapes: the public OpenAPI description of the OpenAI API, `/v1/chat/completions`.
+
+mod answer;
+mod chunk;
+mod request;
+
+pub use answer::{Extension, Usage, completion, model_list, stamp_completion};
+pub use chunk::{ChunkFacts, ChunkHead, error_chunk, finish_chunk, stamp_chunk, text_chunk, usage_chunk};
+pub use request::{ChatRequest, Message, Needs};
+
+/// The data of the event that ends a stream.
+pub const DONE: &[u8] = b"[DONE]";

@@ -1,0 +1,115 @@
+//! What is asked of the gateway, and what comes back: the types that the API's door and the portal share.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use continuity::SiteState;
+use dialect::openai::{ChatRequest, Extension, Usage};
+use futures_util::Stream;
+
+pub use inference::Lane;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The name of a key or of an account; it stands in the audit log.
+    pub who: String,
+    pub kind: CallerKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerKind {
+    Key,
+    Person,
+}
+
+/// How the answer is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// As it is made. A broken answer goes on from where it stopped, and the seam is told.
+    Stream,
+    /// Whole, from one model: a broken answer starts over before anything is shown.
+    Committed,
+}
+
+/// One request to the gateway.
+#[derive(Debug)]
+pub struct Ask {
+    pub caller: Caller,
+    pub request: ChatRequest,
+    pub lane: Lane,
+    pub mode: Mode,
+    /// Nothing of this request may leave the building.
+    pub local_only: bool,
+    /// Requests of one conversation stay where they are while the cloud comes back.
+    pub conversation: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    Cloud,
+    Local,
+}
+
+impl Route {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Route::Cloud => "cloud",
+            Route::Local => "local",
+        }
+    }
+}
+
+/// Who serves an answer, and why not the first route.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// `upstream/model` or `local/model`.
+    pub by: String,
+    pub route: Route,
+    /// A short fixed word: `first-route`, `circuit-open`, `refused`, `silent`, `local-only`, …
+    pub reason: &'static str,
+    pub site_state: SiteState,
+}
+
+impl Served {
+    /// The name of the model alone.
+    pub fn model(&self) -> &str {
+        self.by.split_once('/').map_or(self.by.as_str(), |(_, model)| model)
+    }
+
+    /// The `genset` field of the contract.
+    pub fn extension(&self, seam: Option<u64>) -> Extension {
+        Extension {
+            served_by: self.by.clone(),
+            route: self.route.as_str(),
+            reason: self.reason,
+            site_state: self.site_state.as_str(),
+            seam,
+        }
+    }
+}
+
+/// An answer that has begun: its first token is known to be there.
+pub struct Answer {
+    pub request_id: String,
+    pub served: Served,
+    pub events: Events,
+}
+
+pub type Events = Pin<Box<dyn Stream<Item = AnswerEvent> + Send>>;
+
+/// A step of an answer. Exactly one `Finished` or `Failed` ends it, and it is the last.
+#[derive(Debug, Clone)]
+pub enum AnswerEvent {
+    /// Text, and the upstream's own chunk where it came from one.
+    Delta { text: String, raw: Option<Bytes> },
+    /// From here on another model answers; so many characters were sent before.
+    Seam { served: Served, chars: u64 },
+    /// The answer is whole. `body` is the upstream's own whole answer where it sent one.
+    Finished { reason: String, usage: Usage, body: Option<Bytes> },
+    /// The answer ends here and is not whole.
+    Failed(Refusal),
+}
+
+/// Why a request is not served: a sentence for the person, a word and a status for programs.
+pub type Refusal = dialect::ApiError;

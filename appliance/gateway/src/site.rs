@@ -1,0 +1,71 @@
+//! What the box knows of itself and of the way to the cloud, as one snapshot that everybody may read.
+
+use continuity::{SiteState, Verdict};
+use serde::Serialize;
+
+/// The newest facts of the site: the band, the status page and `/api/status` show nothing else.
+#[derive(Debug, Clone, Serialize)]
+pub struct Site {
+    pub name: String,
+    pub state: SiteState,
+    /// Since when the state holds, in unix milliseconds.
+    pub since_ms: i64,
+    pub started_ms: i64,
+    pub upstreams: Vec<UpstreamView>,
+    pub locals: Vec<LocalView>,
+    pub aliases: Vec<AliasView>,
+    pub outage: Option<OutageView>,
+}
+
+/// One upstream as the box sees it.
+#[derive(Debug, Clone, Serialize)]
+pub struct UpstreamView {
+    pub name: String,
+    /// `closed`, `open` or `half-open`.
+    pub breaker: &'static str,
+    pub verdict: Option<Verdict>,
+    /// What the newest evidence says, in words; without secrets and without text of requests.
+    pub evidence: String,
+    /// Share of new conversations that it gets, 0 to 100 percent.
+    pub share_percent: u8,
+    pub last_probe_ms: Option<i64>,
+    pub since_ms: i64,
+    /// A labelled stand-in for evaluation, not a real cloud.
+    pub demo: bool,
+}
+
+/// One local model.
+#[derive(Debug, Clone, Serialize)]
+pub struct LocalView {
+    pub name: String,
+    /// `starting`, `loading`, `ready` or `failed`.
+    pub status: &'static str,
+    /// Progress of loading.
+    pub percent: Option<u8>,
+    /// One plain line: what it is, or why it failed and how to mend it.
+    pub detail: String,
+    /// Seconds since it last generated a token.
+    pub proven_age_s: Option<u64>,
+    /// A token within the last minute.
+    pub proven: bool,
+    pub in_flight: u32,
+    pub device: Option<String>,
+}
+
+/// How one alias is served.
+#[derive(Debug, Clone, Serialize)]
+pub struct AliasView {
+    pub name: String,
+    pub cloud: Vec<String>,
+    pub standby: Vec<String>,
+}
+
+/// The outage that is going on.
+#[derive(Debug, Clone, Serialize)]
+pub struct OutageView {
+    pub id: String,
+    pub started_ms: i64,
+    pub verdict: Option<Verdict>,
+    /// Answers that local models gave since it began.
+    pub served_local: u64,
+}
