@@ -1,1 +1,20 @@
-//! inference
+//! The local engine: a worker process that owns llama.cpp, and the keeper in control that keeps it alive.
+//!
+//! Control never loads a model file. It holds a [`LocalModel`], a cheap handle; the [`Keeper`] behind it
+//! starts one worker process, speaks [frames](crate::frames) with it over a socket pair, and starts it again
+//! when it dies. Answers that were running go on from the tokens already sent.
+
+mod frames;
+pub mod gguf;
+mod job;
+mod keeper;
+mod model;
+mod selftest;
+mod spec;
+pub mod worker;
+
+pub use job::{Event, FinishReason, Job, JobError, Lane, Message, Penalties, Sampling, Usage};
+pub use keeper::Keeper;
+pub use model::{Facts, Generation, LocalModel, Status};
+pub use selftest::{KnownAnswer, SelfTest, Wrong, selftest};
+pub use spec::ModelSpec;

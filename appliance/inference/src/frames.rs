@@ -1,0 +1,108 @@
+//! What control and a worker say to each other: postcard values, each after its length in four bytes.
+
+use std::io::{self, Read, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::job::{FinishReason, Job, JobError, Usage};
+use crate::model::Facts;
+
+/// The most bytes that one frame may have; a longer one is a broken peer.
+pub(crate) const MAX_FRAME_BYTES: usize = 32 << 20;
+
+/// The most bytes of text that one job may have, which leaves room in its frame for tokens already generated.
+pub(crate) const MAX_JOB_BYTES: u64 = 16 << 20;
+
+/// From control to the worker.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum ToWorker {
+    Submit(Submission),
+    Cancel { id: u64 },
+    Stop,
+}
+
+/// A job, with what an earlier worker has generated of it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Submission {
+    pub(crate) id: u64,
+    pub(crate) job: Job,
+    /// Every draw of the sampler follows from this and the token's number.
+    pub(crate) seed: u64,
+    /// Tokens generated already; all text that follows from them has been sent.
+    pub(crate) tokens: Vec<i32>,
+}
+
+/// From the worker to control.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum FromWorker {
+    Loading {
+        percent: u8,
+    },
+    LoadFailed {
+        reason: String,
+    },
+    Ready {
+        facts: Facts,
+    },
+    Refused {
+        id: u64,
+        error: JobError,
+    },
+    Started {
+        id: u64,
+        prompt_tokens: u32,
+    },
+    /// What one step of the engine gave to each answer; empty when it only read prompts.
+    Step(Vec<Progress>),
+}
+
+/// One more token of an answer, with the text that it completes: a whole frame, so that tokens and text never differ.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Progress {
+    pub(crate) id: u64,
+    /// `None` for the token that ends the model's answer.
+    pub(crate) token: Option<i32>,
+    pub(crate) text: String,
+    pub(crate) finish: Option<Finish>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Finish {
+    pub(crate) reason: FinishReason,
+    pub(crate) usage: Usage,
+}
+
+/// The body of a frame, without its length.
+pub(crate) fn encode<T: Serialize>(frame: &T) -> io::Result<Vec<u8>> {
+    postcard::to_allocvec(frame).map_err(io::Error::other)
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> io::Result<T> {
+    postcard::from_bytes(body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Writes one frame, in one call to the socket.
+pub(crate) fn write<T: Serialize>(socket: &mut impl Write, frame: &T) -> io::Result<()> {
+    let body = encode(frame)?;
+    let mut bytes = Vec::with_capacity(body.len() + 4);
+    bytes.extend_from_slice(&u32::try_from(body.len()).map_err(io::Error::other)?.to_be_bytes());
+    bytes.extend_from_slice(&body);
+    socket.write_all(&bytes)
+}
+
+/// Reads one frame; `None` at the end of the stream.
+pub(crate) fn read<T: DeserializeOwned>(socket: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match socket.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let length = u32::from_be_bytes(length) as usize;
+    if length > MAX_FRAME_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is longer than the limit"));
+    }
+    let mut body = vec![0; length];
+    socket.read_exact(&mut body)?;
+    decode(&body).map(Some)
+}

@@ -1,0 +1,164 @@
+//! What a caller asks of a local model, and what comes back.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One request for an answer. Its text never appears in `Debug`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Job {
+    pub messages: Vec<Message>,
+    /// The answer begins with this already; the model goes on from it. These bytes are not sent again.
+    pub answer_prefix: String,
+    /// The most tokens to generate, beyond the prefix.
+    pub max_tokens: u32,
+    pub sampling: Sampling,
+    /// Texts that end the answer; they are never part of it. Empty ones are ignored.
+    pub stop: Vec<String>,
+    pub lane: Lane,
+}
+
+/// One turn of the conversation, in the words of the model's own template: `system`, `user`, `assistant`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Message {
+    pub role: String,
+    pub content: String,
+}
+
+/// How the next token is chosen. `Default` is the plain choice: always the likeliest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// 0 chooses the likeliest token.
+    pub temperature: f32,
+    /// Keeps the likeliest tokens that together reach this probability; 1 keeps all.
+    pub top_p: f32,
+    /// Keeps this many of the likeliest tokens; 0 keeps all.
+    pub top_k: u32,
+    /// Drops tokens less likely than this share of the likeliest; 0 drops none.
+    pub min_p: f32,
+    /// The same seed gives the same draws; `None` draws one when the job is taken.
+    pub seed: Option<u64>,
+    pub penalties: Penalties,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Sampling {
+            temperature: 0.0,
+            top_p: 1.0,
+            top_k: 0,
+            min_p: 0.0,
+            seed: None,
+            penalties: Penalties::default(),
+        }
+    }
+}
+
+/// What makes tokens of the answer so far less likely to come again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Penalties {
+    /// Taken once from a token that has been said; 0 is off.
+    pub presence: f32,
+    /// Taken for each time that a token has been said; 0 is off.
+    pub frequency: f32,
+    /// Divides the weight of a token that has been said; 1 is off.
+    pub repeat: f32,
+}
+
+impl Default for Penalties {
+    fn default() -> Self {
+        Penalties { presence: 0.0, frequency: 0.0, repeat: 1.0 }
+    }
+}
+
+/// Who goes first when the sequences are scarce; the order of the variants is the order of service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Lane {
+    Clinical,
+    #[default]
+    Interactive,
+    Batch,
+}
+
+/// A step of an answer. Exactly one `Started` comes first; `Finished` or an error ends it.
+#[derive(Clone, PartialEq)]
+pub enum Event {
+    Started {
+        prompt_tokens: u32,
+    },
+    /// Whole characters only, and never a part of a stop string.
+    Text(String),
+    Finished {
+        reason: FinishReason,
+        usage: Usage,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FinishReason {
+    /// The model ended its answer, or a stop string did.
+    Stop,
+    /// `max_tokens` were generated, or the context is full.
+    Length,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// The prompt, with the answer's prefix where there was one.
+    pub prompt_tokens: u32,
+    pub completion_tokens: u32,
+}
+
+/// Why there is no (whole) answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum JobError {
+    #[error("the model is not ready: {0}")]
+    Unready(String),
+    #[error("the model's queue is full: {position} requests are before this one")]
+    QueueFull { position: u32 },
+    #[error("the conversation has {tokens} tokens, more than the {limit} that the model can hold")]
+    ContextTooLong { tokens: u32, limit: u32 },
+    #[error("the conversation has {bytes} bytes, more than the {limit} that one request may have")]
+    TooLarge { bytes: u64, limit: u64 },
+    #[error("the model's chat template refuses the conversation: {0}")]
+    BadTemplate(String),
+    #[error("the model's process died again and again while answering")]
+    WorkerLost,
+    #[error("the model could not compute an answer")]
+    Internal,
+}
+
+impl Job {
+    /// The bytes of all its texts together.
+    pub(crate) fn text_bytes(&self) -> u64 {
+        let messages = self.messages.iter().map(|message| message.role.len() + message.content.len());
+        let stops = self.stop.iter().map(String::len);
+        (messages.chain(stops).sum::<usize>() + self.answer_prefix.len()) as u64
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("messages", &self.messages.len())
+            .field("max_tokens", &self.max_tokens)
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({}, {} bytes)", self.role, self.content.len())
+    }
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Started { prompt_tokens } => write!(f, "Started({prompt_tokens} tokens)"),
+            Event::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Event::Finished { reason, usage } => write!(f, "Finished({reason:?}, {usage:?})"),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The handle that the rest of the box holds of a local model.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::frames;
+use crate::job::{Event, Job, JobError};
+use crate::keeper::Keeper;
+use crate::spec::ModelSpec;
+
+/// A local model, as a cheap handle; its [`Keeper`] does the work.
+#[derive(Clone)]
+pub struct LocalModel {
+    name: Arc<str>,
+    capacity: u32,
+    status: watch::Receiver<Status>,
+    orders: mpsc::UnboundedSender<Order>,
+    counters: Arc<Counters>,
+}
+
+/// How a local model is.
+///
+/// ```text
+///            worker started          weights in
+/// Starting ───────────────▶ Loading ────────────▶ Ready ──┐
+///    ▲                         │                          │ worker died: restarted at once
+///    │ retry_at                ▼ unusable file            │
+///    └────────────────────── Failed                       │
+///    ▲────────────────────────────────────────────────────┘
+/// ```
+#[derive(Debug, Clone)]
+pub enum Status {
+    Starting,
+    Loading {
+        percent: u8,
+    },
+    /// The weights are in and at least one real token has been generated, the last one at `proven_at`.
+    Ready {
+        facts: Facts,
+        proven_at: Instant,
+    },
+    /// One plain line: what is wrong, where, and how to mend it; and when it is tried again.
+    Failed {
+        reason: String,
+        retry_at: Instant,
+    },
+}
+
+/// What the model's file and the engine say of the model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    pub architecture: String,
+    pub quantisation: String,
+    pub parameters: u64,
+    pub size_bytes: u64,
+    pub layers: u32,
+    /// Tokens of context that the model was trained on.
+    pub context_train: u32,
+    /// Tokens that one conversation may have here, its answer included.
+    pub context_limit: u32,
+    pub device: String,
+}
+
+/// What the handle asks of the keeper.
+pub(crate) enum Order {
+    Submit { id: u64, job: Box<Job>, events: mpsc::UnboundedSender<Result<Event, JobError>> },
+    Cancel { id: u64 },
+}
+
+/// Plain numbers that the handle and the keeper share.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) next_id: AtomicU64,
+    pub(crate) in_flight: AtomicU32,
+    pub(crate) restarts: AtomicU64,
+    pub(crate) tokens: AtomicU64,
+    /// The worker's process id, 0 while there is none.
+    pub(crate) pid: AtomicU32,
+}
+
+impl LocalModel {
+    /// Makes the handle and the keeper of one model; nothing runs until [`Keeper::run`] does.
+    pub fn new(spec: ModelSpec) -> (LocalModel, Keeper) {
+        let (status_sender, status) = watch::channel(Status::Starting);
+        let (orders, orders_receiver) = mpsc::unbounded_channel();
+        let counters = Arc::new(Counters::default());
+        let model = LocalModel {
+            name: spec.name.as_str().into(),
+            capacity: spec.sequences.saturating_add(spec.queue_limit),
+            status,
+            orders,
+            counters: counters.clone(),
+        };
+        (model, Keeper::new(spec, status_sender, orders_receiver, counters))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Asks for an answer. A refusal comes as the stream's only item; dropping the stream cancels the job.
+    ///
+    /// While a worker that was ready is being restarted, jobs wait for it.
+    pub fn generate(&self, job: Job) -> Generation {
+        let (sender, events) = mpsc::unbounded_channel();
+        let id = self.counters.next_id.fetch_add(1, Ordering::Relaxed);
+        let before = self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
+        let generation = Generation {
+            id,
+            events,
+            orders: self.orders.clone(),
+            counters: self.counters.clone(),
+            over: false,
+        };
+        if let Err(refusal) = self.admit(&job, before) {
+            let _ = sender.send(Err(refusal));
+            return generation;
+        }
+        // A keeper that has ended drops the order, and with it the sender: the stream then says so.
+        let _ = self.orders.send(Order::Submit { id, job: Box::new(job), events: sender });
+        generation
+    }
+
+    /// Requests that are waiting or running.
+    pub fn in_flight(&self) -> u32 {
+        self.counters.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// How many times the worker process has been started again.
+    pub fn restarts(&self) -> u64 {
+        self.counters.restarts.load(Ordering::Relaxed)
+    }
+
+    pub fn tokens_generated(&self) -> u64 {
+        self.counters.tokens.load(Ordering::Relaxed)
+    }
+
+    pub fn worker_pid(&self) -> Option<u32> {
+        Some(self.counters.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
+    }
+
+    fn admit(&self, job: &Job, before: u32) -> Result<(), JobError> {
+        if before >= self.capacity {
+            return Err(JobError::QueueFull { position: before });
+        }
+        let bytes = job.text_bytes();
+        let limit = frames::MAX_JOB_BYTES;
+        if bytes > limit { Err(JobError::TooLarge { bytes, limit }) } else { Ok(()) }
+    }
+}
+
+/// The answer as it comes: a stream of events that ends after `Finished` or after an error.
+///
+/// What the client has not read yet is kept here whole: an answer is bounded by its `max_tokens`.
+pub struct Generation {
+    id: u64,
+    events: mpsc::UnboundedReceiver<Result<Event, JobError>>,
+    orders: mpsc::UnboundedSender<Order>,
+    counters: Arc<Counters>,
+    over: bool,
+}
+
+impl Generation {
+    fn end(&mut self) {
+        self.over = true;
+        self.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Stream for Generation {
+    type Item = Result<Event, JobError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let next = match std::task::ready!(self.events.poll_recv(cx)) {
+            Some(next) => next,
+            None => Err(JobError::Unready("its keeper has stopped".into())),
+        };
+        if matches!(next, Err(_) | Ok(Event::Finished { .. })) {
+            self.end();
+        }
+        Poll::Ready(Some(next))
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        if !self.over {
+            self.end();
+            let _ = self.orders.send(Order::Cancel { id: self.id });
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Which model to keep, with what room, and the program that runs it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All that the keeper needs to know of one local model.
+#[derive(Debug, Clone)]
+pub struct ModelSpec {
+    pub name: String,
+    pub file: PathBuf,
+    /// Tokens that all running answers hold together, prompts included.
+    pub context_cells: u32,
+    /// Answers that run at the same time, 256 at most.
+    pub sequences: u32,
+    /// CPU threads of the engine; `None` takes one per core.
+    pub threads: Option<u32>,
+    /// Requests that may wait for a sequence.
+    pub queue_limit: u32,
+    /// The index of the device in [`worker::devices`](crate::worker::devices); `None` takes every GPU, else the CPU.
+    pub device: Option<u32>,
+    /// How old the last real token may grow before the keeper asks for another.
+    pub proof_interval: Duration,
+    /// The program that becomes the worker process.
+    pub program: PathBuf,
+    /// What stands before the worker's own arguments on its command line.
+    pub program_args: Vec<OsString>,
+}
+
+impl ModelSpec {
+    /// The defaults, with `program worker …` as the worker's command line.
+    pub fn new(name: impl Into<String>, file: impl Into<PathBuf>, program: impl Into<PathBuf>) -> ModelSpec {
+        ModelSpec {
+            name: name.into(),
+            file: file.into(),
+            context_cells: 8192,
+            sequences: 16,
+            threads: None,
+            queue_limit: 256,
+            device: None,
+            proof_interval: Duration::from_secs(30),
+            program: program.into(),
+            program_args: vec!["worker".into()],
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The worker's command line: written by the keeper, read by the worker.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use crate::spec::ModelSpec;
+
+/// What a worker process is told at its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerOptions {
+    pub model: PathBuf,
+    /// Cells of the context, shared by all sequences.
+    pub context: u32,
+    pub sequences: u32,
+    pub threads: Option<u32>,
+    /// The index of one device in [`devices`](super::devices).
+    pub device: Option<u32>,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum OptionsError {
+    #[error("`{0}` is no argument of a worker")]
+    Unknown(String),
+    #[error("`{0}` needs a value")]
+    NoValue(String),
+    #[error("`{0}` needs a whole number")]
+    NoNumber(String),
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+}
+
+impl WorkerOptions {
+    /// Reads `--model FILE --context N --sequences N [--threads N] [--device N]`.
+    ///
+    /// # Errors
+    /// The argument that is unknown, missing or no number.
+    pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<WorkerOptions, OptionsError> {
+        let (mut model, mut context, mut sequences, mut threads, mut device) = (None, None, None, None, None);
+        let mut args = args.into_iter();
+        while let Some(name) = args.next() {
+            let name = name.to_string_lossy().into_owned();
+            let mut value = || args.next().ok_or(OptionsError::NoValue(name.clone()));
+            match name.as_str() {
+                "--model" => model = Some(PathBuf::from(value()?)),
+                "--context" => context = Some(number(&name, &value()?)?),
+                "--sequences" => sequences = Some(number(&name, &value()?)?),
+                "--threads" => threads = Some(number(&name, &value()?)?),
+                "--device" => device = Some(number(&name, &value()?)?),
+                _ => return Err(OptionsError::Unknown(name)),
+            }
+        }
+        Ok(WorkerOptions {
+            model: model.ok_or(OptionsError::Missing("--model"))?,
+            context: context.ok_or(OptionsError::Missing("--context"))?,
+            sequences: sequences.ok_or(OptionsError::Missing("--sequences"))?,
+            threads,
+            device,
+        })
+    }
+
+    pub(crate) fn to_args(&self) -> Vec<OsString> {
+        let mut args = vec!["--model".into(), self.model.clone().into_os_string()];
+        let numbers = [
+            ("--context", Some(self.context)),
+            ("--sequences", Some(self.sequences)),
+            ("--threads", self.threads),
+            ("--device", self.device),
+        ];
+        for (name, value) in numbers {
+            if let Some(value) = value {
+                args.push(name.into());
+                args.push(value.to_string().into());
+            }
+        }
+        args
+    }
+}
+
+impl From<&ModelSpec> for WorkerOptions {
+    fn from(spec: &ModelSpec) -> WorkerOptions {
+        WorkerOptions {
+            model: spec.file.clone(),
+            context: spec.context_cells,
+            sequences: spec.sequences,
+            threads: spec.threads,
+            device: spec.device,
+        }
+    }
+}
+
+fn number(name: &str, value: &OsStr) -> Result<u32, OptionsError> {
+    value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| OptionsError::NoNumber(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_keeper_writes_the_worker_reads() {
+        let options = WorkerOptions {
+            model: "/models/a b.gguf".into(),
+            context: 4096,
+            sequences: 8,
+            threads: Some(2),
+            device: None,
+        };
+        assert_eq!(WorkerOptions::from_args(options.to_args()), Ok(options));
+    }
+
+    #[test]
+    fn a_wrong_argument_is_named() {
+        let read = |args: &[&str]| WorkerOptions::from_args(args.iter().map(OsString::from));
+        assert_eq!(read(&["--modle"]), Err(OptionsError::Unknown("--modle".into())));
+        assert_eq!(read(&["--context", "many"]), Err(OptionsError::NoNumber("--context".into())));
+        assert_eq!(read(&["--model", "a"]), Err(OptionsError::Missing("--context")));
+    }
+}
