@@ -1,1 +1,92 @@
-//! store
+//! The box's memory: accounts and keys, the audit log, and the portal's conversations, in three SQLite files.
+//!
+//! | file | holds | when an answer means "on disk" |
+//! | --- | --- | --- |
+//! | `core.db` | accounts, sessions, API keys, settings, the setup code | WAL, synchronous FULL: yes |
+//! | `audit.db` | append only, hash-chained: who asked, what served it, what happened | WAL, synchronous FULL: yes |
+//! | `work.db` | conversations and outages | WAL, synchronous NORMAL: safe from a crash of the box; a power cut may take the last seconds |
+//!
+//! One thread writes all three and commits what has queued up together ([`writer`]). Readers have their own
+//! connections and never wait for it. A second process (the command line) may open the same folder at any
+//! time: what it writes is seen by the next read here.
+//!
+//! Architecture invariant: nothing here prints, logs or formats a secret or a person's text.
+
+mod access;
+mod audit;
+mod core;
+mod file;
+mod names;
+mod open_error;
+mod password;
+mod readers;
+mod secret;
+mod store_error;
+mod work;
+mod writer;
+
+use std::path::Path;
+
+pub use access::{Denied, Right, Role, Subject, authorize};
+pub use audit::{Audit, Entry, EventRow, OutcomeRow, Record, RequestRow, Verified, VerifyError, verify_file};
+pub use core::{Account, AccountError, ApiKey, Core, KeyError, KeyRecord, Session, SetupError, SignInError};
+pub use names::BadName;
+pub use open_error::OpenError;
+pub use password::BadPassword;
+pub use secret::Secret;
+pub use store_error::StoreError;
+pub use work::{Conversation, Message, NewMessage, Outage, Work};
+pub use writer::Receipt;
+
+use file::{Folder, StoreFile};
+use readers::Readers;
+use writer::{Connections, Writer};
+
+/// Handles on the three files. A clone is cheap and means the same store.
+#[derive(Clone)]
+pub struct Store {
+    pub core: Core,
+    pub audit: Audit,
+    pub work: Work,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens the files in `dir`, making what is missing, checks each one, and brings older ones up to date.
+    ///
+    /// Takes a lock on the folder while it works, so that two processes never migrate at once.
+    ///
+    /// # Errors
+    /// One line that names the path and the mend; nothing has been changed in a file that is refused.
+    pub fn open(dir: &Path) -> Result<Store, OpenError> {
+        let folder = Folder::claim(dir)?;
+        let audit = folder.open(StoreFile::Audit)?;
+        let core = folder.open(StoreFile::Core)?;
+        let work = folder.open(StoreFile::Work)?;
+        folder.sync()?;
+        let writer = Writer::start(Connections { audit, core, work })
+            .map_err(|source| OpenError::Thread { dir: dir.to_owned(), source })?;
+        let readers = |file: StoreFile| Readers::new(file, dir.join(file.name()));
+        Ok(Store {
+            core: Core::new(writer.clone(), readers(StoreFile::Core)),
+            audit: Audit::new(writer.clone(), readers(StoreFile::Audit)),
+            work: Work::new(writer.clone(), readers(StoreFile::Work)),
+            writer,
+        })
+    }
+
+    /// Writes what is queued, then closes the files. Later writes are refused with [`StoreError::Closed`].
+    ///
+    /// Dropping every handle does the same without waiting for it.
+    pub async fn close(&self) {
+        self.core.close_readers();
+        self.audit.close_readers();
+        self.work.close_readers();
+        self.writer.close().await;
+    }
+}
+
+/// The wall clock, unix milliseconds.
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

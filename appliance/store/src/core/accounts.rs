@@ -1,0 +1,122 @@
+//! The people who may sign in.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::Core;
+use crate::names::checked_name;
+use crate::{BadName, BadPassword, Role, Secret, StoreError, now_ms, password};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Account {
+    pub id: i64,
+    pub name: String,
+    pub role: Role,
+    /// Unix milliseconds.
+    pub created_ms: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    #[error(transparent)]
+    BadName(#[from] BadName),
+    #[error(transparent)]
+    BadPassword(#[from] BadPassword),
+    #[error("people sign in as owner or staff; a service has a key instead")]
+    NotForPeople,
+    #[error("there is an account with this name already")]
+    NameTaken,
+    #[error("there is no account with this name")]
+    Unknown,
+    #[error("this is the last owner; make another owner first")]
+    LastOwner,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Core {
+    pub async fn create_account(
+        &self,
+        name: &str,
+        password: Secret,
+        role: Role,
+    ) -> Result<Account, AccountError> {
+        if role == Role::Service {
+            return Err(AccountError::NotForPeople);
+        }
+        let name = checked_name(name)?;
+        password::check(&password)?;
+        let hash = self.0.hashing.hash(password).await;
+        let created = self.write(move |core| {
+            if find(core, &name)?.is_some() { Ok(None) } else { insert(core, &name, role, &hash).map(Some) }
+        });
+        created.await?.ok_or(AccountError::NameTaken)
+    }
+
+    /// All accounts, by name.
+    pub fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        self.read(|core| {
+            let mut query =
+                core.prepare_cached("SELECT id, name, role, created_ms FROM accounts ORDER BY name")?;
+            query.query_map([], account)?.collect()
+        })
+    }
+
+    /// Sets a new password and ends every session of the account.
+    pub async fn set_password(&self, name: &str, password: Secret) -> Result<(), AccountError> {
+        password::check(&password)?;
+        let hash = self.0.hashing.hash(password).await;
+        let name = name.trim().to_owned();
+        let changed = self.write(move |core| {
+            let Some((account, _)) = find(core, &name)? else { return Ok(false) };
+            core.execute("UPDATE accounts SET password_hash = ?2 WHERE id = ?1", params![account.id, hash])?;
+            core.execute("DELETE FROM sessions WHERE account = ?1", [account.id])?;
+            Ok(true)
+        });
+        if changed.await? { Ok(()) } else { Err(AccountError::Unknown) }
+    }
+
+    /// Removes the account and ends its sessions; the last owner stays.
+    pub async fn remove_account(&self, name: &str) -> Result<(), AccountError> {
+        let name = name.trim().to_owned();
+        let removed = self.write(move |core| {
+            let Some((account, _)) = find(core, &name)? else { return Ok(Err(AccountError::Unknown)) };
+            let others: i64 = core.query_row(
+                "SELECT count(*) FROM accounts WHERE role = 'owner' AND id <> ?1",
+                [account.id],
+                |row| row.get(0),
+            )?;
+            if account.role == Role::Owner && others == 0 {
+                return Ok(Err(AccountError::LastOwner));
+            }
+            core.execute("DELETE FROM accounts WHERE id = ?1", [account.id])?;
+            Ok(Ok(()))
+        });
+        removed.await?
+    }
+}
+
+/// The account of this name, letters of either case alike, with its password hash.
+pub(super) fn find(core: &Connection, name: &str) -> rusqlite::Result<Option<(Account, String)>> {
+    core.prepare_cached("SELECT id, name, role, created_ms, password_hash FROM accounts WHERE name = ?1")?
+        .query_row([name], |row| Ok((account(row)?, row.get(4)?)))
+        .optional()
+}
+
+pub(super) fn insert(core: &Connection, name: &str, role: Role, hash: &str) -> rusqlite::Result<Account> {
+    let created_ms = now_ms();
+    core.execute(
+        "INSERT INTO accounts (name, role, password_hash, created_ms) VALUES (?1, ?2, ?3, ?4)",
+        params![name, role, hash, created_ms],
+    )?;
+    Ok(Account { id: core.last_insert_rowid(), name: name.to_owned(), role, created_ms })
+}
+
+pub(super) fn none_exists(core: &Connection) -> rusqlite::Result<bool> {
+    core.query_row("SELECT NOT EXISTS (SELECT 1 FROM accounts)", [], |row| row.get(0))
+}
+
+/// Reads the columns id, name, role, `created_ms`, in this order.
+pub(super) fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    Ok(Account { id: row.get(0)?, name: row.get(1)?, role: row.get(2)?, created_ms: row.get(3)? })
+}

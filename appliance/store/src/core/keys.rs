@@ -1,0 +1,118 @@
+//! The keys of programs.
+
+use rusqlite::{OptionalExtension, params};
+use serde::Serialize;
+
+use super::{Core, NOTE_USE_EVERY_MS};
+use crate::names::checked_name;
+use crate::secret::digest;
+use crate::{BadName, Secret, StoreError, now_ms};
+
+const PREFIX: &str = "gsk_";
+
+/// A key that is valid now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ApiKey {
+    pub id: i64,
+    pub name: String,
+}
+
+/// What is kept of a key, revoked ones included. Times are unix milliseconds; the last use is known to the minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyRecord {
+    pub id: i64,
+    pub name: String,
+    pub created_ms: i64,
+    pub last_used_ms: Option<i64>,
+    pub revoked_ms: Option<i64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error(transparent)]
+    BadName(#[from] BadName),
+    #[error("there is a key with this name already; revoke it or choose another name")]
+    NameTaken,
+    #[error("there is no valid key with this name")]
+    Unknown,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Core {
+    /// Makes a key and shows it this once; the store keeps only its hash.
+    pub async fn create_key(&self, name: &str) -> Result<Secret, KeyError> {
+        let name = checked_name(name)?;
+        let secret = Secret::random(PREFIX);
+        let hash = secret.digest();
+        let created = self.write(move |core| {
+            core.execute(
+                "INSERT INTO api_keys (name, secret_hash, created_ms) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) WHERE revoked_ms IS NULL DO NOTHING",
+                params![name, hash, now_ms()],
+            )
+        });
+        if created.await? == 1 { Ok(secret) } else { Err(KeyError::NameTaken) }
+    }
+
+    /// Which key this is; `None` when it is unknown or revoked. For the hot path: it reads the file itself
+    /// through SQLite's page cache, in microseconds, so a key that another process revokes is dead at once.
+    pub fn key(&self, secret: &str) -> Result<Option<ApiKey>, StoreError> {
+        if !secret.starts_with(PREFIX) {
+            return Ok(None);
+        }
+        let hash = digest(secret);
+        let found = self.read(|core| {
+            core.prepare_cached(
+                "SELECT id, name, coalesce(last_used_ms, 0) FROM api_keys
+                 WHERE secret_hash = ?1 AND revoked_ms IS NULL",
+            )?
+            .query_row([hash], |row| Ok((ApiKey { id: row.get(0)?, name: row.get(1)? }, row.get(2)?)))
+            .optional()
+        })?;
+        Ok(found.map(|(key, last_used_ms)| {
+            self.note_use(key.id, last_used_ms, now_ms());
+            key
+        }))
+    }
+
+    /// Nobody waits for the note, and it may be lost when the queue is full.
+    fn note_use(&self, id: i64, last_used_ms: i64, now_ms: i64) {
+        if now_ms - last_used_ms >= NOTE_USE_EVERY_MS {
+            drop(self.write(move |core| {
+                core.execute("UPDATE api_keys SET last_used_ms = ?2 WHERE id = ?1", [id, now_ms])
+            }));
+        }
+    }
+
+    /// The next lookup, in any process, no longer finds the key.
+    pub async fn revoke_key(&self, name: &str) -> Result<(), KeyError> {
+        let name = name.trim().to_owned();
+        let revoked = self.write(move |core| {
+            core.execute(
+                "UPDATE api_keys SET revoked_ms = ?2 WHERE name = ?1 AND revoked_ms IS NULL",
+                params![name, now_ms()],
+            )
+        });
+        if revoked.await? == 1 { Ok(()) } else { Err(KeyError::Unknown) }
+    }
+
+    /// All keys that ever were, the oldest first.
+    pub fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.read(|core| {
+            let mut query = core.prepare_cached(
+                "SELECT id, name, created_ms, last_used_ms, revoked_ms FROM api_keys ORDER BY id",
+            )?;
+            let record = |row: &rusqlite::Row<'_>| {
+                Ok(KeyRecord {
+                    id: row.get(0)?,
+                    name: row.get(1)?,
+                    created_ms: row.get(2)?,
+                    last_used_ms: row.get(3)?,
+                    revoked_ms: row.get(4)?,
+                })
+            };
+            query.query_map([], record)?.collect()
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! Opening one database file: who may read it, how it syncs, that it is whole, and its schema's version.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, set_permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::OpenError;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreFile {
+    Audit,
+    Core,
+    Work,
+}
+
+impl StoreFile {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            StoreFile::Audit => "audit.db",
+            StoreFile::Core => "core.db",
+            StoreFile::Work => "work.db",
+        }
+    }
+
+    /// In WAL mode FULL puts every commit on disk before it returns; NORMAL only keeps the file consistent.
+    fn synchronous(self) -> &'static str {
+        match self {
+            StoreFile::Audit | StoreFile::Core => "FULL",
+            StoreFile::Work => "NORMAL",
+        }
+    }
+
+    /// One script per schema version, in order; a script that has been released is never edited.
+    fn migrations(self) -> &'static [&'static str] {
+        match self {
+            StoreFile::Audit => &[include_str!("schema/audit.1.sql")],
+            StoreFile::Core => &[include_str!("schema/core.1.sql")],
+            StoreFile::Work => &[include_str!("schema/work.1.sql")],
+        }
+    }
+}
+
+/// The data folder, locked against other processes that open the store, until dropped.
+pub(crate) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    pub(crate) fn claim(path: &Path) -> Result<Folder, OpenError> {
+        let claim = || {
+            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+            restrict(path, 0o700)?;
+            private_file(&path.join("store.lock"))?;
+            let lock = File::open(path.join("store.lock"))?;
+            lock.lock()?;
+            Ok(lock)
+        };
+        let lock = claim().map_err(OpenError::folder(path))?;
+        Ok(Folder { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Opens a file for writing: checked, and at the newest version of its schema.
+    pub(crate) fn open(&self, file: StoreFile) -> Result<Connection, OpenError> {
+        let path = self.path.join(file.name());
+        private_file(&path).map_err(OpenError::folder(&path))?;
+        let mut connection = connect(&path, file).map_err(OpenError::file(&path))?;
+        // The order matters: the check comes before the first change, which the switch to WAL is.
+        check(&connection, &path)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(OpenError::file(&path))?;
+        migrate(&mut connection, &path, file.migrations())?;
+        Ok(connection)
+    }
+
+    /// Makes the names of new files as durable as their contents.
+    pub(crate) fn sync(&self) -> Result<(), OpenError> {
+        sync_folder(&self.path).map_err(OpenError::folder(&self.path))
+    }
+}
+
+/// A connection with the settings that every connection has.
+pub(crate) fn connect(path: &Path, file: StoreFile) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.execute_batch(&format!(
+        "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON; PRAGMA synchronous = {};",
+        file.synchronous()
+    ))?;
+    Ok(connection)
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let finding: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(OpenError::file(path))?;
+    if finding == "ok" { Ok(()) } else { Err(OpenError::Damaged { path: path.to_owned(), finding }) }
+}
+
+fn migrate(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(), OpenError> {
+    let found = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(OpenError::file(path))?;
+    if found > steps.len() {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: steps.len() });
+    }
+    if (1..steps.len()).contains(&found) {
+        snapshot(connection, path, found)?;
+    }
+    for (version, step) in steps.iter().enumerate().skip(found) {
+        take_step(connection, step, version + 1).map_err(|source| OpenError::Migration {
+            path: path.to_owned(),
+            from: version,
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+fn take_step(connection: &mut Connection, script: &str, version: usize) -> rusqlite::Result<()> {
+    let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    step.execute_batch(script)?;
+    step.pragma_update(None, "user_version", version)?;
+    step.commit()
+}
+
+/// Keeps the file as the older genset left it, so that the older one can be installed again.
+///
+/// A snapshot that was cut off by a crash has the name of a partial one and is made again.
+fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<(), OpenError> {
+    let kept = path.with_extension(format!("v{version}.db"));
+    let partial = path.with_extension(format!("v{version}.partial"));
+    let failed = || OpenError::folder(&partial);
+    match std::fs::remove_file(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed()(error)),
+        _ => private_file(&partial).map_err(failed())?,
+    }
+    connection
+        .execute("VACUUM INTO ?1", [partial.to_string_lossy()])
+        .map_err(|source| OpenError::Migration { path: path.to_owned(), from: version, source })?;
+    File::open(&partial)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| std::fs::rename(&partial, &kept))
+        .and_then(|()| sync_folder(path.parent().unwrap_or(Path::new("."))))
+        .map_err(failed())
+}
+
+/// Makes the file before SQLite does, so that it is private from its first byte; SQLite gives the WAL and its
+/// index the same mode.
+///
+/// A file that is there is never opened here: closing it would drop every lock that SQLite holds on it in this
+/// process (POSIX locks belong to the process and the file).
+fn private_file(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => restrict(path, 0o600),
+        made => made.map(drop),
+    }
+}
+
+fn restrict(path: &Path, mode: u32) -> io::Result<()> {
+    let found = std::fs::metadata(path)?.permissions().mode() & 0o777;
+    if found == mode { Ok(()) } else { set_permissions(path, Permissions::from_mode(mode)) }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

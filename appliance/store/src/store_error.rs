@@ -1,0 +1,17 @@
+//! Why a read or a write failed.
+
+use std::sync::Arc;
+
+/// A failure of the store itself, not of what was asked. Clones, because one commit answers many callers.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Comes at once: the disk is slower than the work that arrives.
+    #[error("too many writes are waiting for the disk")]
+    QueueFull,
+    #[error("the store is closed")]
+    Closed,
+    #[error("{file} could not be read")]
+    Read { file: &'static str, source: Arc<rusqlite::Error> },
+    #[error("{file} could not be written")]
+    Write { file: &'static str, source: Arc<rusqlite::Error> },
+}
