@@ -1,0 +1,1 @@
+//! The box as a whole, against a cloud that fails.

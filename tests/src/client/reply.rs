@@ -1,0 +1,65 @@
+//! A whole answer.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use hyper::body::Incoming;
+use serde_json::Value;
+
+/// A whole answer: status, headers, body.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Reply {
+    pub(super) async fn read(response: Response<Incoming>) -> Reply {
+        let (parts, body) = response.into_parts();
+        let body = super::collect(body).await.expect("a body that was begun is sent whole");
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON; null if it is none.
+    pub fn json(&self) -> Value {
+        super::json(&self.body)
+    }
+
+    /// What the answer says: the content of its first choice.
+    pub fn said(&self) -> String {
+        self.json()["choices"][0]["message"]["content"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// A header's value; empty where there is none.
+    pub fn header(&self, name: &str) -> String {
+        self.headers
+            .get(name)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// `cloud` or `local`, from the header.
+    pub fn route(&self) -> String {
+        self.header("x-genset-route")
+    }
+
+    /// `upstream/model` or `local/model`, from the header.
+    pub fn served_by(&self) -> String {
+        self.header("x-genset-served-by")
+    }
+
+    /// The code of an error in the OpenAI shape.
+    pub fn error_code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The sentence of an error in the OpenAI shape.
+    pub fn error_message(&self) -> String {
+        self.json()["error"]["message"].as_str().unwrap_or_default().to_owned()
+    }
+}

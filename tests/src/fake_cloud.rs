@@ -1,0 +1,286 @@
+//! A cloud upstream in the OpenAI dialect that fails on command, on real sockets.
+//!
+//! It runs on a runtime of its own, so its verbs are plain functions and it goes on while a test blocks.
+
+mod answer;
+mod control;
+mod line;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Authority, places};
+use line::Door;
+
+/// The key that the fake cloud accepts.
+pub const KEY: &str = "fake-cloud-key";
+/// A model that it lists.
+pub const MODEL: &str = "large";
+
+/// How the fake cloud behaves towards requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) enum Mood {
+    #[default]
+    Well,
+    /// The listener is closed.
+    Refusing,
+    Silent,
+    Resetting,
+    Failing,
+    CuttingStreams {
+        after: usize,
+    },
+    Throttling {
+        retry_after: Duration,
+    },
+    RejectingKey,
+    SlowFirstToken(Duration),
+    Html,
+}
+
+/// What the answers look like.
+#[derive(Debug, Clone)]
+pub(crate) struct Speech {
+    /// Said instead of the usual answer, word for word.
+    pub(crate) text: Option<String>,
+    /// The pause before each piece of a stream.
+    pub(crate) pace: Duration,
+}
+
+/// A request as the fake cloud saw it, without its key.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// When, since the fake cloud was started.
+    pub at: Duration,
+    pub method: String,
+    pub path: String,
+    /// Names in lower case; `authorization` is left out.
+    pub headers: Vec<(String, String)>,
+    /// The body as JSON; null if it was none.
+    pub body: Value,
+    /// The request carried the right key.
+    pub authorized: bool,
+    /// `HTTP/1.1` or `HTTP/2.0`.
+    pub version: String,
+}
+
+pub(crate) struct Shared {
+    mood: watch::Sender<Mood>,
+    speech: Mutex<Speech>,
+    seen: Mutex<Vec<Seen>>,
+    connections: AtomicUsize,
+    /// Cancelled to reset all connections, then replaced.
+    cut: Mutex<CancellationToken>,
+    started: Instant,
+    name: String,
+}
+
+/// The cloud. Dropping it closes everything.
+pub struct FakeCloud {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    authority: Option<(Authority, PathBuf)>,
+    doors: mpsc::UnboundedSender<Door>,
+    runtime: Option<Runtime>,
+    _folder: tempfile::TempDir,
+}
+
+impl FakeCloud {
+    /// A fake cloud on plain HTTP, up and well.
+    pub fn start() -> FakeCloud {
+        FakeCloud::launch("cloud", None)
+    }
+
+    /// A second, unrelated one; its answers begin with `name`.
+    pub fn named(name: &str) -> FakeCloud {
+        FakeCloud::launch(name, None)
+    }
+
+    /// A fake cloud on TLS with HTTP/2, under an authority of its own.
+    pub fn with_tls() -> FakeCloud {
+        FakeCloud::launch("cloud", Some(Authority::new()))
+    }
+
+    fn launch(name: &str, authority: Option<Authority>) -> FakeCloud {
+        let address = places::free_address();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let tls = authority.as_ref().map(|authority| authority.server(address.ip()));
+        let authority = authority.map(|authority| {
+            let file = folder.path().join("fake-cloud-ca.pem");
+            std::fs::write(&file, authority.pem()).expect("the temporary folder takes a file");
+            (authority, file)
+        });
+        let shared = Arc::new(Shared {
+            mood: watch::channel(Mood::Well).0,
+            speech: Mutex::new(Speech { text: None, pace: Duration::from_millis(5) }),
+            seen: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            cut: Mutex::default(),
+            started: Instant::now(),
+            name: name.to_owned(),
+        });
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (doors, orders) = mpsc::unbounded_channel();
+        let listener = {
+            let _entered = runtime.enter();
+            line::listen(address).expect("the port was free a moment ago")
+        };
+        runtime.spawn(line::serve(shared.clone(), listener, tls, orders));
+        FakeCloud { shared, address, authority, doors, runtime: Some(runtime), _folder: folder }
+    }
+
+    /// What goes into an upstream's `base_url`.
+    pub fn base_url(&self) -> String {
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/v1", self.address)
+    }
+
+    /// The authority's certificate, where the fake cloud speaks TLS.
+    pub fn ca_file(&self) -> Option<&PathBuf> {
+        self.authority.as_ref().map(|(_, file)| file)
+    }
+
+    /// Closes the listener and resets all connections: clients are refused from here on.
+    pub fn refuse(&self) {
+        self.shared.mood.send_replace(Mood::Refusing);
+        self.door(Door::close);
+        self.shared.cut_all();
+    }
+
+    /// Accepts connections and requests, and never answers; running streams stall.
+    pub fn go_silent(&self) {
+        self.change(Mood::Silent);
+    }
+
+    /// Resets each connection on its next request, before any header.
+    pub fn reset(&self) {
+        self.change(Mood::Resetting);
+    }
+
+    /// Answers every request with 500.
+    pub fn answer_500(&self) {
+        self.change(Mood::Failing);
+    }
+
+    /// Resets running and new streams after `after` pieces of text. Whole answers are reset too.
+    pub fn cut_streams(&self, after: usize) {
+        self.change(Mood::CuttingStreams { after });
+    }
+
+    /// Answers 429 with a `retry-after` header, in whole seconds.
+    pub fn throttle(&self, retry_after: Duration) {
+        self.change(Mood::Throttling { retry_after });
+    }
+
+    /// Answers 401 to the right key too.
+    pub fn reject_key(&self) {
+        self.change(Mood::RejectingKey);
+    }
+
+    /// Waits before the first token; comments and an empty chunk come at once, as from a cloud that queues.
+    pub fn slow_first_token(&self, wait: Duration) {
+        self.change(Mood::SlowFirstToken(wait));
+    }
+
+    /// Answers everything with a page, as a captive portal does.
+    pub fn speak_html(&self) {
+        self.change(Mood::Html);
+    }
+
+    /// Back to well. Requests that hang in silence are reset.
+    pub fn restore(&self) {
+        self.change(Mood::Well);
+    }
+
+    /// From here on every answer is `text`, word for word.
+    pub fn say(&self, text: &str) {
+        lock(&self.shared.speech).text = Some(text.to_owned());
+    }
+
+    /// The pause before each piece of a stream; 5 ms at the start.
+    pub fn pace(&self, pause: Duration) {
+        lock(&self.shared.speech).pace = pause;
+    }
+
+    /// Every request seen so far, in order.
+    pub fn seen(&self) -> Vec<Seen> {
+        lock(&self.shared.seen).clone()
+    }
+
+    /// The chat requests among them.
+    pub fn chats(&self) -> Vec<Seen> {
+        self.seen().into_iter().filter(|seen| seen.path.ends_with("/chat/completions")).collect()
+    }
+
+    /// The requests for the model list among them.
+    pub fn probes(&self) -> Vec<Seen> {
+        self.seen().into_iter().filter(|seen| seen.path.ends_with("/models")).collect()
+    }
+
+    /// Connections accepted so far; refused ones leave no trace here.
+    pub fn attempts(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Serves the verbs over HTTP until the process ends, for tests in other languages.
+    pub fn serve_control(self, listener: std::net::TcpListener) {
+        control::serve(self, listener);
+    }
+
+    /// Changes the mood and makes the line agree with it.
+    fn change(&self, mood: Mood) {
+        match self.shared.mood.send_replace(mood) {
+            Mood::Refusing => self.door(Door::open),
+            Mood::Silent => self.shared.cut_all(),
+            _ => {}
+        }
+    }
+
+    /// Sends an order to the listener's task and waits until it is done.
+    fn door(&self, order: fn(std::sync::mpsc::Sender<()>) -> Door) {
+        let (done, wait) = std::sync::mpsc::channel();
+        self.doors.send(order(done)).expect("the fake cloud runs");
+        wait.recv_timeout(Duration::from_secs(10)).expect("the fake cloud's listener obeys");
+    }
+}
+
+impl Drop for FakeCloud {
+    fn drop(&mut self) {
+        self.shared.cut_all();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Shared {
+    fn cut_all(&self) {
+        std::mem::take(&mut *lock(&self.cut)).cancel();
+    }
+
+    /// A token by which one connection is reset, alone or with all others.
+    fn line_token(&self) -> CancellationToken {
+        lock(&self.cut).child_token()
+    }
+
+    fn record(&self, seen: Seen) {
+        lock(&self.seen).push(seen);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no holder of this lock panics")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! The real box as a child process, with its own data folder, a fake cloud and the pilot light.
+
+mod config;
+mod process;
+
+pub use config::Builder;
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::client::{Client, Door, Sent};
+use crate::places;
+use process::Process;
+
+/// A box starts, stops and changes its mind within this, or the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running box. Dropping it stops it and asserts that no process and no secret is left behind.
+pub struct TestAppliance {
+    folder: TempDir,
+    http: std::net::SocketAddr,
+    https: Option<std::net::SocketAddr>,
+    marker: String,
+    process: Option<Process>,
+    key: String,
+    sent: Sent,
+}
+
+impl TestAppliance {
+    /// A box that waits to be described.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A box whose alias `assistant` goes to `cloud`, with the pilot light as its standby.
+    pub async fn with_cloud(cloud: &crate::FakeCloud) -> TestAppliance {
+        TestAppliance::builder().cloud(cloud).start().await
+    }
+
+    /// A client with an API key.
+    pub fn client(&self) -> Client {
+        self.anonymous().with_key(&self.key)
+    }
+
+    /// A client that gives no key.
+    pub fn anonymous(&self) -> Client {
+        Client::new(Door::Http(self.http), self.sent.clone())
+    }
+
+    /// A client with an API key, over HTTPS with the box's own authority.
+    pub fn https_client(&self) -> Client {
+        let address = self.https.expect("the test asked for an HTTPS listener");
+        Client::new(Door::Https(address, self.data_dir().join("tls/ca.pem")), self.sent.clone())
+            .with_key(&self.key)
+    }
+
+    /// The API key of [`TestAppliance::client`].
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The plain listener, `http://address:port`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// The data folder of the box.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The configuration file of the box.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("genset.toml")
+    }
+
+    /// Runs `genset ARGUMENTS --config FILE` to its end.
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        process::cli(&self.config_file(), arguments, &self.marker)
+    }
+
+    /// What the box has logged so far, on both of its outputs.
+    pub fn log(&self) -> String {
+        process::log(self.folder.path())
+    }
+
+    /// `/api/status` as JSON.
+    pub async fn status(&self) -> Value {
+        self.client().get("/api/status").await.json()
+    }
+
+    /// The site state, as the contract writes it.
+    pub async fn site_state(&self) -> String {
+        self.status().await["state"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until the site state is `wanted`, and says how long that took.
+    pub async fn until_state(&self, wanted: &str) -> Duration {
+        let started = Instant::now();
+        loop {
+            let state = self.site_state().await;
+            if state == wanted {
+                return started.elapsed();
+            }
+            assert!(started.elapsed() < PATIENCE, "the site state stays {state}, {wanted} was expected");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Process ids of the running workers.
+    pub fn workers(&self) -> Vec<u32> {
+        process::marked(&self.marker)
+            .into_iter()
+            .filter(|found| found.is_worker())
+            .map(|found| found.pid)
+            .collect()
+    }
+
+    /// Kills every worker with SIGKILL and says how many there were.
+    pub fn kill_worker(&self) -> usize {
+        let workers = self.workers();
+        for worker in &workers {
+            process::signal(*worker, rustix::process::Signal::KILL);
+        }
+        workers.len()
+    }
+
+    /// Sends SIGTERM and returns at once.
+    pub fn terminate(&self) {
+        self.process.as_ref().expect("the box runs").terminate();
+    }
+
+    /// Stops the box with SIGTERM; it must end with 0 and leave no process behind.
+    pub async fn stop(&mut self) {
+        self.terminate();
+        self.stopped().await;
+    }
+
+    /// Waits for the end of a box that was told to stop; it must end with 0 and leave no process behind.
+    pub async fn stopped(&mut self) {
+        let mut process = self.process.take().expect("the box runs");
+        let code = process.wait(PATIENCE).await;
+        assert_eq!(code, Some(0), "the box ends with 0 after SIGTERM; its log:\n{}", self.log());
+        self.assert_nothing_runs();
+    }
+
+    /// Starts the box again after [`TestAppliance::stop`], with the same data.
+    pub async fn start_again(&mut self) {
+        assert!(self.process.is_none(), "the box was stopped before");
+        self.process = Some(Process::start(self.folder.path(), &self.config_file(), &self.marker));
+        self.ready().await;
+    }
+
+    /// Waits until the box says that it can do its work.
+    async fn ready(&mut self) {
+        let started = Instant::now();
+        loop {
+            if let Some(code) = self.process.as_mut().and_then(Process::ended) {
+                panic!("the box ended with {code} instead of getting ready; its log:\n{}", self.log());
+            }
+            if tokio::net::TcpStream::connect(self.http).await.is_ok()
+                && self.anonymous().get("/readyz").await.status.is_success()
+            {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "the box does not get ready; its log:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn assert_nothing_runs(&self) {
+        let left = process::gone(&self.marker, Duration::from_secs(5));
+        assert!(left.is_empty(), "processes of the box outlive it: {left:?}");
+    }
+
+    /// No prompt that was sent, and no key, may stand in the logs.
+    fn assert_logs_are_clean(&self) {
+        let log = self.log();
+        assert!(self.key.is_empty() || !log.contains(&self.key), "the API key is in the log");
+        let sent = self.sent.lock().unwrap();
+        for text in sent.iter().filter(|text| text.chars().count() >= 8) {
+            assert!(!log.contains(text.as_str()), "a prompt is in the log: {text}");
+        }
+    }
+}
+
+impl Drop for TestAppliance {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.end(PATIENCE);
+        }
+        if std::thread::panicking() {
+            eprintln!("the box's log:\n{}", self.log());
+            process::kill_all(&self.marker);
+            return;
+        }
+        self.assert_nothing_runs();
+        self.assert_logs_are_clean();
+    }
+}
+
+/// The repository's root.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in the repository")
+}
+
+/// The binary under test: `GENSET_BIN`, or `genset` beside the test's own executable.
+pub fn genset_binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("GENSET_BIN") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("a test has an executable");
+    let beside =
+        test.parent().and_then(Path::parent).expect("a test lies in target/PROFILE/deps").join("genset");
+    assert!(beside.exists(), "{} is missing: cargo build -p appliance, or set GENSET_BIN", beside.display());
+    beside
+}
+
+/// A question that the pilot light knows by heart, and its answer.
+#[derive(Debug, Clone)]
+pub struct Known {
+    pub question: String,
+    pub answer: String,
+}
+
+/// All that the pilot light knows by heart.
+pub fn known_answers() -> Vec<Known> {
+    let file = repository().join("provisioning/pilot-light/known-answers.json");
+    let text = std::fs::read_to_string(&file).expect("the pilot light's known answers are in the repository");
+    let list: Vec<Value> = serde_json::from_str(&text).expect("the known answers are a JSON list");
+    let field =
+        |entry: &Value, name: &str| entry[name].as_str().expect("question and answer are texts").to_owned();
+    list.iter()
+        .map(|entry| Known { question: field(entry, "question"), answer: field(entry, "answer") })
+        .collect()
+}
+
+/// The longest known answer in English, or in Korean.
+pub fn known_answer(korean: bool) -> Known {
+    let is_korean = |text: &str| text.chars().any(|char| ('가'..='힣').contains(&char));
+    let fits = |known: &Known| is_korean(&known.question) == korean && is_korean(&known.answer) == korean;
+    let longest = known_answers().into_iter().filter(fits).max_by_key(|known| known.answer.chars().count());
+    longest.expect("the pilot light knows answers in both languages")
+}
+
+/// A new nonce for a question; the fake cloud repeats it.
+pub fn nonce() -> String {
+    places::nonce()
+}

@@ -1,0 +1,176 @@
+//! Describes a box: which clouds, which aliases, how impatient.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use super::{Process, TestAppliance, repository};
+use crate::client::Sent;
+use crate::{FakeCloud, fake_cloud, places};
+
+/// How a test's box treats each upstream: the defaults of the product, in a hurry.
+const TUNING: &str = "\
+probe_interval_ms = 200
+probe_deadline_ms = 400
+connect_timeout_ms = 1000
+first_token_timeout_ms = 1500
+between_tokens_timeout_ms = 1000
+whole_answer_timeout_ms = 30000
+";
+const BREAKER: &str =
+    "open_first_ms = 300\nopen_max_ms = 600\nhalf_open_max_age_ms = 2000\nopen_jitter = 0.0\n";
+const FAILBACK: &str = "first_step_ms = 300\nsecond_step_ms = 300\nhold_down_first_ms = 400\n";
+
+struct Upstream {
+    name: String,
+    base_url: String,
+    ca_file: Option<String>,
+    tuning: String,
+}
+
+/// A box that is not started yet.
+pub struct Builder {
+    upstreams: Vec<Upstream>,
+    https: bool,
+    pilot_light: String,
+    extra: String,
+    breaker: String,
+    environment: Vec<(String, String)>,
+}
+
+impl Builder {
+    pub(super) fn new() -> Builder {
+        let pilot_light =
+            repository().join("provisioning/pilot-light/pilot-light.gguf").display().to_string();
+        Builder {
+            upstreams: Vec::new(),
+            https: false,
+            pilot_light,
+            extra: String::new(),
+            breaker: BREAKER.to_owned(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// The upstream `cloud`.
+    pub fn cloud(self, cloud: &FakeCloud) -> Builder {
+        self.upstream("cloud", cloud)
+    }
+
+    /// One more upstream; the alias `assistant` tries them in order.
+    pub fn upstream(mut self, name: &str, cloud: &FakeCloud) -> Builder {
+        self.upstreams.push(Upstream {
+            name: name.to_owned(),
+            base_url: cloud.base_url(),
+            ca_file: cloud.ca_file().map(|file| file.display().to_string()),
+            tuning: TUNING.to_owned(),
+        });
+        self
+    }
+
+    /// Another value for one of the newest upstream's own keys.
+    pub fn tune(mut self, key: &str, value: u64) -> Builder {
+        let upstream = self.upstreams.last_mut().expect("an upstream was given before");
+        let kept =
+            upstream.tuning.lines().filter(|line| !line.starts_with(key)).collect::<Vec<_>>().join("\n");
+        upstream.tuning = format!("{kept}\n{key} = {value}\n");
+        self
+    }
+
+    /// Other thresholds for the breakers of all upstreams.
+    pub fn breaker(mut self, lines: &str) -> Builder {
+        lines.clone_into(&mut self.breaker);
+        self
+    }
+
+    /// An HTTPS listener beside the plain one.
+    pub fn https(mut self) -> Builder {
+        self.https = true;
+        self
+    }
+
+    /// Another file for the local model.
+    pub fn model_file(mut self, path: &std::path::Path) -> Builder {
+        self.pilot_light = path.display().to_string();
+        self
+    }
+
+    /// More lines at the end of the configuration.
+    pub fn extra(mut self, lines: &str) -> Builder {
+        self.extra.push_str(lines);
+        self
+    }
+
+    /// A variable of the box's environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Builder {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Writes the configuration, starts the box, waits until it is ready and makes a key.
+    pub async fn start(self) -> TestAppliance {
+        let mut appliance = self.launch();
+        appliance.ready().await;
+        let created = appliance.cli(&["key", "create", "test-client"]);
+        assert!(created.status.success(), "key create fails: {}", String::from_utf8_lossy(&created.stderr));
+        let printed = String::from_utf8(created.stdout).expect("a key is text");
+        let key = printed.trim().to_owned();
+        assert!(
+            !key.is_empty() && !key.contains(char::is_whitespace),
+            "the key stands alone on standard output"
+        );
+        appliance.key = key;
+        appliance
+    }
+
+    /// Writes the configuration and starts the box, which may not get ready.
+    pub fn launch(self) -> TestAppliance {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let http = places::free_address();
+        let https = self.https.then(places::free_address);
+        let config = folder.path().join("genset.toml");
+        std::fs::create_dir(folder.path().join("keys")).expect("the folder is new");
+        std::fs::write(folder.path().join("keys/cloud"), format!("{}\n", fake_cloud::KEY)).expect("writable");
+        std::fs::write(&config, self.text(folder.path(), http, https)).expect("writable");
+        let marker = places::nonce();
+        let process = Process::start_with(folder.path(), &config, &marker, &self.environment);
+        TestAppliance {
+            folder,
+            http,
+            https,
+            marker,
+            process: Some(process),
+            key: String::new(),
+            sent: Sent::default(),
+        }
+    }
+
+    /// The configuration as TOML.
+    fn text(&self, folder: &std::path::Path, http: SocketAddr, https: Option<SocketAddr>) -> String {
+        let data = folder.join("data").display().to_string();
+        let mut text =
+            format!("[site]\nname = \"Test Hospital\"\ndata_dir = {data:?}\n\n[listen]\nhttp = \"{http}\"\n");
+        if let Some(https) = https {
+            writeln!(text, "https = \"{https}\"").unwrap();
+        }
+        let key = folder.join("keys/cloud").display().to_string();
+        for Upstream { name, base_url, ca_file, tuning } in &self.upstreams {
+            writeln!(text, "\n[[upstream]]\nname = {name:?}\ndialect = \"openai\"\nbase_url = {base_url:?}")
+                .unwrap();
+            writeln!(text, "api_key_file = {key:?}").unwrap();
+            if let Some(ca_file) = ca_file {
+                writeln!(text, "ca_file = {ca_file:?}").unwrap();
+            }
+            writeln!(text, "{tuning}\n[upstream.breaker]\n{}\n[upstream.failback]\n{FAILBACK}", self.breaker)
+                .unwrap();
+        }
+        writeln!(text, "\n[[local]]\nname = \"pilot-light\"\nfile = {:?}", self.pilot_light).unwrap();
+        let cloud: Vec<_> =
+            self.upstreams.iter().map(|upstream| format!("{}/large", upstream.name)).collect();
+        writeln!(text, "\n[[alias]]\nname = \"assistant\"\ncloud = {cloud:?}\nstandby = [\"pilot-light\"]")
+            .unwrap();
+        writeln!(text, "\n[[alias]]\nname = \"local-only\"\ncloud = []\nstandby = [\"pilot-light\"]")
+            .unwrap();
+        text.push_str(&self.extra);
+        text
+    }
+}
