@@ -1,0 +1,1 @@
+//! Tables and random sequences for the breaker.

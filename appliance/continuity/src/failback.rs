@@ -1,0 +1,149 @@
+//! The way back to an upstream after a reset: a hold-down for one that flaps, then a growing share of conversations.
+
+use std::time::{Duration, Instant};
+
+/// The failback of one upstream. A new one is full: nothing was lost yet.
+///
+/// ```text
+///                          lost
+///     ┌──────────────┬────────────────┬────────────────┐
+///     ▼              │                │                │
+/// ┌──────┐ back  ┌───┴───────┐    ┌───┴──┐         ┌───┴──┐
+/// │ LOST ├──────▶│ HOLD-DOWN ├───▶│ RAMP ├────────▶│ FULL │
+/// │  0 % │       │    0 %    │    │ 10 % │  time   │ 100 %│
+/// └──────┘       └───────────┘    │ 50 % │         └──────┘
+///                 none after      └──────┘
+///                 the first trip
+/// ```
+#[derive(Debug, Clone)]
+pub struct Failback {
+    steps: FailbackSteps,
+    standing: Standing,
+    /// When the upstream was lost within the flap memory, oldest first.
+    trips: Vec<Instant>,
+}
+
+/// How an upstream's share grows after a reset, and how long one that flaps is held down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailbackSteps {
+    /// From the smallest share to the largest; after the last one the upstream has everything.
+    pub ramp: Vec<RampStep>,
+    /// How long a trip counts against its upstream.
+    pub flap_memory: Duration,
+    /// The hold-down after the second trip within the flap memory; each further one doubles it.
+    pub hold_down_first: Duration,
+    pub hold_down_max: Duration,
+}
+
+/// A share of the new conversations, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RampStep {
+    pub percent: u8,
+    pub lasts: Duration,
+}
+
+/// Where an upstream is on its way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Lost,
+    HoldDown { until: Instant },
+    Ramp { percent: u8, until: Instant },
+    Full,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Standing {
+    NeverLost,
+    Lost,
+    /// Reset, and held down until `ramp_from`.
+    Back {
+        ramp_from: Instant,
+    },
+}
+
+/// More trips than this make no difference: the hold-down has long been at its longest.
+const TRIPS_KEPT: usize = 16;
+
+impl Default for FailbackSteps {
+    fn default() -> Self {
+        FailbackSteps {
+            ramp: vec![
+                RampStep { percent: 10, lasts: Duration::from_secs(10) },
+                RampStep { percent: 50, lasts: Duration::from_secs(20) },
+            ],
+            flap_memory: Duration::from_secs(60 * 60),
+            hold_down_first: Duration::from_secs(15),
+            hold_down_max: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+impl Failback {
+    pub fn new(mut steps: FailbackSteps) -> Self {
+        // A share that shrank along the ramp would send a conversation away again that it had admitted.
+        steps.ramp.sort_by_key(|step| step.percent);
+        Failback { steps, standing: Standing::NeverLost, trips: Vec::new() }
+    }
+
+    /// The breaker tripped. While it is lost already this changes nothing: a failed trial is no new flap.
+    pub fn lost(&mut self, now: Instant) {
+        if matches!(self.standing, Standing::Lost) {
+            return;
+        }
+        self.standing = Standing::Lost;
+        self.trips.retain(|trip| now.saturating_duration_since(*trip) < self.steps.flap_memory);
+        if self.trips.len() == TRIPS_KEPT {
+            self.trips.remove(0);
+        }
+        self.trips.push(now);
+    }
+
+    /// The breaker was reset. Nothing changes for an upstream that was not lost.
+    pub fn back(&mut self, now: Instant) {
+        if matches!(self.standing, Standing::Lost) {
+            self.standing = Standing::Back { ramp_from: now + self.hold_down() };
+        }
+    }
+
+    /// The share of new conversations that may go to the upstream, from 0 to 100.
+    pub fn share_percent(&self, now: Instant) -> u8 {
+        match self.phase(now) {
+            Phase::Lost | Phase::HoldDown { .. } => 0,
+            Phase::Ramp { percent, .. } => percent,
+            Phase::Full => 100,
+        }
+    }
+
+    /// Whether a conversation may go to the upstream. `conversation_draw` is drawn once per conversation, so that
+    /// one which was admitted stays admitted while the share grows.
+    pub fn admits(&self, now: Instant, conversation_draw: u64) -> bool {
+        conversation_draw % 100 < u64::from(self.share_percent(now))
+    }
+
+    pub fn phase(&self, now: Instant) -> Phase {
+        let ramp_from = match self.standing {
+            Standing::NeverLost => return Phase::Full,
+            Standing::Lost => return Phase::Lost,
+            Standing::Back { ramp_from } => ramp_from,
+        };
+        if now < ramp_from {
+            return Phase::HoldDown { until: ramp_from };
+        }
+        let mut until = ramp_from;
+        for step in &self.steps.ramp {
+            until += step.lasts;
+            if now < until {
+                return Phase::Ramp { percent: step.percent.min(100), until };
+            }
+        }
+        Phase::Full
+    }
+
+    fn hold_down(&self) -> Duration {
+        let Some(doublings) = self.trips.len().checked_sub(2) else { return Duration::ZERO };
+        self.steps.hold_down_first.saturating_mul(1 << doublings).min(self.steps.hold_down_max)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! What is wrong with the way to the cloud, for staff in a sentence and for administrators with an action.
+
+mod words;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What is wrong with the way to one upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    LinkDown,
+    DnsDown,
+    InternetDown,
+    /// A captive portal or a TLS inspection answers in the upstream's place.
+    Intercepted,
+    UpstreamDown,
+    ModelWithdrawn,
+    KeyRejected,
+    QuotaExhausted,
+    Throttled,
+    Slow,
+}
+
+/// The languages of the portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Language {
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    #[serde(rename = "ko")]
+    Korean,
+}
+
+/// What one look at an upstream showed, and what else answered around the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evidence {
+    pub sign: Sign,
+    /// Whether the box's network interface to the outside has a carrier. Where that can't be known, say true.
+    pub link_is_up: bool,
+    /// All upstreams, this one among them.
+    pub upstreams: Asked,
+    /// Hosts that are no upstream, some of them by address, so that they don't hang on DNS.
+    pub witnesses: Asked,
+}
+
+/// How many were asked, and how many of them did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    pub asked: u32,
+    pub failing: u32,
+}
+
+/// The one thing that a request or a probe ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    Answered,
+    /// No route to the network or the host.
+    NoRoute,
+    DnsFailed,
+    Refused,
+    Reset,
+    TlsFailed,
+    /// Connecting, or the first byte, ran into its deadline.
+    Silent,
+    /// HTML, or another kind of page, in place of JSON.
+    NotJson,
+    /// JSON that is not the dialect's, or an answer that breaks off.
+    Malformed,
+    /// The upstream's list, or its 404, says that the model is no longer there.
+    ModelMissing,
+    /// A 429 or 403 whose body says that the quota or the credit is used up.
+    QuotaSpent,
+    /// Answers come, later than the deadlines that the box keeps for them.
+    Slow,
+    /// Any other answer, by its HTTP status.
+    Status(u16),
+}
+
+/// The verdict on an upstream; none when it answers, or when the fault is in what it was asked.
+pub fn diagnose(evidence: &Evidence) -> Option<Verdict> {
+    match evidence.sign {
+        Sign::Answered => None,
+        Sign::TlsFailed | Sign::NotJson => Some(Verdict::Intercepted),
+        Sign::Malformed => Some(Verdict::UpstreamDown),
+        Sign::ModelMissing => Some(Verdict::ModelWithdrawn),
+        Sign::QuotaSpent => Some(Verdict::QuotaExhausted),
+        Sign::Slow => Some(Verdict::Slow),
+        Sign::Status(status) => of_status(status),
+        Sign::NoRoute | Sign::DnsFailed | Sign::Refused | Sign::Reset | Sign::Silent => {
+            Some(of_transport(evidence))
+        }
+    }
+}
+
+/// Nothing came through: the widest cause that the evidence supports.
+fn of_transport(evidence: &Evidence) -> Verdict {
+    let dns_failed = evidence.sign == Sign::DnsFailed;
+    if !evidence.link_is_up || evidence.sign == Sign::NoRoute {
+        Verdict::LinkDown
+    } else if evidence.nothing_answers() && !(dns_failed && evidence.witnesses.asked == 0) {
+        Verdict::InternetDown
+    } else if dns_failed {
+        Verdict::DnsDown
+    } else {
+        Verdict::UpstreamDown
+    }
+}
+
+/// An upstream's API never redirects and never asks for a network login; captive portals and proxies do.
+fn of_status(status: u16) -> Option<Verdict> {
+    match status {
+        300..=399 | 407 | 511 => Some(Verdict::Intercepted),
+        401 | 403 => Some(Verdict::KeyRejected),
+        402 => Some(Verdict::QuotaExhausted),
+        408 => Some(Verdict::Slow),
+        410 => Some(Verdict::ModelWithdrawn),
+        429 => Some(Verdict::Throttled),
+        500.. => Some(Verdict::UpstreamDown),
+        _ => None,
+    }
+}
+
+impl Evidence {
+    /// One upstream alone is no proof that the internet is down: it takes a second host that does not answer.
+    fn nothing_answers(&self) -> bool {
+        let all_failing = self.upstreams.all_failing() && self.witnesses.all_failing();
+        all_failing && self.upstreams.failing.saturating_add(self.witnesses.failing) >= 2
+    }
+}
+
+impl Asked {
+    fn all_failing(self) -> bool {
+        self.failing >= self.asked
+    }
+}
+
+impl Verdict {
+    pub const ALL: [Verdict; 10] = [
+        Verdict::LinkDown,
+        Verdict::DnsDown,
+        Verdict::InternetDown,
+        Verdict::Intercepted,
+        Verdict::UpstreamDown,
+        Verdict::ModelWithdrawn,
+        Verdict::KeyRejected,
+        Verdict::QuotaExhausted,
+        Verdict::Throttled,
+        Verdict::Slow,
+    ];
+
+    /// The word of metrics, records and `/api/status`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::LinkDown => "link-down",
+            Verdict::DnsDown => "dns-down",
+            Verdict::InternetDown => "internet-down",
+            Verdict::Intercepted => "intercepted",
+            Verdict::UpstreamDown => "upstream-down",
+            Verdict::ModelWithdrawn => "model-withdrawn",
+            Verdict::KeyRejected => "key-rejected",
+            Verdict::QuotaExhausted => "quota-exhausted",
+            Verdict::Throttled => "throttled",
+            Verdict::Slow => "slow",
+        }
+    }
+
+    /// One calm sentence on what is wrong, for anyone. It names no upstream, and does not say who answers now: the
+    /// site state does.
+    pub fn sentence_for_staff(self, language: Language) -> &'static str {
+        match language {
+            Language::English => words::english_for_staff(self),
+            Language::Korean => words::korean_for_staff(self),
+        }
+    }
+
+    /// What an administrator can check or do, or that nothing is to be done.
+    pub fn action_for_administrator(self, language: Language) -> &'static str {
+        match language {
+            Language::English => words::english_for_administrator(self),
+            Language::Korean => words::korean_for_administrator(self),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;
