@@ -25,6 +25,9 @@ mod shared_fate;
 mod site;
 mod verdict;
 
+#[cfg(test)]
+mod xorshift;
+
 pub use breaker::{Breaker, Cause, Flip, State, StateKind, Trip};
 pub use failback::{Failback, FailbackSteps, Phase, RampStep};
 pub use outcome::{Failure, Outcome};

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Sees the failures that look like a lost way out, hard or silent, of all upstreams, and tells when two unrelated
-/// upstreams failed at once. Then waiting for each breaker's own count would only fail more requests.
+/// Tells when two unrelated upstreams failed in the transport at once.
+///
+/// It sees the failures that look like a lost way out, hard or silent, of all upstreams. When two come together,
+/// waiting for each breaker's own count would only fail more requests.
 #[derive(Debug, Clone)]
 pub struct SharedFate {
     within: Duration,

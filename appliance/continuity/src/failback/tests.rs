@@ -1,1 +1,186 @@
-//! Time lines of one upstream.
+//! Time lines of one upstream: lost and back, and its share from then on.
+
+use super::*;
+use crate::xorshift::Xorshift;
+
+#[allow(clippy::disallowed_methods, reason = "one arbitrary origin; no test reads the clock again")]
+fn origin() -> Instant {
+    Instant::now()
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+#[derive(Clone, Copy)]
+enum Event {
+    Lost,
+    Back,
+    /// Nothing happens; the share is this.
+    Share(u8),
+}
+
+use Event::{Back, Lost, Share};
+
+fn check(name: &str, table: &[(u64, Event)]) {
+    let origin = origin();
+    let mut failback = Failback::new(FailbackSteps::default());
+    for &(second, event) in table {
+        let now = origin + seconds(second);
+        match event {
+            Lost => failback.lost(now),
+            Back => failback.back(now),
+            Share(expected) => assert_eq!(failback.share_percent(now), expected, "{name}, at {second} s"),
+        }
+    }
+}
+
+#[test]
+fn the_cloud_comes_back_in_three_steps() {
+    check(
+        "first trip",
+        &[
+            (0, Share(100)),
+            (0, Lost),
+            (0, Share(0)),
+            (50, Share(0)),
+            (60, Back),
+            (60, Share(10)),
+            (69, Share(10)),
+            (70, Share(50)),
+            (89, Share(50)),
+            (90, Share(100)),
+            (1_000_000, Share(100)),
+        ],
+    );
+}
+
+#[test]
+fn an_upstream_that_flaps_is_held_down_first() {
+    check(
+        "second and third trip within the hour",
+        &[
+            (0, Lost),
+            (10, Back),
+            (20, Lost),
+            (30, Back),
+            (44, Share(0)),
+            (45, Share(10)),
+            (50, Lost),
+            (60, Back),
+            (89, Share(0)),
+            (90, Share(10)),
+            (100, Share(50)),
+            (120, Share(100)),
+        ],
+    );
+    check(
+        "second trip after the hour",
+        &[(0, Lost), (10, Back), (3_600, Lost), (3_610, Back), (3_610, Share(10))],
+    );
+    check(
+        "lost again in the hold-down",
+        &[(0, Lost), (1, Back), (2, Lost), (3, Back), (4, Lost), (5, Back), (34, Share(0)), (35, Share(10))],
+    );
+}
+
+#[test]
+fn being_lost_twice_is_one_flap_and_being_back_twice_one_ramp() {
+    check("lost", &[(0, Lost), (5, Lost), (9, Lost), (10, Back), (10, Share(10))]);
+    check("back", &[(0, Back), (0, Share(100)), (1, Lost), (2, Back), (11, Back), (12, Share(50))]);
+}
+
+#[test]
+fn the_hold_down_doubles_up_to_fifteen_minutes() {
+    let mut now = origin();
+    let mut failback = Failback::new(FailbackSteps::default());
+    let mut hold_downs = Vec::new();
+    for _ in 0..40 {
+        now += seconds(1);
+        failback.lost(now);
+        failback.back(now);
+        hold_downs.push(match failback.phase(now) {
+            Phase::HoldDown { until } => until.duration_since(now).as_secs(),
+            _ => 0,
+        });
+    }
+    assert_eq!(hold_downs[..9], [0, 15, 30, 60, 120, 240, 480, 900, 900]);
+    assert!(hold_downs[9..].iter().all(|&hold_down| hold_down == 900));
+}
+
+#[test]
+fn the_phase_says_until_when() {
+    let origin = origin();
+    let mut failback = Failback::new(FailbackSteps::default());
+    assert_eq!(failback.phase(origin), Phase::Full);
+    failback.lost(origin);
+    assert_eq!(failback.phase(origin), Phase::Lost);
+    failback.back(origin);
+    assert_eq!(failback.phase(origin), Phase::Ramp { percent: 10, until: origin + seconds(10) });
+    failback.lost(origin + seconds(1));
+    failback.back(origin + seconds(2));
+    assert_eq!(failback.phase(origin + seconds(3)), Phase::HoldDown { until: origin + seconds(17) });
+    assert_eq!(
+        failback.phase(origin + seconds(27)),
+        Phase::Ramp { percent: 50, until: origin + seconds(47) }
+    );
+    assert_eq!(failback.phase(origin + seconds(47)), Phase::Full);
+}
+
+#[test]
+fn the_share_is_the_share_of_the_draws_that_are_admitted() {
+    let origin = origin();
+    let mut failback = Failback::new(FailbackSteps::default());
+    failback.lost(origin);
+    failback.back(origin);
+    let mut random = Xorshift::new(1);
+    let draws: Vec<u64> = (0..10_000).map(|_| random.draw()).collect();
+    for (second, percent) in [(0, 10), (10, 50), (30, 100)] {
+        let now = origin + seconds(second);
+        let admitted = draws.iter().filter(|&&draw| failback.admits(now, draw)).count();
+        assert!(admitted.abs_diff(percent * 100) < 200, "{admitted} of 10,000 at {percent} %");
+    }
+}
+
+/// Random steps, even ones that shrink or pass 100 %.
+fn random_steps(random: &mut Xorshift) -> FailbackSteps {
+    let ramp = (0..random.below(5))
+        .map(|_| RampStep { percent: random.below(256) as u8, lasts: seconds(random.below(60)) })
+        .collect();
+    FailbackSteps { ramp, ..FailbackSteps::default() }
+}
+
+#[test]
+fn no_random_time_line_breaks_an_invariant() {
+    let origin = origin();
+    for seed in 0..10_000 {
+        let mut random = Xorshift::new(seed);
+        let mut failback = Failback::new(random_steps(&mut random));
+        let conversation = random.draw();
+        let (mut now, mut share, mut is_admitted) = (origin, 100, true);
+        for _ in 0..100 {
+            let longest = [2, 30, 600][random.below(3) as usize];
+            now += seconds(random.below(longest));
+            match random.below(10) {
+                0 => {
+                    failback.lost(now);
+                    (share, is_admitted) = (0, false);
+                    assert_eq!(failback.share_percent(now), 0, "seed {seed}");
+                }
+                1 => failback.back(now),
+                _ => {}
+            }
+            if let Phase::HoldDown { until } = failback.phase(now) {
+                assert!(until.duration_since(now) <= seconds(15 * 60), "seed {seed}: held down for too long");
+            }
+            let newer = failback.share_percent(now);
+            assert!(
+                (share..=100).contains(&newer),
+                "seed {seed}: from {share} % to {newer} % without a loss"
+            );
+            let is_still_admitted = failback.admits(now, conversation);
+            assert!(is_still_admitted || !is_admitted, "seed {seed}: sent away again");
+            (share, is_admitted) = (newer, is_still_admitted);
+        }
+    }
+}

@@ -1,1 +1,127 @@
 //! Evidence in, verdict out; and the words.
+
+use super::*;
+
+const ALONE: Asked = Asked { asked: 1, failing: 1 };
+const ONE_OF_TWO: Asked = Asked { asked: 2, failing: 1 };
+const ALL_OF_TWO: Asked = Asked { asked: 2, failing: 2 };
+const NONE_OF_THREE: Asked = Asked { asked: 3, failing: 0 };
+const ALL_OF_THREE: Asked = Asked { asked: 3, failing: 3 };
+const NOBODY: Asked = Asked { asked: 0, failing: 0 };
+
+fn verdict(sign: Sign, upstreams: Asked, witnesses: Asked) -> Option<Verdict> {
+    diagnose(&Evidence { sign, link_is_up: true, upstreams, witnesses })
+}
+
+#[test]
+fn what_answered_besides_says_how_wide_a_transport_failure_is() {
+    let table = [
+        (Sign::Refused, ALONE, NONE_OF_THREE, Verdict::UpstreamDown),
+        (Sign::Reset, ALONE, NONE_OF_THREE, Verdict::UpstreamDown),
+        (Sign::Silent, ONE_OF_TWO, NONE_OF_THREE, Verdict::UpstreamDown),
+        (Sign::Silent, ONE_OF_TWO, ALL_OF_THREE, Verdict::UpstreamDown),
+        (Sign::Silent, ALL_OF_TWO, NONE_OF_THREE, Verdict::UpstreamDown),
+        (Sign::Silent, ALL_OF_TWO, ALL_OF_THREE, Verdict::InternetDown),
+        (Sign::Refused, ALONE, ALL_OF_THREE, Verdict::InternetDown),
+        (Sign::Silent, ALL_OF_TWO, NOBODY, Verdict::InternetDown),
+        (Sign::Silent, ALONE, NOBODY, Verdict::UpstreamDown),
+        (Sign::DnsFailed, ALONE, NONE_OF_THREE, Verdict::DnsDown),
+        (Sign::DnsFailed, ALL_OF_TWO, NOBODY, Verdict::DnsDown),
+        (Sign::DnsFailed, ALL_OF_TWO, ALL_OF_THREE, Verdict::InternetDown),
+        (Sign::NoRoute, ALONE, NONE_OF_THREE, Verdict::LinkDown),
+    ];
+    for (sign, upstreams, witnesses, expected) in table {
+        let found = verdict(sign, upstreams, witnesses);
+        assert_eq!(found, Some(expected), "{sign:?}, {upstreams:?}, {witnesses:?}");
+    }
+}
+
+#[test]
+fn without_a_link_every_transport_failure_is_the_link() {
+    for sign in [Sign::NoRoute, Sign::DnsFailed, Sign::Refused, Sign::Reset, Sign::Silent] {
+        let evidence = Evidence { sign, link_is_up: false, upstreams: ALL_OF_TWO, witnesses: ALL_OF_THREE };
+        assert_eq!(diagnose(&evidence), Some(Verdict::LinkDown), "{sign:?}");
+    }
+}
+
+#[test]
+fn what_an_upstream_says_itself_needs_no_witness() {
+    let table = [
+        (Sign::Answered, None),
+        (Sign::TlsFailed, Some(Verdict::Intercepted)),
+        (Sign::NotJson, Some(Verdict::Intercepted)),
+        (Sign::Malformed, Some(Verdict::UpstreamDown)),
+        (Sign::ModelMissing, Some(Verdict::ModelWithdrawn)),
+        (Sign::QuotaSpent, Some(Verdict::QuotaExhausted)),
+        (Sign::Slow, Some(Verdict::Slow)),
+        (Sign::Status(200), None),
+        (Sign::Status(302), Some(Verdict::Intercepted)),
+        (Sign::Status(400), None),
+        (Sign::Status(401), Some(Verdict::KeyRejected)),
+        (Sign::Status(402), Some(Verdict::QuotaExhausted)),
+        (Sign::Status(403), Some(Verdict::KeyRejected)),
+        (Sign::Status(404), None),
+        (Sign::Status(407), Some(Verdict::Intercepted)),
+        (Sign::Status(408), Some(Verdict::Slow)),
+        (Sign::Status(410), Some(Verdict::ModelWithdrawn)),
+        (Sign::Status(413), None),
+        (Sign::Status(422), None),
+        (Sign::Status(429), Some(Verdict::Throttled)),
+        (Sign::Status(500), Some(Verdict::UpstreamDown)),
+        (Sign::Status(503), Some(Verdict::UpstreamDown)),
+        (Sign::Status(511), Some(Verdict::Intercepted)),
+        (Sign::Status(529), Some(Verdict::UpstreamDown)),
+    ];
+    for (sign, expected) in table {
+        for witnesses in [NOBODY, NONE_OF_THREE, ALL_OF_THREE] {
+            assert_eq!(verdict(sign, ALL_OF_TWO, witnesses), expected, "{sign:?}");
+        }
+    }
+}
+
+#[test]
+fn every_verdict_has_its_own_words_in_both_languages() {
+    for language in [Language::English, Language::Korean] {
+        let mut texts: Vec<&str> = Verdict::ALL
+            .iter()
+            .flat_map(|verdict| {
+                [verdict.sentence_for_staff(language), verdict.action_for_administrator(language)]
+            })
+            .collect();
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), 2 * Verdict::ALL.len(), "{language:?}");
+    }
+}
+
+#[test]
+fn the_sentence_for_staff_is_one_plain_sentence() {
+    for verdict in Verdict::ALL {
+        let english = verdict.sentence_for_staff(Language::English);
+        assert!(english.ends_with('.') && english.matches('.').count() == 1, "{english}");
+        let korean = verdict.sentence_for_staff(Language::Korean);
+        assert!(korean.ends_with("니다.") && korean.matches('.').count() == 1, "{korean}");
+        for technical in ["DNS", "TLS", "HTTP", "API", "429", "upstream", "업스트림"] {
+            assert!(!english.contains(technical) && !korean.contains(technical), "{verdict}: {technical}");
+        }
+    }
+}
+
+#[test]
+fn no_text_is_broken_by_its_line_ends() {
+    for verdict in Verdict::ALL {
+        for language in [Language::English, Language::Korean] {
+            for text in [verdict.sentence_for_staff(language), verdict.action_for_administrator(language)] {
+                assert!(!text.contains("  ") && !text.contains('\n'), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_word_is_the_same_in_json() {
+    for verdict in Verdict::ALL {
+        assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.as_str());
+    }
+    assert_eq!(serde_json::to_value(Language::Korean).unwrap(), "ko");
+}
