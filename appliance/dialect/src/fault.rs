@@ -1,5 +1,7 @@
 //! The error that a caller of the API reads, before a dialect gives it its shape.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 /// What is wrong with a request, in the words and the status of the OpenAI error shape.
@@ -9,9 +11,9 @@ pub struct ApiError {
     /// HTTP status, 400 to 599.
     pub status: u16,
     /// The family of the error, for example `invalid_request_error`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// A short fixed word for programs, for example `model_not_found`.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// One sentence for people: what, where, and the mend. Never text of a prompt or an answer.
     pub message: String,
     /// The field of the request that is to blame.
@@ -27,7 +29,14 @@ impl ApiError {
     }
 
     pub fn new(status: u16, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        ApiError { status, kind, code, message: message.into(), param: None, retry_after_s: None }
+        ApiError {
+            status,
+            kind: kind.into(),
+            code: code.into(),
+            message: message.into(),
+            param: None,
+            retry_after_s: None,
+        }
     }
 
     /// The box cannot serve this now: status 503.
@@ -44,5 +53,21 @@ impl ApiError {
     /// `{"error": {"message", "type", "param", "code"}}`, as the official clients expect it.
     pub fn to_json(&self) -> Value {
         json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
+    }
+}
+
+/// The error that an upstream sent, read leniently: what it does not say gets plain words.
+pub fn read_upstream_error(status: u16, body: &[u8]) -> ApiError {
+    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
+    let error = parsed.get("error").unwrap_or(&parsed);
+    let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
+    ApiError {
+        status,
+        kind: text("type").map_or(Cow::Borrowed("invalid_request_error"), Cow::Owned),
+        code: text("code").map_or(Cow::Borrowed("upstream_refused"), Cow::Owned),
+        message: text("message")
+            .unwrap_or_else(|| format!("The upstream refused this request with status {status}.")),
+        param: text("param"),
+        retry_after_s: None,
     }
 }

@@ -7,4 +7,4 @@ pub mod sse;
 
 mod fault;
 
-pub use fault::ApiError;
+pub use fault::{ApiError, read_upstream_error};

@@ -6,7 +6,7 @@ mod answer;
 mod chunk;
 mod request;
 
-pub use answer::{Extension, Usage, completion, model_list, stamp_completion};
+pub use answer::{Completion, Extension, Usage, completion, model_list};
 pub use chunk::{ChunkFacts, ChunkHead, error_chunk, finish_chunk, stamp_chunk, text_chunk, usage_chunk};
 pub use request::{ChatRequest, Message, Needs};
 

@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn events_are_whole_wherever_the_bytes_are_cut() {
-        let wire = "data: {\"a\":1}\n\n: a comment\nevent: x\ndata: 한글\r\ndata:two\r\n\r\ndata: [DONE]\n\n".as_bytes();
+        let wire = "data: {\"a\":1}\n\n: a comment\nevent: x\ndata: 한글\r\ndata:two\r\n\r\ndata: [DONE]\n\n"
+            .as_bytes();
         let whole = decode(&[wire]);
         assert_eq!(whole, ["{\"a\":1}", "한글\ntwo", "[DONE]"]);
         for cut in 0..wire.len() {

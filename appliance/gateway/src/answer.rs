@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use continuity::SiteState;
-use dialect::openai::{ChatRequest, Extension, Usage};
+use dialect::openai::{ChatRequest, Completion, Extension, Usage};
 use futures_util::Stream;
 
 pub use inference::Lane;
@@ -101,12 +101,12 @@ pub type Events = Pin<Box<dyn Stream<Item = AnswerEvent> + Send>>;
 /// A step of an answer. Exactly one `Finished` or `Failed` ends it, and it is the last.
 #[derive(Debug, Clone)]
 pub enum AnswerEvent {
-    /// Text, and the upstream's own chunk where it came from one.
-    Delta { text: String, raw: Option<Bytes> },
+    /// Text, and the upstream's own chunk where it came from one; `closing` when that chunk says how the answer ends.
+    Delta { text: String, raw: Option<Bytes>, closing: bool },
     /// From here on another model answers; so many characters were sent before.
     Seam { served: Served, chars: u64 },
     /// The answer is whole. `body` is the upstream's own whole answer where it sent one.
-    Finished { reason: String, usage: Usage, body: Option<Bytes> },
+    Finished { reason: String, usage: Usage, body: Option<Completion> },
     /// The answer ends here and is not whole.
     Failed(Refusal),
 }

@@ -1,7 +1,36 @@
 //! The API's door, the way to the cloud, and the decision who answers.
+//!
+//! In reading order: a request comes in at the [`door`], becomes an [`answer::Ask`], and the [`gateway`] plans its
+//! `course` over the routes of its alias. The `relay` carries the answer from the route that serves it, and over to
+//! a local model when that one breaks. What each attempt learned of an `upstream` goes to its `circuit` on the
+//! `board`; the `monitor` probes, and publishes the [`site`].
+//!
+//! Architecture invariant: nothing here spawns a task. The monitor is one future that the supervisor runs, and a
+//! request lives and dies with its caller.
 
 pub mod answer;
+mod board;
+mod circuit;
+mod clock;
+mod course;
+mod demo;
+mod door;
+mod fault;
+mod gateway;
+mod ledger;
+mod metrics;
+mod monitor;
+mod relay;
+pub mod settings;
 pub mod site;
+mod upstream;
 
 pub use answer::{Answer, AnswerEvent, Ask, Caller, CallerKind, Events, Lane, Mode, Refusal, Route, Served};
+pub use demo::{DemoControl, DemoGone};
+pub use dialect::openai::{ChatRequest, Message, Usage};
+pub use door::{Door, Peer};
+pub use gateway::Gateway;
+pub use monitor::Monitor;
+pub use settings::Settings;
 pub use site::{AliasView, LocalView, OutageView, Site, UpstreamView};
+pub use upstream::ClientError;

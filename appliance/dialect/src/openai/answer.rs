@@ -67,16 +67,48 @@ pub fn completion(
     })
 }
 
-/// An upstream's whole answer with the extension added, or `None` when it is not a chat completion.
-pub fn stamp_completion(body: &[u8], extension: &Extension) -> Option<(Vec<u8>, Option<Usage>)> {
-    let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let choices = answer.get("choices")?.as_array()?;
-    if choices.is_empty() || !choices.iter().all(|choice| choice.get("message").is_some_and(Value::is_object)) {
-        return None;
+/// An upstream's whole answer, known to be a chat completion.
+#[derive(Clone)]
+pub struct Completion(Map<String, Value>);
+
+impl Completion {
+    /// Reads a body; `None` when it is no chat completion with one choice at least.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        let choices = answer.get("choices")?.as_array()?;
+        let good =
+            !choices.is_empty() && choices.iter().all(|c| c.get("message").is_some_and(Value::is_object));
+        good.then_some(Completion(answer))
     }
-    let usage = answer.get("usage").and_then(Usage::from_json);
-    answer.insert("genset".into(), serde_json::to_value(extension).ok()?);
-    Some((serde_json::to_vec(&answer).ok()?, usage))
+
+    /// The text of the first choice.
+    pub fn text(&self) -> &str {
+        self.first_choice().and_then(|c| c["message"]["content"].as_str()).unwrap_or_default()
+    }
+
+    pub fn finish_reason(&self) -> &str {
+        self.first_choice().and_then(|c| c["finish_reason"].as_str()).unwrap_or("stop")
+    }
+
+    pub fn usage(&self) -> Option<Usage> {
+        self.0.get("usage").and_then(Usage::from_json)
+    }
+
+    /// The body as it came, with the extension added.
+    pub fn stamped(mut self, extension: &Extension) -> Vec<u8> {
+        self.0.insert("genset".into(), json!(extension));
+        serde_json::to_vec(&self.0).unwrap_or_default()
+    }
+
+    fn first_choice(&self) -> Option<&Value> {
+        self.0.get("choices")?.as_array()?.first()
+    }
+}
+
+impl std::fmt::Debug for Completion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Completion({} characters)", self.text().chars().count())
+    }
 }
 
 /// The list of `/v1/models`: one entry for each alias.

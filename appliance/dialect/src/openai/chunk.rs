@@ -57,14 +57,17 @@ impl ChunkFacts {
     pub fn read(data: &[u8]) -> Option<Self> {
         let wire: Wire = serde_json::from_slice(data).ok()?;
         let mut facts = ChunkFacts {
-            usage: wire.usage.map(|u| Usage { prompt_tokens: u.prompt_tokens, completion_tokens: u.completion_tokens }),
+            usage: wire
+                .usage
+                .map(|u| Usage { prompt_tokens: u.prompt_tokens, completion_tokens: u.completion_tokens }),
             is_error: wire.error.is_some(),
             ..ChunkFacts::default()
         };
         for choice in wire.choices {
             let delta = choice.delta;
             let some_text = |text: &Option<String>| text.as_ref().is_some_and(|t| !t.is_empty());
-            facts.has_tool_call |= delta.tool_calls.is_some_and(|c| !c.is_empty()) || delta.function_call.is_some();
+            facts.has_tool_call |=
+                delta.tool_calls.is_some_and(|c| !c.is_empty()) || delta.function_call.is_some();
             facts.has_token |= facts.has_tool_call
                 || some_text(&delta.content)
                 || some_text(&delta.refusal)
@@ -150,14 +153,21 @@ mod tests {
 
     #[test]
     fn an_empty_delta_is_no_token() {
-        assert!(!facts(&json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})).has_token);
+        assert!(
+            !facts(&json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}))
+                .has_token
+        );
         assert!(!facts(&json!({"choices": []})).has_token);
     }
 
     #[test]
     fn text_tool_calls_finish_and_errors_are_seen() {
-        let text = facts(&json!({"choices": [{"index": 0, "delta": {"content": "네"}, "finish_reason": "stop"}]}));
-        assert_eq!((text.text.as_str(), text.finish_reason.as_deref(), text.has_token), ("네", Some("stop"), true));
+        let text =
+            facts(&json!({"choices": [{"index": 0, "delta": {"content": "네"}, "finish_reason": "stop"}]}));
+        assert_eq!(
+            (text.text.as_str(), text.finish_reason.as_deref(), text.has_token),
+            ("네", Some("stop"), true)
+        );
         let call = facts(&json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0}]}}]}));
         assert!(call.has_tool_call && call.has_token);
         assert!(facts(&json!({"error": {"message": "overloaded"}})).is_error);
@@ -174,7 +184,8 @@ mod tests {
             seam: None,
         };
         let stamped: Value =
-            serde_json::from_slice(&stamp_chunk(b"{\"id\":\"x\",\"choices\":[],\"p\":1}", &extension)).expect("JSON");
+            serde_json::from_slice(&stamp_chunk(b"{\"id\":\"x\",\"choices\":[],\"p\":1}", &extension))
+                .expect("JSON");
         assert_eq!(stamped["p"], 1);
         assert_eq!(stamped["genset"]["served_by"], "openai/gpt-4o");
         assert_eq!(stamped["genset"].get("seam"), None);

@@ -59,7 +59,8 @@ impl ChatRequest {
     /// # Errors
     /// Status 400 in the OpenAI error shape, naming the field.
     pub fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
-        let body: Map<String, Value> = serde_json::from_slice(bytes).map_err(|error| not_an_object(&error))?;
+        let body: Map<String, Value> =
+            serde_json::from_slice(bytes).map_err(|error| not_an_object(&error))?;
         let fields = Fields(&body);
         let (messages, mut needs) = parse_messages(fields.0.get("messages"))?;
         needs.tools |= fields.filled("tools") || fields.filled("functions");
@@ -198,7 +199,11 @@ impl Fields<'_> {
     fn model(&self) -> Result<String, ApiError> {
         match self.given("model").and_then(Value::as_str) {
             Some(name) if !name.is_empty() => Ok(name.to_owned()),
-            _ => Err(ApiError::invalid("model_missing", "model", "\"model\" must name one of the box's aliases.")),
+            _ => Err(ApiError::invalid(
+                "model_missing",
+                "model",
+                "\"model\" must name one of the box's aliases.",
+            )),
         }
     }
 
@@ -236,9 +241,10 @@ impl Fields<'_> {
         let list = match self.given("stop") {
             None => return Ok(Vec::new()),
             Some(Value::String(one)) => vec![one.clone()],
-            Some(Value::Array(list)) => {
-                list.iter().map(|v| v.as_str().map(str::to_owned).ok_or_else(wrong)).collect::<Result<_, _>>()?
-            }
+            Some(Value::Array(list)) => list
+                .iter()
+                .map(|v| v.as_str().map(str::to_owned).ok_or_else(wrong))
+                .collect::<Result<_, _>>()?,
             Some(_) => return Err(wrong()),
         };
         if list.len() > 4 || list.iter().any(String::is_empty) { Err(wrong()) } else { Ok(list) }

@@ -1,0 +1,103 @@
+//! All upstreams side by side: what one of them learns may concern the others.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use continuity::{Flip, SharedFate, SiteState, Trip, UpstreamCondition, site_state};
+use tokio::sync::{Notify, mpsc};
+
+use crate::{clock, fault::Fault, upstream::Upstream};
+
+pub struct Board {
+    pub upstreams: Vec<Upstream>,
+    shared_fate: Mutex<SharedFate>,
+    /// Wakes whoever publishes the site.
+    pub changed: Notify,
+    flips: mpsc::UnboundedSender<FlipNote>,
+}
+
+/// A flip, for the log and the audit. There is one at most per open time of a breaker, so the queue stays short.
+#[derive(Debug)]
+pub struct FlipNote {
+    pub upstream: String,
+    pub flip: Flip,
+    pub evidence: Option<String>,
+}
+
+impl Board {
+    pub fn new(upstreams: Vec<Upstream>) -> (Self, mpsc::UnboundedReceiver<FlipNote>) {
+        let (flips, receiver) = mpsc::unbounded_channel();
+        let board = Board {
+            upstreams,
+            shared_fate: Mutex::new(SharedFate::default()),
+            changed: Notify::new(),
+            flips,
+        };
+        (board, receiver)
+    }
+
+    /// The state of the site at this moment, straight from the breakers.
+    pub fn site_state(&self) -> SiteState {
+        let now = now();
+        let conditions: Vec<UpstreamCondition> = self
+            .upstreams
+            .iter()
+            .map(|upstream| {
+                let reading = upstream.circuit.reading(now);
+                UpstreamCondition { admits: reading.admits, share_percent: reading.share_percent }
+            })
+            .collect();
+        site_state(&conditions, None)
+    }
+
+    /// What a request learned of an upstream; `None` is a success.
+    pub fn record(&self, index: usize, fault: Option<&Fault>) {
+        let flip = self.upstreams[index].circuit.record(fault, now(), clock::unix_ms());
+        self.learned(index, fault, flip);
+    }
+
+    /// What a probe learned of an upstream; `None` is a success.
+    pub fn record_probe(&self, index: usize, fault: Option<&Fault>) {
+        let flip = self.upstreams[index].circuit.record_probe(fault, now(), clock::unix_ms());
+        self.learned(index, fault, flip);
+    }
+
+    /// Lets time pass for one breaker.
+    pub fn tick(&self, index: usize) {
+        let flip = self.upstreams[index].circuit.tick(now(), clock::unix_ms());
+        self.flipped(index, flip, None);
+    }
+
+    fn learned(&self, index: usize, fault: Option<&Fault>, flip: Option<Flip>) {
+        self.flipped(index, flip, fault);
+        let mut shared = self.shared_fate.lock().unwrap_or_else(PoisonError::into_inner);
+        match fault {
+            None => shared.answered(),
+            Some(fault) if fault.is_transport() && shared.observe(index, now()) => {
+                drop(shared);
+                self.trip_all(fault);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn trip_all(&self, fault: &Fault) {
+        for (index, upstream) in self.upstreams.iter().enumerate() {
+            let flip = upstream.circuit.trip(Trip::SharedFate, now(), clock::unix_ms());
+            self.flipped(index, flip, Some(fault));
+        }
+    }
+
+    fn flipped(&self, index: usize, flip: Option<Flip>, fault: Option<&Fault>) {
+        let Some(flip) = flip else { return };
+        let upstream = self.upstreams[index].settings.name.clone();
+        // Nobody listens any more while the box stops; then there is nothing left to tell.
+        let _ = self.flips.send(FlipNote { upstream, flip, evidence: fault.map(ToString::to_string) });
+        self.changed.notify_one();
+    }
+}
+
+/// The runtime's clock, which tests may pause.
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,260 @@
+//! `/v1/chat/completions`: from the body to an ask, and from the answer's events back to the OpenAI dialect.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use dialect::openai::{
+    self, ChatRequest, ChunkHead, Completion, DONE, Usage, error_chunk, finish_chunk, stamp_chunk,
+    text_chunk, usage_chunk,
+};
+use dialect::sse;
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use super::identity::KeyHolder;
+use super::refusal::{Refused, json_bytes};
+use crate::answer::{Answer, AnswerEvent, Ask, Lane, Mode, Refusal, Served};
+use crate::clock;
+use crate::gateway::Gateway;
+
+pub(super) async fn completions(
+    State(gateway): State<Gateway>,
+    holder: KeyHolder,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let body = read_body(body, gateway.settings().limits.max_body_bytes).await?;
+    let request = ChatRequest::parse(&body)?;
+    let (streamed, include_usage) = (request.stream, request.include_usage);
+    let wish = Wish::read(&headers)?;
+    let mode = if streamed { wish.mode } else { Mode::Committed };
+    let answer = gateway
+        .ask(Ask {
+            caller: holder.0,
+            request,
+            lane: wish.lane,
+            mode,
+            local_only: wish.local_only,
+            conversation: wish.conversation,
+        })
+        .await?;
+    let served = answer.served.clone();
+    let mut response =
+        if streamed { stream_response(answer, include_usage) } else { whole_response(answer).await? };
+    name_who_served(&mut response, &served);
+    Ok(response)
+}
+
+/// What the request's headers ask for.
+struct Wish {
+    mode: Mode,
+    local_only: bool,
+    lane: Lane,
+    conversation: Option<String>,
+}
+
+impl Wish {
+    fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+        let wrong = |name: &str, expected: &str| {
+            Refusal::invalid("invalid_header", name, format!("The header {name} must be {expected}."))
+        };
+        let mode = match text("x-genset-mode") {
+            None | Some("stream") => Mode::Stream,
+            Some("committed") => Mode::Committed,
+            Some(_) => return Err(wrong("x-genset-mode", "\"committed\" or \"stream\"")),
+        };
+        let local_only = match text("x-genset-policy") {
+            None => false,
+            Some("local-only") => true,
+            Some(_) => return Err(wrong("x-genset-policy", "\"local-only\"")),
+        };
+        let lane = match text("x-genset-lane") {
+            None | Some("interactive") => Lane::Interactive,
+            Some("clinical") => Lane::Clinical,
+            Some("batch") => Lane::Batch,
+            Some(_) => return Err(wrong("x-genset-lane", "\"clinical\", \"interactive\" or \"batch\"")),
+        };
+        let conversation = text("x-genset-conversation").map(|id| id.chars().take(128).collect());
+        Ok(Wish { mode, local_only, lane, conversation })
+    }
+}
+
+async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    let collected = Limited::new(body, limit).collect().await;
+    collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            let message =
+                format!("The body is longer than the {limit} bytes that this box takes. Send less at once.");
+            Refusal::new(413, "invalid_request_error", "body_too_large", message)
+        } else {
+            Refusal::invalid("body_incomplete", "", "The body ended before it was whole.")
+        }
+    })
+}
+
+fn name_who_served(response: &mut Response, served: &Served) {
+    let headers = response.headers_mut();
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    set("x-genset-served-by", &served.by);
+    set("x-genset-route", served.route.as_str());
+    set("x-genset-reason", served.reason);
+    set("x-genset-site-state", served.site_state.as_str());
+}
+
+/// The answer as one JSON body. Its events are all there: it was asked for in committed mode.
+async fn whole_response(answer: Answer) -> Result<Response, Refusal> {
+    let Answer { request_id, served, mut events } = answer;
+    let (mut text, mut ended) = (String::new(), None);
+    while let Some(event) = events.next().await {
+        match event {
+            AnswerEvent::Delta { text: more, .. } => text.push_str(&more),
+            AnswerEvent::Seam { .. } => {}
+            AnswerEvent::Finished { reason, usage, body } => ended = Some((reason, usage, body)),
+            AnswerEvent::Failed(refusal) => return Err(refusal),
+        }
+    }
+    let extension = served.extension(None);
+    let body = match ended {
+        Some((_, _, Some(completion))) => Completion::stamped(completion, &extension),
+        Some((reason, usage, None)) => {
+            let id = format!("chatcmpl-{request_id}");
+            let created_s = clock::unix_ms() / 1000;
+            openai::completion(&id, created_s, served.model(), &text, &reason, usage, &extension)
+                .to_string()
+                .into_bytes()
+        }
+        None => {
+            return Err(Refusal::new(
+                502,
+                "upstream_error",
+                "answer_cut",
+                "The answer ended before it was whole.",
+            ));
+        }
+    };
+    Ok(json_bytes(200, body))
+}
+
+fn stream_response(answer: Answer, include_usage: bool) -> Response {
+    let wire = Wire::new(&answer, include_usage);
+    let chunks = stream::unfold((answer.events, wire), |(mut events, mut wire)| async move {
+        let event = events.next().await?;
+        Some((Ok::<Bytes, std::convert::Infallible>(wire.encode(event)), (events, wire)))
+    });
+    let mut response = Response::new(Body::from_stream(chunks));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Proxies that buffer would hold the tokens back.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// Turns events into the chunks of one OpenAI stream; upstream chunks in its middle pass through untouched.
+struct Wire {
+    head: ChunkHead,
+    served: Served,
+    seam: Option<u64>,
+    first: bool,
+    /// The upstream's own chunk has told the finish reason already.
+    closed: bool,
+    include_usage: bool,
+    /// The upstream's own usage chunk has passed through.
+    usage_sent: bool,
+}
+
+impl Wire {
+    fn new(answer: &Answer, include_usage: bool) -> Self {
+        let head = ChunkHead {
+            id: format!("chatcmpl-{}", answer.request_id),
+            created_s: clock::unix_ms() / 1000,
+            model: answer.served.model().to_owned(),
+        };
+        let served = answer.served.clone();
+        Wire { head, served, seam: None, first: true, closed: false, include_usage, usage_sent: false }
+    }
+
+    fn encode(&mut self, event: AnswerEvent) -> Bytes {
+        let mut out = Vec::new();
+        match event {
+            AnswerEvent::Delta { text, raw, closing } => self.delta(&text, raw.as_deref(), closing, &mut out),
+            AnswerEvent::Seam { served, chars } => self.seam(served, chars, &mut out),
+            AnswerEvent::Finished { reason, usage, .. } => self.finish(&reason, usage, &mut out),
+            AnswerEvent::Failed(refusal) => {
+                let extension = self.served.extension(self.seam);
+                put(&mut out, error_chunk(&refusal, &extension).to_string().as_bytes());
+            }
+        }
+        out.into()
+    }
+
+    fn delta(&mut self, text: &str, raw: Option<&[u8]>, closing: bool, out: &mut Vec<u8>) {
+        let first = std::mem::take(&mut self.first);
+        match raw {
+            Some(raw) => {
+                // What follows the closing chunk of an upstream is its usage.
+                self.usage_sent |= self.closed;
+                let stamp = first || closing || self.closed;
+                self.closed |= closing;
+                if first {
+                    self.adopt_identity(raw);
+                }
+                if stamp {
+                    put(out, &stamp_chunk(raw, &self.served.extension(self.seam)));
+                } else {
+                    put(out, raw);
+                }
+            }
+            None if first => {
+                let extension = self.served.extension(self.seam);
+                put(out, text_chunk(&self.head, text, Some(&extension)).to_string().as_bytes());
+            }
+            None if !text.is_empty() => put(out, text_chunk(&self.head, text, None).to_string().as_bytes()),
+            None => {}
+        }
+    }
+
+    /// The stream keeps one identity from its first chunk to its last, whoever goes on with it.
+    fn adopt_identity(&mut self, raw: &[u8]) {
+        let Ok(chunk) = serde_json::from_slice::<serde_json::Value>(raw) else { return };
+        if let Some(id) = chunk["id"].as_str() {
+            id.clone_into(&mut self.head.id);
+        }
+        if let Some(created) = chunk["created"].as_i64() {
+            self.head.created_s = created;
+        }
+    }
+
+    fn seam(&mut self, served: Served, chars: u64, out: &mut Vec<u8>) {
+        served.model().clone_into(&mut self.head.model);
+        self.served = served;
+        self.seam = Some(chars);
+        self.first = false;
+        let extension = self.served.extension(self.seam);
+        let mut chunk = text_chunk(&self.head, "", None);
+        chunk["genset"] = serde_json::json!(extension);
+        put(out, chunk.to_string().as_bytes());
+    }
+
+    fn finish(&mut self, reason: &str, usage: Usage, out: &mut Vec<u8>) {
+        let extension = self.served.extension(self.seam);
+        if !self.closed {
+            put(out, finish_chunk(&self.head, reason, &extension).to_string().as_bytes());
+        }
+        if self.include_usage && !self.usage_sent {
+            put(out, usage_chunk(&self.head, usage, &extension).to_string().as_bytes());
+        }
+        put(out, DONE);
+    }
+}
+
+fn put(out: &mut Vec<u8>, data: &[u8]) {
+    out.extend_from_slice(&sse::encode(data));
+}

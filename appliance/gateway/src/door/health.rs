@@ -1,0 +1,101 @@
+//! What machines ask of the box itself: is it alive, is it ready, how is it.
+
+use axum::extract::{Extension, Query, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, header};
+use prometheus_client::encoding::text::encode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{Right, Subject, authorize};
+
+use super::identity::presented;
+use super::refusal::{self, Refused};
+use super::{Door, Peer};
+use crate::answer::Refusal;
+use crate::gateway::Gateway;
+use crate::site::Site;
+
+/// The process answers.
+pub(super) async fn livez() -> &'static str {
+    "ok\n"
+}
+
+#[derive(Deserialize)]
+pub(super) struct Verbosity {
+    verbose: Option<String>,
+}
+
+/// Ready is a token that a local model generated in the last minute; a box without local models is ready while an
+/// upstream's breaker is closed.
+pub(super) async fn readyz(State(gateway): State<Gateway>, Query(query): Query<Verbosity>) -> Response {
+    let site = gateway.site().borrow().clone();
+    let ready = is_ready(&site);
+    let status = if ready { 200 } else { 503 };
+    let body = match query.verbose {
+        Some(_) => capabilities(&site, ready),
+        None => json!({"ready": ready}),
+    };
+    refusal::json(status, &body)
+}
+
+fn is_ready(site: &Site) -> bool {
+    let standby_proven = site.locals.iter().any(|local| local.status == "ready" && local.proven);
+    let cloud_only = site.locals.is_empty() && site.upstreams.iter().any(|u| u.breaker == "closed");
+    standby_proven || cloud_only
+}
+
+fn capabilities(site: &Site, ready: bool) -> Value {
+    let standby = site.locals.iter().map(|local| {
+        let facts = json!({"ready": local.status == "ready" && local.proven, "status": local.status,
+            "percent": local.percent, "proven_age_s": local.proven_age_s, "detail": local.detail});
+        (local.name.clone(), facts)
+    });
+    let cloud = site.upstreams.iter().map(|upstream| {
+        let facts = json!({"ready": upstream.breaker == "closed", "breaker": upstream.breaker,
+            "verdict": upstream.verdict});
+        (upstream.name.clone(), facts)
+    });
+    json!({
+        "ready": ready,
+        "site_state": site.state,
+        "standby": standby.collect::<serde_json::Map<_, _>>(),
+        "cloud": cloud.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+pub(super) async fn metrics(State(door): State<Door>) -> Response {
+    let mut text = String::new();
+    if encode(&mut text, &door.registry).is_err() {
+        return Refused(Refusal::new(
+            500,
+            "server_error",
+            "metrics_failed",
+            "The numbers could not be written down.",
+        ))
+        .into_response();
+    }
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+/// The site for other dashboards: open on the box itself, with a key from elsewhere.
+pub(super) async fn status(
+    State(door): State<Door>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let on_the_box = peer.is_some_and(|Extension(Peer(address))| address.is_loopback());
+    if !on_the_box {
+        may_read_status(&door.gateway, &headers)?;
+    }
+    let site = door.gateway.site().borrow().clone();
+    let body = serde_json::to_vec(&*site).unwrap_or_default();
+    Ok(refusal::json_bytes(200, body))
+}
+
+fn may_read_status(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Refusal> {
+    let key = presented(headers).and_then(|secret| gateway.store().core.key(secret).ok().flatten());
+    let subject = key.as_ref().map_or(Subject::Nobody, Subject::Key);
+    authorize(&subject, Right::ReadStatus)
+        .map_err(|denied| Refusal::new(401, "invalid_request_error", "api_key_missing", denied.to_string()))
+}

@@ -1,0 +1,164 @@
+//! The gateway itself: built once from its settings, shared by the API's door and the portal.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use inference::LocalModel;
+use prometheus_client::registry::Registry;
+use store::Store;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::answer::{Answer, Ask, Mode, Refusal};
+use crate::board::Board;
+use crate::course::Course;
+use crate::demo::DemoControl;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::monitor::{Monitor, first_site};
+use crate::relay::Relay;
+use crate::settings::{AliasSettings, Settings};
+use crate::site::Site;
+use crate::upstream::{ClientError, Upstream};
+
+/// A cheap handle; all clones are one gateway.
+#[derive(Clone)]
+pub struct Gateway(Arc<Parts>);
+
+struct Parts {
+    settings: Settings,
+    aliases: HashMap<String, usize>,
+    board: Arc<Board>,
+    locals: Vec<LocalModel>,
+    store: Store,
+    site: watch::Receiver<Arc<Site>>,
+    admission: Arc<Semaphore>,
+    metrics: Metrics,
+    demo: Option<DemoControl>,
+}
+
+impl Gateway {
+    /// Builds everything and starts nothing: the monitor is run by whoever supervises.
+    ///
+    /// # Errors
+    /// When an upstream's certificates are unusable.
+    pub fn build(
+        settings: Settings,
+        locals: Vec<LocalModel>,
+        store: Store,
+        registry: &mut Registry,
+    ) -> Result<(Gateway, Monitor), ClientError> {
+        let upstreams = settings.upstreams.iter().cloned().map(Upstream::build).collect::<Result<_, _>>()?;
+        let (board, flips) = Board::new(upstreams);
+        let board = Arc::new(board);
+        let metrics = Metrics::register(registry, &board, &locals);
+        let (publish, site) = watch::channel(Arc::new(first_site(&settings, &board, &locals)));
+        let aliases = settings.aliases.iter().enumerate().map(|(i, alias)| (alias.name.clone(), i)).collect();
+        let gateway = Gateway(Arc::new(Parts {
+            aliases,
+            board,
+            locals,
+            store,
+            site,
+            admission: Arc::new(Semaphore::new(settings.limits.max_requests)),
+            metrics,
+            demo: settings.demo_control.map(DemoControl::new),
+            settings,
+        }));
+        let monitor = Monitor::new(gateway.clone(), flips, publish);
+        Ok((gateway, monitor))
+    }
+
+    /// Serves one request: the first route that answers, with its first token or its whole answer.
+    ///
+    /// # Errors
+    /// A sentence for the caller, with a status, when nothing may or can answer.
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, Refusal> {
+        let alias = self.alias(&ask.request.model)?;
+        let permit = self.admit()?;
+        let request_id = new_id("req");
+        let course = Course::plan(self, alias, &ask, &request_id);
+        let ledger = Ledger::open(&self.0.store.audit, &request_id, &ask, &course.first());
+        let committed = ask.mode == Mode::Committed;
+        let relay = Relay::begin(self.clone(), ask, request_id, course, ledger, permit).await?;
+        if committed { relay.collect().await } else { Ok(relay.stream()) }
+    }
+
+    /// The newest facts of the site.
+    pub fn site(&self) -> watch::Receiver<Arc<Site>> {
+        self.0.site.clone()
+    }
+
+    /// The control of the demo cloud, in an evaluation configuration.
+    pub fn demo(&self) -> Option<&DemoControl> {
+        self.0.demo.as_ref()
+    }
+
+    /// The names that clients may ask for, in the order of the configuration.
+    pub fn alias_names(&self) -> impl Iterator<Item = &str> {
+        self.0.settings.aliases.iter().map(|alias| alias.name.as_str())
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub fn locals(&self) -> &[LocalModel] {
+        &self.0.locals
+    }
+
+    pub(crate) fn local(&self, name: &str) -> Option<&LocalModel> {
+        self.0.locals.iter().find(|model| model.name() == name)
+    }
+
+    pub(crate) fn board(&self) -> &Board {
+        &self.0.board
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    fn alias(&self, name: &str) -> Result<&AliasSettings, Refusal> {
+        let index = self.0.aliases.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.alias_names().collect();
+            let message = format!(
+                "There is no model \"{}\" here. This box serves: {}.",
+                shortened(name),
+                if known.is_empty() { "none yet".to_owned() } else { known.join(", ") }
+            );
+            Refusal {
+                param: Some("model".into()),
+                ..Refusal::new(404, "invalid_request_error", "model_not_found", message)
+            }
+        })?;
+        Ok(&self.0.settings.aliases[*index])
+    }
+
+    fn admit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.0.admission.clone().try_acquire_owned().map_err(|_| {
+            let limit = self.0.settings.limits.max_requests;
+            let message =
+                format!("The box is answering {limit} requests already, as many as it may. Try again soon.");
+            Refusal::new(429, "rate_limit_error", "too_many_requests", message).retry_after(2)
+        })
+    }
+}
+
+/// How long a request waits for a local model that is being loaded or restarted.
+pub(crate) const READY_PATIENCE: Duration = Duration::from_secs(15);
+
+/// `prefix-` and 96 random bits.
+pub(crate) fn new_id(prefix: &str) -> String {
+    let (a, b) = (getrandom::u64().unwrap_or_default(), getrandom::u32().unwrap_or_default());
+    format!("{prefix}-{a:016x}{b:08x}")
+}
+
+/// A name that a caller sent, short enough to be said back.
+fn shortened(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
+}

@@ -1,0 +1,165 @@
+//! The gateway's own numbers, in the form that Prometheus reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use inference::{LocalModel, Status};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::answer::{Refusal, Route, Served};
+use crate::board::{Board, now};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ServedLabels {
+    served_by: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RefusedLabels {
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FailoverLabels {
+    upstream: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SeamLabels {
+    reason: &'static str,
+}
+
+/// Counters and histograms; a clone counts into the same ones.
+#[derive(Clone)]
+pub struct Metrics {
+    answers: Family<ServedLabels, Counter>,
+    refusals: Family<RefusedLabels, Counter>,
+    failovers: Family<FailoverLabels, Counter>,
+    seams: Family<SeamLabels, Counter>,
+    first_token: Family<RouteLabels, Histogram>,
+    whole_answer: Family<RouteLabels, Histogram>,
+    answered_locally: Counter,
+}
+
+/// From 1 ms to about 2 minutes.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 18))
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &mut Registry, board: &Arc<Board>, locals: &[LocalModel]) -> Self {
+        let metrics = Metrics {
+            answers: Family::default(),
+            refusals: Family::default(),
+            failovers: Family::default(),
+            seams: Family::default(),
+            first_token: Family::new_with_constructor(seconds),
+            whole_answer: Family::new_with_constructor(seconds),
+            answered_locally: Counter::default(),
+        };
+        registry.register("answers", "Whole answers, by the model that made them", metrics.answers.clone());
+        registry.register("refusals", "Requests that got an error, by status", metrics.refusals.clone());
+        registry.register("failovers", "Attempts at an upstream that failed", metrics.failovers.clone());
+        registry.register("seams", "Answers that a local model took over", metrics.seams.clone());
+        registry.register("first_token_seconds", "Time to the first token", metrics.first_token.clone());
+        registry.register("answer_seconds", "Time to the whole answer", metrics.whole_answer.clone());
+        registry.register_collector(Box::new(Readings { board: board.clone(), locals: locals.to_vec() }));
+        metrics
+    }
+
+    /// The first token of an answer is there.
+    pub(crate) fn began(&self, served: &Served, after: Duration) {
+        let labels = RouteLabels { route: served.route.as_str() };
+        self.first_token.get_or_create(&labels).observe(after.as_secs_f64());
+    }
+
+    pub(crate) fn finished(&self, served: &Served, after: Duration) {
+        let labels = RouteLabels { route: served.route.as_str() };
+        self.whole_answer.get_or_create(&labels).observe(after.as_secs_f64());
+        self.answers
+            .get_or_create(&ServedLabels { served_by: served.by.clone(), reason: served.reason })
+            .inc();
+        if served.route == Route::Local {
+            self.answered_locally.inc();
+        }
+    }
+
+    pub(crate) fn refused(&self, refusal: &Refusal) {
+        self.refusals.get_or_create(&RefusedLabels { status: refusal.status }).inc();
+    }
+
+    pub(crate) fn failed_over(&self, upstream: &str, reason: &'static str) {
+        self.failovers.get_or_create(&FailoverLabels { upstream: upstream.to_owned(), reason }).inc();
+    }
+
+    pub(crate) fn seam(&self, reason: &'static str) {
+        self.seams.get_or_create(&SeamLabels { reason }).inc();
+    }
+
+    /// Answers that local models have given since the start.
+    pub(crate) fn answered_locally(&self) -> u64 {
+        self.answered_locally.get()
+    }
+}
+
+/// What is read at the moment of asking rather than counted.
+#[derive(Clone)]
+struct Readings {
+    board: Arc<Board>,
+    locals: Vec<LocalModel>,
+}
+
+impl std::fmt::Debug for Readings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Readings")
+    }
+}
+
+impl Collector for Readings {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let mut gauge = |name: &str, help: &str, values: Vec<(&'static str, String, f64)>| {
+            let gauge = ConstGauge::new(0.0);
+            let mut metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            for (label, value, number) in values {
+                let labels = [(label, value)];
+                ConstGauge::new(number).encode(metric.encode_family(&labels)?)?;
+            }
+            Ok(())
+        };
+        let state = self.board.site_state().as_str().to_owned();
+        gauge("site_state", "1 for the state that the site is in", vec![("state", state, 1.0)])?;
+        let upstreams = self.board.upstreams.iter().map(|upstream| {
+            let reading = upstream.circuit.reading(now());
+            ("upstream", upstream.settings.name.clone(), f64::from(u8::from(reading.admits)))
+        });
+        gauge("upstream_admits", "1 while the breaker of the upstream is closed", upstreams.collect())?;
+        let of_locals = |number: fn(&LocalModel) -> f64| {
+            self.locals.iter().map(|m| ("model", m.name().to_owned(), number(m))).collect::<Vec<_>>()
+        };
+        gauge(
+            "local_ready",
+            "1 while the local model is ready",
+            of_locals(|m| f64::from(u8::from(is_ready(m)))),
+        )?;
+        gauge("local_in_flight", "Requests waiting or running", of_locals(|m| f64::from(m.in_flight())))?;
+        gauge("local_restarts", "Times its worker was started again", of_locals(|m| m.restarts() as f64))?;
+        gauge("local_tokens_generated", "Tokens since the start", of_locals(|m| m.tokens_generated() as f64))
+    }
+}
+
+fn is_ready(model: &LocalModel) -> bool {
+    matches!(*model.status().borrow(), Status::Ready { .. })
+}

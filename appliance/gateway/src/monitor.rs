@@ -1,0 +1,179 @@
+//! The monitor: probes the upstreams, and publishes what the box knows of its site.
+
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use continuity::{SiteState, State, Verdict};
+use futures_util::future::{join_all, join3};
+use serde_json::json;
+use store::EventRow;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use view::first_site;
+
+use crate::board::{FlipNote, now};
+use crate::circuit::draw;
+use crate::clock;
+use crate::gateway::{Gateway, new_id};
+use crate::site::{OutageView, Site};
+
+/// A closed breaker that has missed one probe is asked again so soon, and a half-open one between its trials.
+const NEXT_TRIAL: Duration = Duration::from_secs(1);
+
+/// Ages on the pages grow by themselves, so the site is published at least so often.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs until it is cancelled. What it learns is in `Gateway::site`.
+pub struct Monitor {
+    gateway: Gateway,
+    flips: mpsc::UnboundedReceiver<FlipNote>,
+    publish: watch::Sender<Arc<Site>>,
+}
+
+impl Monitor {
+    pub(crate) fn new(
+        gateway: Gateway,
+        flips: mpsc::UnboundedReceiver<FlipNote>,
+        publish: watch::Sender<Arc<Site>>,
+    ) -> Self {
+        Monitor { gateway, flips, publish }
+    }
+
+    pub async fn run(self, cancel: CancellationToken) {
+        let Monitor { gateway, flips, publish } = self;
+        let watches =
+            join_all((0..gateway.board().upstreams.len()).map(|index| watch_upstream(&gateway, index)));
+        let work = join3(watches, tell_flips(&gateway, flips), publish_site(&gateway, &publish));
+        cancel.run_until_cancelled(work).await;
+    }
+}
+
+/// Probes one upstream for ever: steadily while its breaker is closed, at its time while it is open, and quickly
+/// while a decision is due.
+async fn watch_upstream(gateway: &Gateway, index: usize) {
+    let board = gateway.board();
+    let upstream = &board.upstreams[index];
+    let mut missed = false;
+    loop {
+        let wait = match upstream.circuit.reading(now()).state {
+            State::Closed if !missed => jittered(upstream.settings.probe.interval),
+            State::Closed | State::HalfOpen { .. } => NEXT_TRIAL.min(upstream.settings.probe.interval),
+            State::Open { until } => until.saturating_duration_since(now()),
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = upstream.circuit.suspect.notified() => {}
+        }
+        board.tick(index);
+        if upstream.circuit.begin_probe(now()) {
+            let result = upstream.probe().await;
+            missed = result.is_err();
+            board.record_probe(index, result.err().as_ref());
+        }
+    }
+}
+
+/// The interval, a tenth longer or shorter, so that probes of many upstreams do not march in step.
+fn jittered(interval: Duration) -> Duration {
+    interval.mul_f64(0.9 + 0.2 * draw())
+}
+
+/// One line in the log and one row in the audit for each flip of a breaker.
+async fn tell_flips(gateway: &Gateway, mut flips: mpsc::UnboundedReceiver<FlipNote>) {
+    while let Some(FlipNote { upstream, flip, evidence }) = flips.recv().await {
+        let evidence = evidence.unwrap_or_default();
+        tracing::warn!(upstream, evidence, "upstream {upstream}: breaker {flip}");
+        let detail = json!({
+            "upstream": upstream, "from": flip.from.as_str(), "to": flip.to.as_str(), "evidence": evidence,
+        });
+        drop(gateway.store().audit.event(event("breaker", detail)));
+    }
+}
+
+async fn publish_site(gateway: &Gateway, publish: &watch::Sender<Arc<Site>>) {
+    let mut history = History::new(publish.borrow().state, clock::unix_ms());
+    loop {
+        let mut site = view::site(gateway, publish.borrow().started_ms);
+        history.turn(gateway, &mut site);
+        publish.send_replace(Arc::new(site));
+        tokio::select! {
+            () = tokio::time::sleep(PUBLISH_EVERY) => {}
+            () = gateway.board().changed.notified() => {}
+        }
+    }
+}
+
+/// What lasts from one look to the next: since when the state holds, and the outage that is going on.
+struct History {
+    state: SiteState,
+    since_ms: i64,
+    outage: Option<Outage>,
+}
+
+struct Outage {
+    view: OutageView,
+    served_local_before: u64,
+}
+
+impl History {
+    fn new(state: SiteState, since_ms: i64) -> Self {
+        History { state, since_ms, outage: None }
+    }
+
+    /// Takes a new look into account, tells what has turned, and completes the look.
+    fn turn(&mut self, gateway: &Gateway, site: &mut Site) {
+        if site.state != self.state {
+            let (from, to) = (self.state, site.state);
+            tracing::warn!(%from, %to, "site state {to} (was {from})");
+            let detail = json!({"from": from.as_str(), "to": to.as_str()});
+            drop(gateway.store().audit.event(event("site-state", detail)));
+            (self.state, self.since_ms) = (to, clock::unix_ms());
+            gateway.board().changed.notify_one();
+        }
+        self.turn_outage(gateway, site);
+        site.since_ms = self.since_ms;
+        site.outage = self.outage.as_ref().map(|outage| outage.view.clone());
+    }
+
+    fn turn_outage(&mut self, gateway: &Gateway, site: &Site) {
+        let out = site.state == SiteState::Offline && !site.upstreams.is_empty();
+        let answered = gateway.metrics().answered_locally();
+        match &mut self.outage {
+            None if out => {
+                let view = OutageView {
+                    id: new_id("outage"),
+                    started_ms: self.since_ms,
+                    verdict: first_verdict(site),
+                    served_local: 0,
+                };
+                let detail = json!({"id": view.id, "verdict": view.verdict.map(Verdict::as_str)});
+                drop(gateway.store().audit.event(event("outage-began", detail)));
+                self.outage = Some(Outage { view, served_local_before: answered });
+            }
+            Some(outage) if out => {
+                outage.view.served_local = answered - outage.served_local_before;
+                outage.view.verdict = first_verdict(site).or(outage.view.verdict);
+            }
+            Some(outage) => {
+                outage.view.served_local = answered - outage.served_local_before;
+                let view = &outage.view;
+                let detail = json!({"id": view.id, "verdict": view.verdict.map(Verdict::as_str),
+                    "started_ms": view.started_ms, "served_local": view.served_local});
+                drop(gateway.store().audit.event(event("outage-ended", detail)));
+                self.outage = None;
+            }
+            None => {}
+        }
+    }
+}
+
+fn first_verdict(site: &Site) -> Option<Verdict> {
+    site.upstreams.iter().find_map(|upstream| upstream.verdict)
+}
+
+fn event(what: &str, detail: serde_json::Value) -> EventRow {
+    EventRow { at_ms: clock::unix_ms(), who: "genset".into(), what: what.into(), detail }
+}

@@ -1,0 +1,242 @@
+//! Opening a route: the attempts, one after the other, until one of them answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use inference::{Event, Job, JobError, LocalModel, Message, Penalties, Sampling, Status};
+
+use super::Source;
+use crate::answer::{Ask, Refusal, Route, Served};
+use crate::course::{Candidate, Course};
+use crate::fault::Fault;
+use crate::gateway::{Gateway, READY_PATIENCE};
+use crate::upstream::{Reply, Upstream};
+
+/// How long a request may wait in a local model's queue for its first token.
+const LOCAL_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Tries the rest of the course in order. `begun` is the text that the answer has already; only a local model
+/// can go on from one.
+pub(super) async fn first_that_answers(
+    gateway: &Gateway,
+    ask: &Ask,
+    course: &mut Course,
+    begun: &str,
+) -> Result<(Served, Source), Refusal> {
+    let mut tried = Vec::new();
+    let mut refusal = None;
+    while let Some(candidate) = course.next() {
+        let opened = match &candidate {
+            Candidate::Cloud { upstream, model, .. } => {
+                cloud(gateway, ask, course.has_more(), *upstream, model).await
+            }
+            Candidate::Local(model) => local(gateway, ask, model, begun).await,
+        };
+        let (by, route) = match candidate {
+            Candidate::Cloud { label, .. } => (label, Route::Cloud),
+            Candidate::Local(model) => (format!("local/{}", model.name()), Route::Local),
+        };
+        match opened {
+            Ok(source) => {
+                let site_state = gateway.board().site_state();
+                return Ok((Served { by, route, reason: course.reason, site_state }, source));
+            }
+            Err(Closed::Refused(error)) => return Err(*error),
+            Err(Closed::Next { reason, refusal: why }) => {
+                if course.reason == "first-route" || route == Route::Cloud {
+                    course.reason = reason;
+                }
+                tried.push(format!("{by}: {reason}"));
+                refusal = why.or(refusal);
+            }
+        }
+    }
+    Err(refusal.unwrap_or_else(|| nothing_left(ask, course, &tried)))
+}
+
+/// Why a route gave no answer.
+enum Closed {
+    /// The request itself is refused, and no other route may be asked.
+    Refused(Box<Refusal>),
+    /// The next route's turn. `refusal` says more than «nothing is left», should it be the last.
+    Next { reason: &'static str, refusal: Option<Refusal> },
+}
+
+async fn cloud(
+    gateway: &Gateway,
+    ask: &Ask,
+    has_alternative: bool,
+    index: usize,
+    model: &str,
+) -> Result<Source, Closed> {
+    let upstream = &gateway.board().upstreams[index];
+    let body = Bytes::from(ask.request.body_for(model));
+    match attempt(upstream, body, ask.request.stream, has_alternative).await {
+        Ok(Reply::Stream(stream)) => Ok(Source::Chunks { upstream: index, stream }),
+        Ok(Reply::Whole(completion)) => Ok(Source::Whole { upstream: index, completion }),
+        Err(fault) => {
+            gateway.board().record(index, Some(&fault));
+            gateway.metrics().failed_over(&upstream.settings.name, fault.reason());
+            match fault {
+                Fault::Caller(error) => Err(Closed::Refused(error)),
+                fault => Err(Closed::Next { reason: fault.reason(), refusal: None }),
+            }
+        }
+    }
+}
+
+/// Waits for the upstream only as long as there is sense in it, when something else could answer.
+async fn attempt(
+    upstream: &Upstream,
+    body: Bytes,
+    stream: bool,
+    has_alternative: bool,
+) -> Result<Reply, Fault> {
+    let chat = upstream.chat(body, stream);
+    if !has_alternative {
+        return chat.await;
+    }
+    tokio::select! {
+        biased;
+        reply = chat => reply,
+        fault = upstream.circuit.lost(upstream.settings.deadlines.suspicion) => Err(fault),
+    }
+}
+
+async fn local(gateway: &Gateway, ask: &Ask, model: &LocalModel, begun: &str) -> Result<Source, Closed> {
+    if let Some(lack) = lacks(ask) {
+        let message =
+            format!("This request needs {lack}, and the local model {} cannot do that.", model.name());
+        let refusal = Refusal::unavailable("standby_lacks", message).retry_after(30);
+        return Err(Closed::Next { reason: "standby-lacks", refusal: Some(refusal) });
+    }
+    wait_until_ready(model).await?;
+    let mut generation = model.generate(job(ask, begun, gateway.settings().limits.local_max_tokens));
+    let first = tokio::time::timeout(LOCAL_PATIENCE, async {
+        loop {
+            match generation.next().await {
+                Some(Ok(Event::Started { .. })) => {}
+                Some(Ok(event)) => return Ok(event),
+                Some(Err(error)) => return Err(error),
+                None => return Err(JobError::Internal),
+            }
+        }
+    });
+    match first.await {
+        Ok(Ok(event)) => Ok(Source::Local { generation, first: Some(event) }),
+        Ok(Err(error)) => Err(job_refused(model, &error)),
+        Err(_) => Err(Closed::Next { reason: "standby-busy", refusal: Some(busy(model)) }),
+    }
+}
+
+/// A model that is being loaded or restarted is waited for; one that has failed is not.
+async fn wait_until_ready(model: &LocalModel) -> Result<(), Closed> {
+    let unready = || Closed::Next { reason: "standby-unready", refusal: None };
+    let mut status = model.status();
+    let settled = status.wait_for(|s| matches!(s, Status::Ready { .. } | Status::Failed { .. }));
+    match tokio::time::timeout(READY_PATIENCE, settled).await {
+        Ok(Ok(status)) if matches!(*status, Status::Ready { .. }) => Ok(()),
+        _ => Err(unready()),
+    }
+}
+
+/// What the request needs that a local model of this version does not do.
+fn lacks(ask: &Ask) -> Option<&'static str> {
+    let needs = ask.request.needs;
+    match () {
+        () if needs.tools => Some("tools"),
+        () if needs.images => Some("to see an image, or to hear or read a file"),
+        () if needs.json => Some("an answer in guaranteed JSON"),
+        () if needs.logprobs => Some("the probabilities of tokens"),
+        () if needs.several_choices => Some("several answers at once"),
+        () => None,
+    }
+}
+
+fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
+    let request = &ask.request;
+    let role = |role: &str| if role == "developer" { "system".to_owned() } else { role.to_owned() };
+    Job {
+        messages: request
+            .messages
+            .iter()
+            .map(|message| Message { role: role(&message.role), content: message.text.clone() })
+            .collect(),
+        answer_prefix: begun.to_owned(),
+        max_tokens: request.max_tokens.unwrap_or(max_tokens),
+        sampling: Sampling {
+            // An emergency model says its likeliest words unless it is asked to vary them.
+            temperature: request.temperature.unwrap_or(0.0),
+            top_p: request.top_p.unwrap_or(1.0),
+            top_k: request.top_k.unwrap_or(0),
+            min_p: request.min_p.unwrap_or(0.0),
+            seed: request.seed,
+            penalties: Penalties::default(),
+        },
+        stop: request.stop.clone(),
+        lane: ask.lane,
+    }
+}
+
+fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
+    let name = model.name();
+    let next = |reason, refusal| Closed::Next { reason, refusal: Some(refusal) };
+    match error {
+        JobError::ContextTooLong { tokens, limit } => next(
+            "standby-context",
+            Refusal::invalid(
+                "context_length_exceeded",
+                "messages",
+                format!(
+                    "The conversation has {tokens} tokens; the local model {name} can hold {limit}. Shorten it."
+                ),
+            ),
+        ),
+        JobError::TooLarge { bytes, limit } => next(
+            "standby-context",
+            Refusal::invalid(
+                "context_length_exceeded",
+                "messages",
+                format!(
+                    "The conversation has {bytes} bytes; the local model {name} takes {limit}. Shorten it."
+                ),
+            ),
+        ),
+        JobError::BadTemplate(why) => next(
+            "standby-template",
+            Refusal::invalid(
+                "invalid_messages",
+                "messages",
+                format!("The chat template of the local model {name} refuses this conversation: {why}"),
+            ),
+        ),
+        JobError::QueueFull { .. } => next("standby-busy", busy(model)),
+        JobError::Unready(_) => Closed::Next { reason: "standby-unready", refusal: None },
+        JobError::WorkerLost | JobError::Internal => Closed::Next { reason: "standby-failed", refusal: None },
+    }
+}
+
+fn busy(model: &LocalModel) -> Refusal {
+    let message = format!(
+        "The local model {} has {} requests before this one. Try again soon.",
+        model.name(),
+        model.in_flight()
+    );
+    Refusal::unavailable("standby_busy", message).retry_after(10)
+}
+
+fn nothing_left(ask: &Ask, course: &Course, tried: &[String]) -> Refusal {
+    let (alias, reason) = (&ask.request.model, course.reason);
+    if ask.local_only {
+        let message = format!(
+            "This request may not leave the building, and no local model can answer for \"{alias}\" now ({reason})."
+        );
+        return Refusal::unavailable("no_local_route", message).retry_after(10);
+    }
+    let tried = if tried.is_empty() { reason.to_owned() } else { tried.join("; ") };
+    let message = format!(
+        "Neither the cloud nor a local model can answer for \"{alias}\" now ({tried}). Try again soon."
+    );
+    Refusal::unavailable("no_route", message).retry_after(5)
+}

@@ -1,0 +1,125 @@
+//! What the gateway is told: upstreams, aliases and limits, already validated.
+
+use std::{fmt, time::Duration};
+
+use continuity::{FailbackSteps, Thresholds};
+
+/// Everything that the gateway needs to know of its site.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub site_name: String,
+    pub upstreams: Vec<UpstreamSettings>,
+    pub aliases: Vec<AliasSettings>,
+    pub limits: Limits,
+    /// The control address of a demo cloud, in an evaluation configuration.
+    pub demo_control: Option<std::net::SocketAddr>,
+}
+
+/// One cloud account and endpoint.
+#[derive(Debug, Clone)]
+pub struct UpstreamSettings {
+    pub name: String,
+    /// `http` or `https`, host, port, and a path that ends without a slash.
+    pub base_url: String,
+    /// `None` when its file could not be read: the upstream is then never asked.
+    pub api_key: Option<Secret>,
+    /// More roots to trust for this upstream, in PEM.
+    pub extra_roots_pem: Option<Vec<u8>>,
+    pub deadlines: Deadlines,
+    pub probe: ProbeSettings,
+    pub thresholds: Thresholds,
+    pub failback: FailbackSteps,
+    pub demo: bool,
+}
+
+/// How long each step of a cloud answer may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// Name, connection and TLS together.
+    pub connect: Duration,
+    /// From the request to the first token of a streamed answer. An answer asked for as a whole sends nothing
+    /// before it is done, so it may be silent for `whole_answer`, unless a probe says that the upstream is gone.
+    pub first_token: Duration,
+    pub between_tokens: Duration,
+    pub whole_answer: Duration,
+    /// A request silent for so long asks for a probe at once.
+    pub suspicion: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Deadlines {
+            connect: Duration::from_secs(2),
+            first_token: Duration::from_secs(15),
+            between_tokens: Duration::from_secs(10),
+            whole_answer: Duration::from_secs(300),
+            suspicion: Duration::from_secs(2),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct ProbeSettings {
+    pub interval: Duration,
+    pub deadline: Duration,
+}
+
+impl Default for ProbeSettings {
+    fn default() -> Self {
+        ProbeSettings { interval: Duration::from_secs(5), deadline: Duration::from_secs(2) }
+    }
+}
+
+/// How one alias is served.
+#[derive(Debug, Clone)]
+pub struct AliasSettings {
+    pub name: String,
+    pub cloud: Vec<CloudRoute>,
+    /// Names of local models, in order.
+    pub standby: Vec<String>,
+}
+
+/// A model of an upstream.
+#[derive(Debug, Clone)]
+pub struct CloudRoute {
+    /// Index into `Settings::upstreams`.
+    pub upstream: usize,
+    pub model: String,
+    /// `upstream/model`.
+    pub label: String,
+}
+
+/// Bounds on what callers may use of the box at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub max_body_bytes: usize,
+    pub max_requests: usize,
+    /// Tokens of a local answer when the request names no limit.
+    pub local_max_tokens: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { max_body_bytes: 8 << 20, max_requests: 512, local_max_tokens: 1024 }
+    }
+}
+
+/// A key of an upstream. It never shows itself.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: String) -> Self {
+        Secret(text)
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}

@@ -1,0 +1,142 @@
+//! One cloud upstream: its connections, its circuit, and the two things that the box asks of it.
+
+mod client;
+mod probe;
+mod reply;
+mod retry;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use dialect::openai::Completion;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+
+pub use client::ClientError;
+pub use reply::{Chunk, ChunkStream, Reply};
+
+use crate::{circuit::Circuit, clock, fault::Fault, settings::UpstreamSettings};
+use client::Client;
+use retry::RetryBudget;
+
+/// An answer or an error text of an upstream longer than this is not read further.
+const MAX_ANSWER_BYTES: usize = 32 << 20;
+const MAX_ERROR_BYTES: usize = 64 << 10;
+
+pub struct Upstream {
+    pub settings: UpstreamSettings,
+    pub circuit: Circuit,
+    client: Client,
+    authorization: Option<HeaderValue>,
+    retries: RetryBudget,
+}
+
+impl Upstream {
+    /// Makes the client; connects to nothing.
+    ///
+    /// # Errors
+    /// When the extra roots are no certificates.
+    pub fn build(settings: UpstreamSettings) -> Result<Self, ClientError> {
+        let client = client::build(&settings)?;
+        let authorization = settings.api_key.as_ref().and_then(|key| {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", key.reveal())).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        });
+        let circuit = Circuit::new(settings.thresholds.clone(), settings.failback.clone(), clock::unix_ms());
+        Ok(Upstream { circuit, client, authorization, retries: RetryBudget::default(), settings })
+    }
+
+    /// Sends a chat and waits for its first token, or for the whole answer when it is not streamed.
+    ///
+    /// # Errors
+    /// The fault of this attempt. One more try is made inside, where one makes sense.
+    pub async fn chat(&self, body: Bytes, stream: bool) -> Result<Reply, Fault> {
+        self.retries.request();
+        match self.attempt(body.clone(), stream).await {
+            Err(fault) if fault.retry_at_once() && self.retries.take() => {
+                let jitter = Duration::from_millis(200 + (crate::circuit::draw() * 400.0) as u64);
+                tokio::time::sleep(jitter).await;
+                self.attempt(body, stream).await
+            }
+            Err(Fault::Throttled { retry_after: Some(wait) })
+                if wait <= Duration::from_secs(5) && self.retries.take() =>
+            {
+                tokio::time::sleep(wait).await;
+                self.attempt(body, stream).await
+            }
+            other => other,
+        }
+    }
+
+    async fn attempt(&self, body: Bytes, stream: bool) -> Result<Reply, Fault> {
+        let deadlines = self.settings.deadlines;
+        let (patience, started) = match stream {
+            true => (deadlines.first_token, tokio::time::Instant::now()),
+            false => (deadlines.whole_answer, tokio::time::Instant::now()),
+        };
+        let request = self.request(Method::POST, "/chat/completions", body)?;
+        let answer = tokio::time::timeout(patience, async {
+            let response = self.send(request).await?;
+            if stream {
+                ChunkStream::begin(response, started + deadlines.whole_answer).await.map(Reply::Stream)
+            } else {
+                let bytes = read_body(response, MAX_ANSWER_BYTES).await?;
+                Completion::read(&bytes).map(Reply::Whole).ok_or(Fault::Malformed)
+            }
+        });
+        answer.await.unwrap_or(Err(Fault::Silent(patience)))
+    }
+
+    /// Sends a request and sorts out every status that is not an answer.
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<http::Response<Incoming>, Fault> {
+        let response = self.client.request(request).await.map_err(|error| Fault::from_client(&error))?;
+        let status = response.status();
+        let is_page = content_type(&response).starts_with("text/html");
+        match status {
+            StatusCode::OK if is_page => Err(Fault::Intercepted),
+            StatusCode::OK => Ok(response),
+            status if status.is_redirection() || (is_page && !status.is_server_error()) => {
+                Err(Fault::Intercepted)
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => {
+                Err(Fault::KeyRejected(status.as_u16()))
+            }
+            StatusCode::TOO_MANY_REQUESTS => Err(Fault::Throttled { retry_after: retry_after(&response) }),
+            StatusCode::NOT_FOUND => Err(Fault::ModelWithdrawn),
+            StatusCode::REQUEST_TIMEOUT => Err(Fault::Status(408)),
+            status if status.is_client_error() => {
+                let body = read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
+                Err(Fault::Caller(Box::new(dialect::read_upstream_error(status.as_u16(), &body))))
+            }
+            status => Err(Fault::Status(status.as_u16())),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
+        let authorization = self.authorization.clone().ok_or(Fault::NoKey)?;
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.settings.base_url))
+            .header(header::AUTHORIZATION, authorization)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::USER_AGENT, concat!("genset/", env!("CARGO_PKG_VERSION")))
+            .body(Full::new(body))
+            .map_err(|_| Fault::NoKey)
+    }
+}
+
+async fn read_body(response: http::Response<Incoming>, limit: usize) -> Result<Bytes, Fault> {
+    let collected = Limited::new(response.into_body(), limit).collect().await;
+    collected.map(http_body_util::Collected::to_bytes).map_err(|_| Fault::Cut)
+}
+
+fn content_type<B>(response: &http::Response<B>) -> &str {
+    response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default()
+}
+
+fn retry_after<B>(response: &http::Response<B>) -> Option<Duration> {
+    let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse::<f64>().ok().filter(|s| (0.0..86_400.0).contains(s)).map(Duration::from_secs_f64)
+}

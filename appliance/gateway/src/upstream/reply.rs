@@ -1,0 +1,120 @@
+//! What an upstream answers: a whole body, or chunks as they come.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use dialect::{
+    openai::{ChunkFacts, Completion, DONE},
+    sse::Decoder,
+};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::{Duration, Instant};
+
+use super::{MAX_ERROR_BYTES, content_type};
+use crate::fault::Fault;
+
+/// One event of a stream may be as long as this: a chunk is small, a final tool call may not be.
+const MAX_EVENT_BYTES: usize = 16 * MAX_ERROR_BYTES;
+
+/// An upstream that has said how the answer ends gets this long to say the rest.
+const AFTER_FINISH: Duration = Duration::from_secs(1);
+
+pub enum Reply {
+    Whole(Completion),
+    Stream(ChunkStream),
+}
+
+/// A streamed answer whose first token is known to be there.
+pub struct ChunkStream {
+    body: Incoming,
+    decoder: Decoder,
+    ready: VecDeque<Chunk>,
+    finished: bool,
+    done: bool,
+    ends: Instant,
+}
+
+/// One chunk: what it says, and its bytes.
+#[derive(Debug)]
+pub struct Chunk {
+    pub facts: ChunkFacts,
+    pub raw: Bytes,
+}
+
+impl ChunkStream {
+    /// Reads up to the first token. Empty chunks and comments do not count.
+    pub(super) async fn begin(response: http::Response<Incoming>, ends: Instant) -> Result<Self, Fault> {
+        if !content_type(&response).starts_with("text/event-stream") {
+            return Err(Fault::Malformed);
+        }
+        let mut stream = ChunkStream {
+            body: response.into_body(),
+            decoder: Decoder::new(MAX_EVENT_BYTES),
+            ready: VecDeque::new(),
+            finished: false,
+            done: false,
+            ends,
+        };
+        while !stream.ready.iter().any(|c| c.facts.has_token || c.facts.finish_reason.is_some()) {
+            if stream.done || !stream.read_more().await? {
+                return Err(Fault::Cut);
+            }
+        }
+        Ok(stream)
+    }
+
+    /// The next chunk, or `None` when the answer is whole.
+    ///
+    /// # Errors
+    /// `Stalled` when no token comes within `between_tokens`; `Cut` when the stream ends before the answer does.
+    pub async fn next(&mut self, between_tokens: Duration) -> Result<Option<Chunk>, Fault> {
+        let mut deadline = Instant::now() + between_tokens;
+        loop {
+            if let Some(chunk) = self.ready.pop_front() {
+                return Ok(Some(chunk));
+            }
+            if self.done {
+                return if self.finished { Ok(None) } else { Err(Fault::Cut) };
+            }
+            if self.finished {
+                deadline = deadline.min(Instant::now() + AFTER_FINISH);
+            }
+            match tokio::time::timeout_at(deadline.min(self.ends), self.read_more()).await {
+                Ok(Ok(true)) => {}
+                // Once the upstream has said how the answer ends, nothing that follows can take it back.
+                _ if self.finished => self.done = true,
+                Ok(Ok(false)) => return Err(Fault::Cut),
+                Ok(Err(fault)) => return Err(fault),
+                Err(_) => return Err(Fault::Stalled(between_tokens)),
+            }
+        }
+    }
+
+    /// Reads one piece of the body; false at its end.
+    async fn read_more(&mut self) -> Result<bool, Fault> {
+        let Some(frame) = self.body.frame().await else { return Ok(false) };
+        let Ok(data) = frame.map_err(|_| Fault::Cut)?.into_data() else { return Ok(true) };
+        let mut events = Vec::new();
+        self.decoder.push(&data, &mut events).map_err(|_| Fault::Malformed)?;
+        for event in events {
+            self.take_event(event)?;
+        }
+        Ok(true)
+    }
+
+    fn take_event(&mut self, event: Vec<u8>) -> Result<(), Fault> {
+        if event == DONE {
+            self.done = true;
+            return Ok(());
+        }
+        // A single malformed chunk is skipped: what follows decides whether the answer is whole.
+        let Some(facts) = ChunkFacts::read(&event) else { return Ok(()) };
+        if facts.is_error {
+            return Err(Fault::Cut);
+        }
+        self.finished |= facts.finish_reason.is_some();
+        self.ready.push_back(Chunk { facts, raw: event.into() });
+        Ok(())
+    }
+}
