@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 /// Where a breaker stands.
 ///
 /// ```text
-///                 trip: missed probes, hard failures, failures,
-///                 success ratio, key rejected, shared fate, by hand
-///      ┌────────────────────────────────────────────────────────────────┐
-///      │                                                                ▼
-/// ┌────┴─────┐                                                     ┌──────────┐
-/// │  CLOSED  │                                                     │   OPEN   │
-/// │ requests │                                                     │ refuses; │
-/// │ + probes │                                                     │ until T  │
-/// └──────────┘                                                     └─┬────────┘
-///      ▲                                                     tick at │      ▲
-///      │                                                           T │      │ a bad probe, a trip,
-///      │                                                             ▼      │ or too old at a tick:
-///      │  reset:              ┌─────────────────────────────────────────┐   │ the next longer T
-///      └──────────────────────┤  HALF-OPEN   refuses requests,          ├───┘
-///        enough good probes   │  one probe at a time, ages              │
-///        in a row             └─────────────────────────────────────────┘
+///         trip: missed probes, hard failures, failures,
+///         success ratio, key rejected, shared fate, by hand
+///    ┌───────────────────────────────────────────────┐
+///    │                                               ▼
+/// ┌──┴───────────┐                           ┌───────────────┐
+/// │ CLOSED       │                           │ OPEN until T  │
+/// │ requests and │                           │ nothing       │
+/// │ probes pass  │                           │ passes        │
+/// └──────────────┘                           └───────────────┘
+///    ▲                                         │           ▲
+///    │                               at T: tick│           │ a bad probe, too old
+///    │                                         ▼           │ at a tick, or a trip:
+///    │  reset: enough good        ┌─────────────────────┐  │ the next longer T
+///    │  probes in a row           │ HALF-OPEN           │  │
+///    └────────────────────────────┤ one probe at a time ├──┘
+///                                 └─────────────────────┘
 /// ```
 ///
 /// Every state has an exit that needs nobody: open ends at `T`, which is at most `open_max * (1 + open_jitter)`

@@ -115,10 +115,13 @@ fn two_hard_failures_in_a_row_trip() {
         "a success between",
         &[(0.0, Request(HARD), Closed), (1.0, Request(SUCCESS), Closed), (2.0, Request(HARD), Closed)],
     );
-    check(
-        "an answer with 500 between shows that the transport works",
-        &[(0.0, Request(HARD), Closed), (1.0, Request(SOFT), Closed), (2.0, Request(HARD), Open(7.0))],
-    );
+}
+
+#[test]
+fn an_answer_with_500_between_hard_failures_shows_that_the_transport_works() {
+    let mut bench = check("two", &[(0.0, Request(HARD), Closed), (1.0, Request(SOFT), Closed)]);
+    let flip = bench.apply(Request(HARD), 2.0).unwrap();
+    assert_eq!(flip.cause, Cause::Trip(Trip::Failures), "the third of any kind, not the second hard one");
 }
 
 #[test]
@@ -377,6 +380,11 @@ fn the_backoff_starts_over_after_a_reset_that_held_for_the_window() {
         let mut table = until_reset.to_vec();
         table.push((second, Event::Trip(Trip::ByHand), Open(expected)));
         check("second trip", &table);
+        // A trial that fails is no new trip: from here the open time grows, however long ago the reset was.
+        let start_over = expected - second < 10.0;
+        table.push((expected, Tick, HalfOpen(expected, 0)));
+        table.push((expected, Probe(SOFT), Open(expected + if start_over { 10.0 } else { 15.0 })));
+        check("a bad trial after the second trip", &table);
     }
 }
 
