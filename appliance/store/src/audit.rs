@@ -19,7 +19,9 @@ use crate::readers::Readers;
 use crate::writer::{Receipt, Writer};
 use rows::Row;
 
-/// The handle on `audit.db`. A row is in the queue when the call returns, in the order of the calls; its receipt
+/// The handle on `audit.db`.
+///
+/// A row is in the queue when the call returns, in the order of the calls; its receipt
 /// gives its number once it is on disk. When the queue is full or the disk fails the receipt says so at once.
 #[derive(Clone)]
 pub struct Audit(Arc<Parts>);
@@ -40,17 +42,17 @@ impl Audit {
 
     /// Somebody asked.
     pub fn request(&self, row: RequestRow) -> Receipt {
-        self.append(&row)
+        self.append(row)
     }
 
     /// How the asking ended.
     pub fn outcome(&self, row: OutcomeRow) -> Receipt {
-        self.append(&row)
+        self.append(row)
     }
 
     /// Anything else: sign-ins, keys, flips of the site state, outages, orders.
     pub fn event(&self, row: EventRow) -> Receipt {
-        self.append(&row)
+        self.append(row)
     }
 
     /// The newest `count` rows, the newest first.
@@ -62,8 +64,8 @@ impl Audit {
         })
     }
 
-    fn append<R: Row>(&self, row: &R) -> Receipt {
-        let (at_ms, body) = (row.at_ms(), row.body());
+    fn append<R: Row>(&self, row: R) -> Receipt {
+        let (at_ms, body) = (row.at_ms(), row.into_body());
         self.0.writer.write(StoreFile::Audit, move |audit| chain::append(audit, at_ms, R::KIND, &body))
     }
 }

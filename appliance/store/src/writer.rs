@@ -109,7 +109,7 @@ where
     fn settle(self: Box<Self>, committed: Result<(), StoreError>) {
         let value = self.value.ok_or(StoreError::Closed);
         // Nobody listens when the receipt was dropped, which is allowed.
-        let _ = self.answer.send(committed.and_then(|()| value));
+        let _ = self.answer.send(committed.and(value));
     }
 }
 

@@ -71,13 +71,13 @@ pub enum Record {
     Event(EventRow),
 }
 
-pub(super) trait Row: Serialize {
+pub(super) trait Row: Serialize + Sized {
     const KIND: &'static str;
 
     fn at_ms(&self) -> i64;
 
-    fn body(&self) -> String {
-        serde_json::to_string(self).expect("a row has text keys only, so it is always JSON")
+    fn into_body(self) -> String {
+        serde_json::to_string(&self).expect("a row has text keys only, so it is always JSON")
     }
 }
 

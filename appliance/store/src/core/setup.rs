@@ -53,7 +53,7 @@ impl Core {
 
     /// Whether the first account is still to be made.
     pub fn needs_setup(&self) -> Result<bool, StoreError> {
-        self.read(|core| accounts::none_exists(core))
+        self.read(accounts::none_exists)
     }
 
     /// Makes the owner's account. The code may be typed in either case, with or without its dashes.

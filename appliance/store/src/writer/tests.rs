@@ -1,1 +1,95 @@
-//! Tests.
+//! Batches, the full queue, and the end.
+
+use std::sync::mpsc as std_mpsc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::file::Folder;
+
+fn writer(dir: &TempDir) -> Writer {
+    let folder = Folder::claim(dir.path()).unwrap();
+    let open = |file| folder.open(file).unwrap();
+    let connections = Connections {
+        audit: open(StoreFile::Audit),
+        core: open(StoreFile::Core),
+        work: open(StoreFile::Work),
+    };
+    Writer::start(connections).unwrap()
+}
+
+fn set(writer: &Writer, name: &'static str, value: Option<&'static str>) -> Receipt<usize> {
+    writer.write(StoreFile::Core, move |core| {
+        core.execute("INSERT INTO settings (name, value) VALUES (?1, ?2)", (name, value))
+    })
+}
+
+fn settings(dir: &TempDir) -> Vec<String> {
+    let fresh = Connection::open(dir.path().join("core.db")).unwrap();
+    let mut query = fresh.prepare("SELECT name FROM settings ORDER BY name").unwrap();
+    query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// Keeps the writer busy until the sender is dropped, so that what is queued meanwhile becomes one batch.
+async fn hold(writer: &Writer) -> std_mpsc::Sender<()> {
+    let (release, held) = std_mpsc::channel::<()>();
+    let (begun, beginning) = oneshot::channel();
+    let mut begun = Some(begun);
+    drop(writer.write(StoreFile::Work, move |_| {
+        begun.take().map(|begun| begun.send(()));
+        let _ = held.recv();
+        Ok(())
+    }));
+    beginning.await.unwrap();
+    release
+}
+
+#[tokio::test]
+async fn only_the_bad_write_of_a_batch_fails() {
+    let dir = TempDir::new().unwrap();
+    let writer = writer(&dir);
+    let release = hold(&writer).await;
+    let receipts = [set(&writer, "a", Some("1")), set(&writer, "b", None), set(&writer, "c", Some("3"))];
+    drop(release);
+    let [first, bad, last] = receipts;
+    assert_eq!(first.await.unwrap(), 1);
+    assert!(matches!(bad.await, Err(StoreError::Write { file: "core.db", .. })));
+    assert_eq!(last.await.unwrap(), 1);
+    assert_eq!(settings(&dir), ["a", "c"]);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_and_loses_nothing_that_it_took() {
+    let dir = TempDir::new().unwrap();
+    let writer = writer(&dir);
+    let release = hold(&writer).await;
+    let note = |_: &Transaction<'_>| Ok(());
+    let taken: Vec<_> = (0..QUEUE_LIMIT).map(|_| writer.write(StoreFile::Core, note)).collect();
+    assert!(matches!(writer.write(StoreFile::Core, note).await, Err(StoreError::QueueFull)));
+    drop(release);
+    for receipt in taken {
+        receipt.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn closing_writes_what_is_queued_and_refuses_what_comes_later() {
+    let dir = TempDir::new().unwrap();
+    let writer = writer(&dir);
+    let queued = set(&writer, "a", Some("1"));
+    writer.close().await;
+    assert_eq!(queued.await.unwrap(), 1);
+    assert!(matches!(set(&writer, "b", Some("2")).await, Err(StoreError::Closed)));
+    writer.close().await;
+    assert_eq!(settings(&dir), ["a"]);
+    assert!(!dir.path().join("core.db-wal").exists());
+}
+
+#[tokio::test]
+async fn a_write_is_carried_out_even_if_nobody_waits_for_it() {
+    let dir = TempDir::new().unwrap();
+    let writer = writer(&dir);
+    drop(set(&writer, "a", Some("1")));
+    writer.close().await;
+    assert_eq!(settings(&dir), ["a"]);
+}
