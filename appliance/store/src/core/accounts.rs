@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Core;
 use crate::names::checked_name;
+use crate::secret::random_bytes;
 use crate::{BadName, BadPassword, Role, Secret, StoreError, now_ms, password};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -104,12 +105,18 @@ pub(super) fn find(core: &Connection, name: &str) -> rusqlite::Result<Option<(Ac
 }
 
 pub(super) fn insert(core: &Connection, name: &str, role: Role, hash: &str) -> rusqlite::Result<Account> {
-    let created_ms = now_ms();
+    let (id, created_ms) = (random_id(), now_ms());
     core.execute(
-        "INSERT INTO accounts (name, role, password_hash, created_ms) VALUES (?1, ?2, ?3, ?4)",
-        params![name, role, hash, created_ms],
+        "INSERT INTO accounts (id, name, role, password_hash, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![id, name, role, hash, created_ms],
     )?;
-    Ok(Account { id: core.last_insert_rowid(), name: name.to_owned(), role, created_ms })
+    Ok(Account { id, name: name.to_owned(), role, created_ms })
+}
+
+/// 53 random bits, which JSON readers keep exact. A counter would give a removed account's number again, after a
+/// restore or a reset at the latest, and with it that person's conversations in `work.db`.
+fn random_id() -> i64 {
+    i64::from_be_bytes(random_bytes()) & ((1 << 53) - 1)
 }
 
 pub(super) fn none_exists(core: &Connection) -> rusqlite::Result<bool> {

@@ -162,9 +162,11 @@ async fn accounts_have_one_name_each_and_the_last_owner_stays() {
     let service = core.create_account("robot", PASSWORD.into(), Role::Service).await;
     assert!(matches!(service, Err(AccountError::NotForPeople)));
     assert!(matches!(core.remove_account("kim").await, Err(AccountError::LastOwner)));
-    core.create_account("lee", PASSWORD.into(), Role::Staff).await.unwrap();
+    let lee = core.create_account("lee", PASSWORD.into(), Role::Staff).await.unwrap();
     let session = core.sign_in("lee", PASSWORD.into()).await.unwrap();
     core.remove_account("lee").await.unwrap();
+    let next = core.create_account("lee", PASSWORD.into(), Role::Staff).await.unwrap();
+    assert_ne!(lee.id, next.id, "the conversations of one would be the other's");
     assert_eq!(core.session(session.token.expose()).unwrap(), None);
 }
 

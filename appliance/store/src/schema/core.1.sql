@@ -1,9 +1,9 @@
 -- Who may use the box, and how it is set. All times are unix milliseconds.
 
 CREATE TABLE accounts (
-    id            INTEGER PRIMARY KEY,
+    id            INTEGER PRIMARY KEY,              -- random, so that it is never given again: work.db refers to it
     name          TEXT NOT NULL UNIQUE COLLATE NOCASE,
-    role          TEXT NOT NULL CHECK (role IN ('owner', 'staff')),
+    role          TEXT NOT NULL,
     password_hash TEXT NOT NULL,                    -- argon2id, PHC string
     created_ms    INTEGER NOT NULL
 ) STRICT;

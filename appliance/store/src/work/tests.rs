@@ -63,6 +63,17 @@ async fn a_deleted_conversation_takes_its_messages_with_it() {
 }
 
 #[tokio::test]
+async fn removing_an_accounts_conversations_leaves_those_of_others() {
+    let (_dir, work) = open();
+    for account in [1, 1, 2] {
+        work.create_conversation(account, "Shift").await.unwrap();
+    }
+    assert_eq!(work.delete_conversations(1).await.unwrap(), 2);
+    assert!(work.conversations(1, 10).unwrap().is_empty());
+    assert_eq!(work.conversations(2, 10).unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn an_outage_is_open_until_it_ends() {
     let (_dir, work) = open();
     let mut outage = work.begin_outage(100, None).await.unwrap();

@@ -7,6 +7,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::file::Folder;
 
+/// The largest that a file may grow, in pages, when it stands for a disk that is full.
+const FULL_DISK: u32 = 16;
+
 fn writer(dir: &TempDir) -> Writer {
     let folder = Folder::claim(dir.path()).unwrap();
     let open = |file| folder.open(file).unwrap();
@@ -15,6 +18,7 @@ fn writer(dir: &TempDir) -> Writer {
         core: open(StoreFile::Core),
         work: open(StoreFile::Work),
     };
+    connections.work.pragma_update(None, "max_page_count", FULL_DISK).unwrap();
     Writer::start(connections).unwrap()
 }
 
@@ -92,4 +96,27 @@ async fn a_write_is_carried_out_even_if_nobody_waits_for_it() {
     drop(set(&writer, "a", Some("1")));
     writer.close().await;
     assert_eq!(settings(&dir), ["a"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_the_writes_that_it_has_no_room_for_and_no_others() {
+    let dir = TempDir::new().unwrap();
+    let writer = writer(&dir);
+    let fill = || {
+        writer.write(StoreFile::Work, |work| {
+            work.execute("INSERT INTO outages (start_ms, verdict) VALUES (1, hex(zeroblob(15000)))", [])
+        })
+    };
+    let release = hold(&writer).await;
+    let receipts = [fill(), fill(), fill()];
+    drop(release);
+    let mut written = 0;
+    for receipt in receipts {
+        match receipt.await {
+            Ok(rows) => written += rows,
+            Err(error) => assert!(matches!(error, StoreError::Write { file: "work.db", .. })),
+        }
+    }
+    assert_eq!(written, 1);
+    assert_eq!(set(&writer, "a", Some("1")).await.unwrap(), 1);
 }
