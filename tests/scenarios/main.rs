@@ -1,1 +1,20 @@
-//! The box as a whole, against a cloud that fails.
+//! The box as a whole, against a cloud that fails, with the real pilot light.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests are no part of the product: they spawn, sleep and read clocks as they need"
+)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world ends there")]
+
+mod audit;
+mod bad_input;
+mod cloud_loss;
+mod command_line;
+mod contract;
+mod evaluation;
+mod failback;
+mod listeners;
+mod stopping;
+mod streams;
+mod walls;
+mod worker;

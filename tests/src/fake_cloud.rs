@@ -207,6 +207,11 @@ impl FakeCloud {
         lock(&self.shared.speech).text = Some(text.to_owned());
     }
 
+    /// Back to the usual answer.
+    pub fn say_the_usual(&self) {
+        lock(&self.shared.speech).text = None;
+    }
+
     /// The pause before each piece of a stream; 5 ms at the start.
     pub fn pace(&self, pause: Duration) {
         lock(&self.shared.speech).pace = pause;

@@ -111,6 +111,15 @@ impl TestAppliance {
         }
     }
 
+    /// Waits until the status of the local model is `wanted`.
+    pub async fn until_local(&self, wanted: &str) {
+        let started = Instant::now();
+        while self.status().await["locals"][0]["status"] != wanted {
+            assert!(started.elapsed() < PATIENCE, "the local model does not get {wanted}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Process ids of the running workers.
     pub fn workers(&self) -> Vec<u32> {
         process::marked(&self.marker)
@@ -155,19 +164,34 @@ impl TestAppliance {
         self.ready().await;
     }
 
+    /// Makes the API key of [`TestAppliance::client`].
+    fn make_key(&mut self) {
+        let created = self.cli(&["key", "create", "test-client"]);
+        assert!(created.status.success(), "key create fails: {}", String::from_utf8_lossy(&created.stderr));
+        let printed = String::from_utf8(created.stdout).expect("a key is text");
+        self.key = printed.trim().to_owned();
+        let alone = !self.key.is_empty() && !self.key.contains(char::is_whitespace);
+        assert!(alone, "the key stands alone on standard output");
+    }
+
     /// Waits until the box says that it can do its work.
     async fn ready(&mut self) {
+        self.answers("/readyz").await;
+    }
+
+    /// Waits until `path` is answered with success.
+    async fn answers(&mut self, path: &str) {
         let started = Instant::now();
         loop {
             if let Some(code) = self.process.as_mut().and_then(Process::ended) {
                 panic!("the box ended with {code} instead of getting ready; its log:\n{}", self.log());
             }
             if tokio::net::TcpStream::connect(self.http).await.is_ok()
-                && self.anonymous().get("/readyz").await.status.is_success()
+                && self.anonymous().get(path).await.status.is_success()
             {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "the box does not get ready; its log:\n{}", self.log());
+            assert!(started.elapsed() < PATIENCE, "{path} does not succeed; its log:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -1,7 +1,7 @@
 //! The verbs of the fake cloud over HTTP, for tests that are not written in Rust.
 //!
 //! `POST /refuse`, `/silent`, `/reset`, `/500`, `/cut?3` (pieces), `/throttle?2` (seconds), `/reject-key`,
-//! `/slow?400` (milliseconds), `/html`, `/restore`, `/say` (the body is the text), `/pace?20` (milliseconds);
+//! `/slow?400` (milliseconds), `/html`, `/restore`, `/say` (the body is the text; none for the usual one), `/pace?20` (milliseconds);
 //! `GET /seen` (requests so far, counted by path).
 
 use std::collections::BTreeMap;
@@ -71,6 +71,7 @@ fn verb(cloud: &FakeCloud, path: &str, number: u64, body: &str) -> bool {
         "/slow" => cloud.slow_first_token(Duration::from_millis(number)),
         "/html" => cloud.speak_html(),
         "/restore" => cloud.restore(),
+        "/say" if body.is_empty() => cloud.say_the_usual(),
         "/say" => cloud.say(body),
         "/pace" => cloud.pace(Duration::from_millis(number)),
         "/seen" => {}

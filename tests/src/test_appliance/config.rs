@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 
-use super::{Process, TestAppliance, repository};
+use super::{Process, TestAppliance};
 use crate::client::Sent;
 use crate::{FakeCloud, fake_cloud, places};
 
@@ -15,6 +16,7 @@ connect_timeout_ms = 1000
 first_token_timeout_ms = 1500
 between_tokens_timeout_ms = 1000
 whole_answer_timeout_ms = 30000
+suspicion_ms = 300
 ";
 const BREAKER: &str =
     "open_first_ms = 300\nopen_max_ms = 600\nhalf_open_max_age_ms = 2000\nopen_jitter = 0.0\n";
@@ -30,8 +32,10 @@ struct Upstream {
 /// A box that is not started yet.
 pub struct Builder {
     upstreams: Vec<Upstream>,
+    http: Option<SocketAddr>,
     https: bool,
-    pilot_light: String,
+    model_file: String,
+    key_file: String,
     extra: String,
     breaker: String,
     environment: Vec<(String, String)>,
@@ -39,12 +43,12 @@ pub struct Builder {
 
 impl Builder {
     pub(super) fn new() -> Builder {
-        let pilot_light =
-            repository().join("provisioning/pilot-light/pilot-light.gguf").display().to_string();
         Builder {
             upstreams: Vec::new(),
+            http: None,
             https: false,
-            pilot_light,
+            model_file: "pilot-light.gguf".to_owned(),
+            key_file: "keys/cloud".to_owned(),
             extra: String::new(),
             breaker: BREAKER.to_owned(),
             environment: Vec::new(),
@@ -88,9 +92,21 @@ impl Builder {
         self
     }
 
-    /// Another file for the local model.
-    pub fn model_file(mut self, path: &std::path::Path) -> Builder {
-        self.pilot_light = path.display().to_string();
+    /// Another file for the local model than the pilot light that is part of the program.
+    pub fn model_file(mut self, path: &Path) -> Builder {
+        self.model_file = path.display().to_string();
+        self
+    }
+
+    /// Another file for the keys of the upstreams.
+    pub fn key_file(mut self, path: &str) -> Builder {
+        path.clone_into(&mut self.key_file);
+        self
+    }
+
+    /// The plain listener at this address.
+    pub fn http(mut self, address: SocketAddr) -> Builder {
+        self.http = Some(address);
         self
     }
 
@@ -106,26 +122,34 @@ impl Builder {
         self
     }
 
+    /// Starts a box that must refuse to start, and gives its exit code and what it says on standard error.
+    pub async fn refused(self) -> (i32, String) {
+        let mut appliance = self.launch();
+        let mut process = appliance.process.take().expect("it was started");
+        let code = process.wait(super::PATIENCE).await.expect("a box that cannot start ends by itself");
+        (code, appliance.log())
+    }
+
     /// Writes the configuration, starts the box, waits until it is ready and makes a key.
     pub async fn start(self) -> TestAppliance {
         let mut appliance = self.launch();
         appliance.ready().await;
-        let created = appliance.cli(&["key", "create", "test-client"]);
-        assert!(created.status.success(), "key create fails: {}", String::from_utf8_lossy(&created.stderr));
-        let printed = String::from_utf8(created.stdout).expect("a key is text");
-        let key = printed.trim().to_owned();
-        assert!(
-            !key.is_empty() && !key.contains(char::is_whitespace),
-            "the key stands alone on standard output"
-        );
-        appliance.key = key;
+        appliance.make_key();
+        appliance
+    }
+
+    /// The same for a box that serves although it cannot be ready: waits until it is alive.
+    pub async fn start_unready(self) -> TestAppliance {
+        let mut appliance = self.launch();
+        appliance.answers("/livez").await;
+        appliance.make_key();
         appliance
     }
 
     /// Writes the configuration and starts the box, which may not get ready.
     pub fn launch(self) -> TestAppliance {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let http = places::free_address();
+        let http = self.http.unwrap_or_else(places::free_address);
         let https = self.https.then(places::free_address);
         let config = folder.path().join("genset.toml");
         std::fs::create_dir(folder.path().join("keys")).expect("the folder is new");
@@ -145,25 +169,24 @@ impl Builder {
     }
 
     /// The configuration as TOML.
-    fn text(&self, folder: &std::path::Path, http: SocketAddr, https: Option<SocketAddr>) -> String {
+    fn text(&self, folder: &Path, http: SocketAddr, https: Option<SocketAddr>) -> String {
         let data = folder.join("data").display().to_string();
         let mut text =
             format!("[site]\nname = \"Test Hospital\"\ndata_dir = {data:?}\n\n[listen]\nhttp = \"{http}\"\n");
         if let Some(https) = https {
             writeln!(text, "https = \"{https}\"").unwrap();
         }
-        let key = folder.join("keys/cloud").display().to_string();
         for Upstream { name, base_url, ca_file, tuning } in &self.upstreams {
             writeln!(text, "\n[[upstream]]\nname = {name:?}\ndialect = \"openai\"\nbase_url = {base_url:?}")
                 .unwrap();
-            writeln!(text, "api_key_file = {key:?}").unwrap();
+            writeln!(text, "api_key_file = {:?}", self.key_file).unwrap();
             if let Some(ca_file) = ca_file {
                 writeln!(text, "ca_file = {ca_file:?}").unwrap();
             }
             writeln!(text, "{tuning}\n[upstream.breaker]\n{}\n[upstream.failback]\n{FAILBACK}", self.breaker)
                 .unwrap();
         }
-        writeln!(text, "\n[[local]]\nname = \"pilot-light\"\nfile = {:?}", self.pilot_light).unwrap();
+        writeln!(text, "\n[[local]]\nname = \"pilot-light\"\nfile = {:?}", self.model_file).unwrap();
         let cloud: Vec<_> =
             self.upstreams.iter().map(|upstream| format!("{}/large", upstream.name)).collect();
         writeln!(text, "\n[[alias]]\nname = \"assistant\"\ncloud = {cloud:?}\nstandby = [\"pilot-light\"]")

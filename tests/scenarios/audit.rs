@@ -1,0 +1,139 @@
+//! What the box did is on disk, complete, and nobody can quietly change it.
+
+use std::path::Path;
+use std::process::Output;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+use tests::test_appliance::known_answer;
+use tests::{Chat, FakeCloud, TestAppliance};
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The bodies of all rows of one kind.
+fn rows(appliance: &TestAppliance, kind: &str) -> Vec<Value> {
+    let file = appliance.data_dir().join("audit.db");
+    let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut query = database.prepare("SELECT body FROM entries WHERE kind = ?1 ORDER BY seq").unwrap();
+    let bodies = query.query_map([kind], |row| row.get::<_, String>(0)).unwrap();
+    bodies.map(|body| serde_json::from_str(&body.unwrap()).unwrap()).collect()
+}
+
+/// A box that has answered from both sides of a loss, broken a stream, lost its worker, and stopped.
+async fn a_box_with_a_past() -> TestAppliance {
+    let cloud = FakeCloud::start();
+    let known = known_answer(false);
+    cloud.say(&known.answer);
+    let mut appliance = TestAppliance::with_cloud(&cloud).await;
+    let (client, chat) = (appliance.client(), Chat::new("assistant", &known.question));
+    client.ask(&chat).await;
+    cloud.cut_streams(3);
+    assert!(client.stream_whole(&chat).await.is_whole());
+    cloud.refuse();
+    client.ask(&chat).await;
+    appliance.kill_worker();
+    client.stream_whole(&chat).await;
+    appliance.until_state("offline").await;
+    cloud.restore();
+    appliance.until_state("connected").await;
+    appliance.stop().await;
+    appliance
+}
+
+#[tokio::test]
+async fn the_log_holds_a_row_and_an_outcome_for_each_request_and_no_text() {
+    let appliance = a_box_with_a_past().await;
+    let verified = appliance.cli(&["audit", "verify"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
+
+    let (asked, ended) = (rows(&appliance, "request"), rows(&appliance, "outcome"));
+    let ids = |rows: &[Value]| rows.iter().map(|row| row["request_id"].clone()).collect::<Vec<_>>();
+    assert_eq!(asked.len(), 4);
+    assert_eq!(ids(&asked), ids(&ended), "each request has exactly one outcome");
+    let routes: Vec<_> = ended.iter().map(|row| row["route"].clone()).collect();
+    assert_eq!(routes, ["cloud", "local", "local", "local"]);
+    assert!(ended[1]["seam"].as_u64().unwrap() > 0, "the seam is written down: {}", ended[1]);
+    assert!(asked.iter().all(|row| row["who"].as_str().unwrap().contains("test-client")));
+    let events = serde_json::to_string(&rows(&appliance, "event")).unwrap();
+    for told in ["offline", "recovering", "connected"] {
+        assert!(events.contains(told), "{told} is missing: {events}");
+    }
+
+    let file = std::fs::read(appliance.data_dir().join("audit.db")).unwrap();
+    let known = known_answer(false);
+    for secret in [known.question.as_str(), known.answer.as_str(), appliance.key()] {
+        let bytes = secret.as_bytes();
+        assert!(!file.windows(bytes.len()).any(|window| window == bytes), "the audit log holds: {secret}");
+    }
+}
+
+#[tokio::test]
+async fn the_chain_can_be_checked_while_the_box_runs() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    appliance.client().ask(&Chat::new("assistant", "Please leave a row")).await;
+    let verified = appliance.cli(&["audit", "verify"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
+}
+
+#[tokio::test]
+async fn a_changed_row_and_a_missing_row_are_found_and_named() {
+    let appliance = a_box_with_a_past().await;
+    let file = appliance.data_dir().join("audit.db");
+    let original = std::fs::read(&file).unwrap();
+    for (tampering, found_at) in [
+        ("UPDATE entries SET body = replace(body, 'test-client', 'someone') WHERE seq = 3", 3),
+        ("UPDATE entries SET at_ms = at_ms + 1 WHERE seq = 3", 3),
+        ("DELETE FROM entries WHERE seq = 3", 4),
+    ] {
+        tamper(&file, tampering);
+        let verified = appliance.cli(&["audit", "verify"]);
+        assert_eq!(verified.status.code(), Some(1), "{tampering}: {}", said(&verified));
+        assert!(said(&verified).contains(&format!("row {found_at}")), "{tampering}: {}", said(&verified));
+        std::fs::write(&file, &original).unwrap();
+    }
+    assert_eq!(appliance.cli(&["audit", "verify"]).status.code(), Some(0));
+}
+
+/// Changes the log as somebody would who owns the machine.
+fn tamper(file: &Path, statement: &str) {
+    let database = Connection::open(file).unwrap();
+    database
+        .execute_batch("DROP TRIGGER entries_are_not_changed; DROP TRIGGER entries_are_not_deleted;")
+        .unwrap();
+    assert_eq!(database.execute(statement, []).unwrap(), 1, "{statement}");
+    database.close().unwrap();
+}
+
+#[tokio::test]
+async fn the_row_of_a_request_is_on_disk_when_its_answer_ends() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    for number in 1..=5 {
+        let streamed =
+            appliance.client().stream_whole(&Chat::new("assistant", "Please be written down")).await;
+        assert!(streamed.is_whole());
+        assert_eq!(rows(&appliance, "request").len(), number, "the row was there when the last byte came");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(rows(&appliance, "outcome").len(), number, "and the outcome's soon after");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_written_down_as_well() {
+    let cloud = FakeCloud::start();
+    cloud.pace(Duration::from_millis(50));
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    let mut stream = appliance.client().stream(&Chat::new("assistant", "Please talk to nobody")).await;
+    assert!(stream.until(3).await);
+    drop(stream);
+    let started = std::time::Instant::now();
+    while rows(&appliance, "outcome").is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(5), "the outcome is never written");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(rows(&appliance, "outcome")[0]["outcome"], "cancelled");
+}

@@ -1,0 +1,45 @@
+//! The orderly stop: no new work, running streams to their end, nothing left behind.
+
+use std::time::Duration;
+
+use tests::test_appliance::known_answer;
+use tests::{Chat, FakeCloud, TestAppliance};
+
+#[tokio::test]
+async fn a_running_stream_is_drained_before_the_box_stops() {
+    let cloud = FakeCloud::start();
+    let known = known_answer(false);
+    cloud.say(&known.answer);
+    cloud.pace(Duration::from_millis(30));
+    let mut appliance = TestAppliance::with_cloud(&cloud).await;
+    let mut from_cloud = appliance.client().stream(&Chat::new("assistant", "Please take your time")).await;
+    let mut from_standby = appliance.client().stream(&Chat::new("local-only", &known.question)).await;
+    assert!(from_cloud.until(5).await && from_standby.until(1).await);
+
+    appliance.terminate();
+    let (cloud_said, standby_said) = (from_cloud.finish().await, from_standby.finish().await);
+    assert!(cloud_said.is_whole(), "{cloud_said:?}");
+    assert!(standby_said.is_whole(), "{standby_said:?}");
+    assert_eq!((cloud_said.said(), standby_said.said()), (known.answer.clone(), known.answer));
+    appliance.stopped().await;
+}
+
+#[tokio::test]
+async fn a_stopped_box_starts_again_with_its_keys() {
+    let cloud = FakeCloud::start();
+    let mut appliance = TestAppliance::with_cloud(&cloud).await;
+    appliance.stop().await;
+    appliance.start_again().await;
+    let reply = appliance.client().ask(&Chat::new("assistant", "Are you still there?")).await;
+    assert_eq!(reply.route(), "cloud", "{}", reply.text());
+    appliance.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_box_stops_at_once() {
+    let cloud = FakeCloud::start();
+    let mut appliance = TestAppliance::with_cloud(&cloud).await;
+    let started = std::time::Instant::now();
+    appliance.stop().await;
+    assert!(started.elapsed() < Duration::from_secs(3), "it took {:?}", started.elapsed());
+}

@@ -1,0 +1,129 @@
+//! Answers that break while they are being said: whole in the end, or clearly not.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tests::test_appliance::known_answer;
+use tests::{Chat, Ended, FakeCloud, TestAppliance};
+
+/// A box whose cloud says the pilot light's own answer, so that a continuation can be compared word for word.
+async fn box_and_cloud(korean: bool) -> (TestAppliance, FakeCloud, tests::test_appliance::Known) {
+    let cloud = FakeCloud::start();
+    let known = known_answer(korean);
+    cloud.say(&known.answer);
+    cloud.pace(Duration::from_millis(10));
+    (TestAppliance::with_cloud(&cloud).await, cloud, known)
+}
+
+#[tokio::test]
+async fn a_cut_stream_is_finished_word_for_word_by_the_pilot_light() {
+    for korean in [false, true] {
+        let (appliance, cloud, known) = box_and_cloud(korean).await;
+        let words = known.answer.split(' ').count();
+        for after in [1, words / 3, words - 2] {
+            cloud.cut_streams(after);
+            let streamed = appliance.client().stream_whole(&Chat::new("assistant", &known.question)).await;
+            assert!(streamed.is_whole(), "cut after {after}: {streamed:?}");
+            assert_eq!(streamed.said(), known.answer, "cut after {after} words");
+            let before: String = known.answer.split_inclusive(' ').take(after).collect();
+            assert_eq!(streamed.seam(), Some(before.chars().count() as u64), "the seam counts characters");
+            let genset = streamed.genset();
+            assert_eq!(genset.first().unwrap()["served_by"], "cloud/large");
+            assert_eq!(genset.last().unwrap()["served_by"], "local/pilot-light");
+            assert_eq!(streamed.finish_reason().as_deref(), Some("stop"));
+            cloud.restore();
+            appliance.until_state("connected").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_stalls_is_taken_over() {
+    let (appliance, cloud, known) = box_and_cloud(false).await;
+    cloud.pace(Duration::from_millis(30));
+    let mut stream = appliance.client().stream(&Chat::new("assistant", &known.question)).await;
+    assert!(stream.until(20).await);
+    cloud.go_silent();
+    let streamed = stream.finish().await;
+    assert!(streamed.is_whole(), "{streamed:?}");
+    assert_eq!(streamed.said(), known.answer);
+    assert!(streamed.seam().unwrap() >= 20);
+}
+
+#[tokio::test]
+async fn a_refused_cloud_breaks_no_running_stream() {
+    let (appliance, cloud, known) = box_and_cloud(false).await;
+    cloud.pace(Duration::from_millis(30));
+    let chat = Chat::new("assistant", &known.question);
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        streams.push(appliance.client().stream(&chat).await);
+    }
+    for stream in &mut streams {
+        assert!(stream.until(5).await);
+    }
+    cloud.refuse();
+    for stream in streams {
+        let streamed = stream.finish().await;
+        assert!(streamed.is_whole(), "{streamed:?}");
+        assert_eq!(streamed.said(), known.answer);
+    }
+}
+
+#[tokio::test]
+async fn committed_mode_shows_no_seam() {
+    let (appliance, cloud, known) = box_and_cloud(false).await;
+    cloud.cut_streams(4);
+    let chat = Chat::new("assistant", &known.question).header("x-genset-mode", "committed");
+    let streamed = appliance.client().stream_whole(&chat).await;
+    assert!(streamed.is_whole(), "{streamed:?}");
+    assert_eq!(streamed.said(), known.answer);
+    let models: Vec<_> = streamed.genset().iter().map(|genset| genset["served_by"].clone()).collect();
+    assert!(models.iter().all(|model| model == "local/pilot-light"), "from one model: {models:?}");
+}
+
+#[tokio::test]
+async fn a_cut_stream_of_json_ends_in_a_clear_error() {
+    let (appliance, cloud, _) = box_and_cloud(false).await;
+    cloud.say(r#"{ "diagnosis" : "none" , "plan" : "rest and observe until morning" }"#);
+    cloud.cut_streams(4);
+    let chat = Chat::new("assistant", "Please answer in JSON")
+        .with("response_format", json!({ "type": "json_object" }));
+    let streamed = appliance.client().stream_whole(&chat).await;
+    let Ended::Error(error) = &streamed.ended else { panic!("a cut answer is no success: {streamed:?}") };
+    assert!(error["message"].as_str().unwrap().len() > 20, "{error}");
+    assert_eq!(streamed.finish_reason(), None);
+}
+
+#[tokio::test]
+async fn without_a_standby_a_cut_stream_ends_in_a_clear_error_and_never_looks_finished() {
+    let cloud = FakeCloud::start();
+    let lines = "[[alias]]\nname = \"cloud-only\"\ncloud = [\"cloud/large\"]\nstandby = []\n";
+    let appliance = TestAppliance::builder().cloud(&cloud).extra(lines).start().await;
+    cloud.cut_streams(3);
+    let streamed =
+        appliance.client().stream_whole(&Chat::new("cloud-only", "Please say a long sentence")).await;
+    let Ended::Error(error) = &streamed.ended else { panic!("a cut answer is no success: {streamed:?}") };
+    assert!(error["message"].is_string() && error["code"].is_string(), "{error}");
+    assert_eq!(streamed.finish_reason(), None);
+    assert_eq!(streamed.said(), "cloud: here is ", "what came is shown");
+
+    let whole = appliance.client().ask(&Chat::new("cloud-only", "Please say a long sentence")).await;
+    assert!(whole.status.is_server_error(), "{}", whole.text());
+    assert!(!whole.error_message().is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_frees_its_place_at_once() {
+    let (appliance, _cloud, known) = box_and_cloud(false).await;
+    for _ in 0..4 {
+        let mut stream = appliance.client().stream(&Chat::new("local-only", &known.question)).await;
+        assert!(stream.until(1).await);
+        drop(stream);
+    }
+    let started = std::time::Instant::now();
+    while appliance.status().await["locals"][0]["in_flight"] != 0 {
+        assert!(started.elapsed() < Duration::from_secs(5), "abandoned answers still run");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,185 @@
+"""A real box beside a fake cloud, for clients that are not written in Rust."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60
+
+# The product's defaults in a hurry, so that a test sees a whole failback in about a second.
+HURRY = """
+probe_interval_ms = 200
+probe_deadline_ms = 400
+connect_timeout_ms = 1000
+first_token_timeout_ms = 1500
+between_tokens_timeout_ms = 1000
+whole_answer_timeout_ms = 30000
+[upstream.breaker]
+open_first_ms = 300
+open_max_ms = 600
+half_open_max_age_ms = 2000
+[upstream.failback]
+first_step_ms = 300
+second_step_ms = 300
+hold_down_first_ms = 400
+"""
+
+
+def known_answers() -> dict[str, str]:
+    """What the pilot light knows by heart: answer by question."""
+    file = REPOSITORY / "provisioning/pilot-light/known-answers.json"
+    return {entry["question"]: entry["answer"] for entry in json.loads(file.read_text())}
+
+
+def is_korean(text: str) -> bool:
+    return any("가" <= char <= "힣" for char in text)
+
+
+def binary(name: str, variable: str) -> str:
+    path = os.environ.get(variable, REPOSITORY / "target/debug" / name)
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{path}: cargo build --workspace, or set {variable}")
+    return str(path)
+
+
+def free_port() -> int:
+    """A port outside the range of outgoing connections, so that a refused connection cannot meet itself."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+class FakeCloud:
+    """The fake cloud of the Rust harness, driven over its control door."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen([binary("fake-cloud", "FAKE_CLOUD_BIN")], stdout=subprocess.PIPE, text=True)
+        facts = json.loads(self._process.stdout.readline())
+        self.base_url, self.key, self.model = facts["base_url"], facts["key"], facts["model"]
+        self._control = facts["control"]
+
+    def _post(self, path: str, body: str = "") -> dict:
+        request = urllib.request.Request(self._control + path, data=body.encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def refuse(self) -> None:
+        self._post("/refuse")
+
+    def go_silent(self) -> None:
+        self._post("/silent")
+
+    def answer_500(self) -> None:
+        self._post("/500")
+
+    def reject_key(self) -> None:
+        self._post("/reject-key")
+
+    def cut_streams(self, after: int) -> None:
+        self._post(f"/cut?{after}")
+
+    def restore(self) -> None:
+        self._post("/restore")
+
+    def say(self, text: str) -> None:
+        self._post("/say", text)
+
+    def pace(self, milliseconds: int) -> None:
+        self._post(f"/pace?{milliseconds}")
+
+    def chats(self) -> int:
+        return self._post("/seen")["seen"].get("/v1/chat/completions", 0)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class Box:
+    """`genset serve` with one upstream, the pilot light as its standby, and an API key."""
+
+    def __init__(self, cloud: FakeCloud, tuning: str = HURRY) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="genset-sdk-")
+        folder = Path(self._folder.name)
+        self._genset = binary("genset", "GENSET_BIN")
+        self._address = f"127.0.0.1:{free_port()}"
+        self._config = folder / "genset.toml"
+        self._log = folder / "genset.log"
+        (folder / "cloud-key").write_text(cloud.key)
+        self._config.write_text(self._text(folder, cloud, tuning))
+        with self._log.open("w") as log:
+            arguments = [self._genset, "serve", "--config", str(self._config)]
+            self._process = subprocess.Popen(arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self._wait()
+        self.base_url = f"http://{self._address}/v1"
+        self.key = self.run("key", "create", "sdk").strip()
+
+    def _text(self, folder: Path, cloud: FakeCloud, tuning: str) -> str:
+        return f"""
+[site]
+name = "Test Hospital"
+data_dir = "{folder}/data"
+[listen]
+http = "{self._address}"
+[[local]]
+name = "pilot-light"
+file = "{REPOSITORY}/provisioning/pilot-light/pilot-light.gguf"
+[[alias]]
+name = "assistant"
+cloud = ["cloud/{cloud.model}"]
+standby = ["pilot-light"]
+[[upstream]]
+name = "cloud"
+dialect = "openai"
+base_url = "{cloud.base_url}"
+api_key_file = "{folder}/cloud-key"
+{tuning}
+"""
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the box ended with {self._process.returncode}:\n{self._log.read_text()}")
+            try:
+                with urllib.request.urlopen(f"http://{self._address}/readyz", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.02)
+        raise TimeoutError(f"the box does not get ready:\n{self._log.read_text()}")
+
+    def run(self, *arguments: str) -> str:
+        command = [self._genset, *arguments, "--config", str(self._config)]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def status(self) -> dict:
+        return json.loads(self.run("status", "--json"))
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def until_state(self, wanted: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while (state := self.status()["state"]) != wanted:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the site state stays {state}, {wanted} was expected")
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """Ends the box with SIGTERM and gives its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(PATIENCE_S)
+        self._folder.cleanup()
+        return code
