@@ -1,2 +1,7 @@
-//! genset
-fn main() {}
+//! `genset`, the one program of the box.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    appliance::cli::main()
+}

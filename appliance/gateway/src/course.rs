@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use inference::{LocalModel, Status};
 
-use crate::{answer::Ask, board::now, gateway::Gateway, settings::AliasSettings};
+use crate::{answer::{Ask, Route}, board::now, gateway::Gateway, settings::AliasSettings};
 
 /// A route that a request may try.
 pub enum Candidate {
@@ -21,7 +21,7 @@ pub struct Course {
 
 impl Course {
     /// Cloud routes whose breaker is closed, then the standby in order. A cloud route that is held back only by the
-    /// ramp of failback comes last: better than no answer at all.
+    /// ramp of failback, or because the conversation began on a local model, comes last: better than no answer at all.
     pub fn plan(gateway: &Gateway, alias: &AliasSettings, ask: &Ask, request_id: &str) -> Self {
         let mut reason = "first-route";
         let mut note = |word| {
@@ -31,6 +31,7 @@ impl Course {
         };
         let (mut candidates, mut held_back) = (VecDeque::new(), Vec::new());
         let draw = conversation_draw(ask.conversation.as_deref().unwrap_or(request_id));
+        let began_locally = ask.conversation.as_deref().and_then(|id| gateway.homes().of(id)) == Some(Route::Local);
         for route in &alias.cloud {
             let circuit = &gateway.board().upstreams[route.upstream].circuit;
             let candidate = Candidate::Cloud {
@@ -42,6 +43,9 @@ impl Course {
                 note("local-only");
             } else if !circuit.admits_requests() {
                 note("circuit-open");
+            } else if began_locally {
+                note("conversation");
+                held_back.push(candidate);
             } else if circuit.admits_conversation(now(), draw) {
                 candidates.push_back(candidate);
             } else {

@@ -13,6 +13,7 @@ use crate::answer::{Answer, Ask, Mode, Refusal};
 use crate::board::Board;
 use crate::course::Course;
 use crate::demo::DemoControl;
+use crate::homes::Homes;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::monitor::{Monitor, first_site};
@@ -35,6 +36,7 @@ struct Parts {
     admission: Arc<Semaphore>,
     metrics: Metrics,
     demo: Option<DemoControl>,
+    homes: Homes,
 }
 
 impl Gateway {
@@ -63,6 +65,7 @@ impl Gateway {
             admission: Arc::new(Semaphore::new(settings.limits.max_requests)),
             metrics,
             demo: settings.demo_control.map(DemoControl::new),
+            homes: Homes::default(),
             settings,
         }));
         let monitor = Monitor::new(gateway.clone(), flips, publish);
@@ -117,6 +120,10 @@ impl Gateway {
 
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    pub(crate) fn homes(&self) -> &Homes {
+        &self.0.homes
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

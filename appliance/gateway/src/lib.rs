@@ -17,6 +17,7 @@ mod demo;
 mod door;
 mod fault;
 mod gateway;
+mod homes;
 mod ledger;
 mod metrics;
 mod monitor;

@@ -79,6 +79,9 @@ impl Relay {
         })?;
         ledger.serve(&served);
         gateway.metrics().began(&served, ledger.elapsed());
+        if let Some(conversation) = &ask.conversation {
+            gateway.homes().served(conversation, served.route);
+        }
         Ok(Relay {
             gateway,
             ask,

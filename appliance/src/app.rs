@@ -1,0 +1,114 @@
+//! The box as a whole: built from its configuration, then run until it is told to stop.
+
+use std::sync::Arc;
+
+use axum::Router;
+use gateway::{Door, Gateway, Monitor};
+use inference::{Keeper, LocalModel};
+use prometheus_client::registry::Registry;
+use store::Store;
+use web::{Portal, PortalOptions};
+
+use crate::cli::Failure;
+use crate::config::Config;
+use crate::listen::Listener;
+use crate::supervisor::{Floor, Supervisor};
+use crate::{host, pilot_light, tls};
+
+/// Everything built and bound; nothing runs yet.
+pub struct App {
+    store: Store,
+    keepers: Vec<(String, Keeper)>,
+    monitor: Monitor,
+    listeners: Vec<Listener>,
+    router: Router,
+}
+
+impl App {
+    /// Opens the store, makes the parts, binds the addresses.
+    ///
+    /// # Errors
+    /// One line with the place and the mend.
+    pub async fn build(config: Config) -> Result<App, Failure> {
+        let store = Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))?;
+        let listeners = bind(&config).await?;
+        place_pilot_light(&config);
+        let mut registry = Registry::with_prefix("genset");
+        host::register(&mut registry, config.data_dir.clone());
+        let (locals, keepers): (Vec<LocalModel>, Vec<_>) = config
+            .locals
+            .iter()
+            .map(|spec| {
+                let (model, keeper) = LocalModel::new(spec.clone());
+                (model, (spec.name.clone(), keeper))
+            })
+            .unzip();
+        let (gateway, monitor) = Gateway::build(config.gateway, locals, store.clone(), &mut registry)
+            .map_err(|error| Failure::Unusable(format!("{}: {error}", config.file.display())))?;
+        let portal =
+            Portal::new(gateway.clone(), store.clone(), PortalOptions { site_name: config.site_name.clone() });
+        let router = Door::new(gateway, Arc::new(registry)).router().merge(portal.router());
+        tell_first_steps(&store, &config.file);
+        Ok(App { store, keepers, monitor, listeners, router })
+    }
+
+    /// Runs until `stop` resolves; true when the box stopped by that order.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> bool {
+        let mut supervisor = Supervisor::new();
+        for (name, keeper) in self.keepers {
+            let cancel = supervisor.token(Floor::Keepers);
+            supervisor.spawn(Floor::Keepers, format!("keeper of {name}"), keeper.run(cancel));
+        }
+        let cancel = supervisor.token(Floor::Monitor);
+        supervisor.spawn(Floor::Monitor, "monitor", self.monitor.run(cancel));
+        for listener in self.listeners {
+            let cancel = supervisor.token(Floor::Listeners);
+            let task = listener.run(self.router.clone(), supervisor.connections(), cancel);
+            supervisor.spawn(Floor::Listeners, "listener", task);
+        }
+        let by_order = supervisor.run(stop).await;
+        self.store.close().await;
+        tracing::info!("stopped");
+        by_order
+    }
+}
+
+async fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
+    let unusable = |error: crate::listen::ListenError| {
+        Failure::Unusable(format!("{}: {error}", config.file.display()))
+    };
+    let mut listeners = Vec::new();
+    if let Some(address) = config.https {
+        let (names, addresses) = host::names_and_addresses();
+        let tls = tls::server_config(&config.data_dir, &names, &addresses)
+            .map_err(|error| Failure::Failed(error.to_string()))?;
+        listeners.push(Listener::bind("https", address, Some(Arc::new(tls))).await.map_err(unusable)?);
+        tracing::info!("portal and API at https://{address}");
+    }
+    if let Some(address) = config.http {
+        listeners.push(Listener::bind("http", address, None).await.map_err(unusable)?);
+        tracing::info!("portal and API at http://{address}, for this machine alone");
+    }
+    Ok(listeners)
+}
+
+/// The pilot light is put in place where the configuration asks for it by its own name and has no other file there.
+fn place_pilot_light(config: &Config) {
+    let models = config.data_dir.join("models");
+    let wanted = models.join(pilot_light::FILE_NAME);
+    if config.locals.iter().any(|spec| spec.file == wanted) {
+        match pilot_light::place(&models) {
+            Ok(path) => tracing::info!("the pilot light is in place at {}", path.display()),
+            Err(error) => tracing::error!("{}: the pilot light cannot be put in place ({error})", wanted.display()),
+        }
+    }
+}
+
+fn tell_first_steps(store: &Store, file: &std::path::Path) {
+    if store.core.needs_setup().unwrap_or(false) {
+        tracing::warn!(
+            "this box has no owner yet: `genset setup-code --config {}` prints the code for the first visit",
+            file.display()
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! The command line: what may be said, and the exit code that belongs to how it went.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::command;
+
+/// An emergency generator for a building's AI.
+#[derive(Debug, Parser)]
+#[command(name = "genset", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArg {
+    /// The configuration, a TOML file
+    #[arg(long = "config", value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the box: API, portal and local models
+    Serve(ConfigArg),
+    /// Check a configuration, and all that it points to
+    Check(ConfigArg),
+    /// Test the box itself: known answers, word for word, on every device
+    Doctor,
+    /// Say how the running box is
+    Status {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Print what /api/status says
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a new one-time code for making the owner's account
+    SetupCode(ConfigArg),
+    /// Keys of the API
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// A labelled stand-in for a cloud upstream, for evaluation only
+    DemoCloud {
+        /// Where it speaks the OpenAI dialect
+        #[arg(long, default_value = "127.0.0.1:18080")]
+        listen: SocketAddr,
+        /// Where it is cut and restored
+        #[arg(long, default_value = "127.0.0.1:18081")]
+        control: SocketAddr,
+    },
+    /// Own one model; started by the box, never by hand
+    #[command(hide = true)]
+    Worker {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key and print it, alone, this once
+    Create {
+        /// Who will use it; the name stands in the audit log
+        name: String,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// List the keys
+    List(ConfigArg),
+    /// Make a key invalid at once
+    Revoke {
+        name: String,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Check the chain of the log from its first row to its last
+    Verify(ConfigArg),
+}
+
+/// How a command went: the line for standard error, and the exit code.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// What the user gave is unusable: exit code 2.
+    #[error("{0}")]
+    Unusable(String),
+    /// The box failed: exit code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) => {
+            // Help goes to standard output with 0; what cannot be understood to standard error with 2.
+            let _ = refused.print();
+            return ExitCode::from(u8::from(refused.use_stderr()) * 2);
+        }
+    };
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(failure) => {
+            tell(&format!("genset: {failure}"));
+            ExitCode::from(if matches!(failure, Failure::Unusable(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        // The worker has threads of its own and no runtime.
+        Command::Worker { args } => command::worker::run(args),
+        other => {
+            log_to_stderr();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| Failure::Failed(format!("the runtime could not be started ({error})")))?;
+            runtime.block_on(run_async(other))
+        }
+    }
+}
+
+async fn run_async(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Serve(config) => command::serve::run(&config.file).await,
+        Command::Check(config) => command::check::run(&config.file),
+        Command::Doctor => command::doctor::run().await,
+        Command::Status { config, json } => command::status::run(&config.file, json).await,
+        Command::SetupCode(config) => command::setup_code::run(&config.file).await,
+        Command::Key(key) => command::key::run(key).await,
+        Command::Audit(AuditCommand::Verify(config)) => command::audit::verify(&config.file).await,
+        Command::DemoCloud { listen, control } => command::demo_cloud::run(listen, control).await,
+        Command::Worker { args } => command::worker::run(args),
+    }
+}
+
+/// Logs go to standard error, so that standard output is for what a script may want to read.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("GENSET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+}
+
+/// What a person should read: standard error.
+#[expect(clippy::print_stderr, reason = "standard error is where a command speaks to a person")]
+pub(crate) fn tell(line: &str) {
+    eprintln!("{line}");
+}
+
+/// What a script may want to read: standard output.
+#[expect(clippy::print_stdout, reason = "standard output is the product of a command")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}

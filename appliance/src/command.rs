@@ -1,0 +1,35 @@
+//! The commands of `genset`, a file each.
+
+pub(crate) mod audit;
+pub(crate) mod check;
+pub(crate) mod demo_cloud;
+pub(crate) mod doctor;
+pub(crate) mod key;
+pub(crate) mod serve;
+pub(crate) mod setup_code;
+pub(crate) mod status;
+pub(crate) mod worker;
+
+use std::path::Path;
+
+use store::{EventRow, Store};
+
+use crate::cli::Failure;
+use crate::config::Config;
+
+/// The configuration, or why it is unusable.
+fn load(file: &Path) -> Result<Config, Failure> {
+    Config::load(file).map_err(|error| Failure::Unusable(error.to_string()))
+}
+
+/// The store of the configuration's data folder; a running box may have it open at the same time.
+fn open_store(config: &Config) -> Result<Store, Failure> {
+    Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// Writes into the audit what was done from the command line, and waits until it is on disk.
+async fn note(store: &Store, what: &str, detail: serde_json::Value) -> Result<(), Failure> {
+    let at_ms = jiff::Timestamp::now().as_millisecond();
+    let row = EventRow { at_ms, who: "command line".into(), what: what.into(), detail };
+    store.audit.event(row).await.map(drop).map_err(|error| Failure::Failed(error.to_string()))
+}

@@ -1,0 +1,44 @@
+//! `genset doctor`: the box's self-test. The pilot light answers what it knows by heart, on every device.
+
+use std::process::ExitCode;
+
+use inference::ModelSpec;
+use inference::worker::devices;
+
+use crate::cli::{Failure, say};
+use crate::pilot_light;
+
+pub(crate) async fn run() -> Result<ExitCode, Failure> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("the pilot light cannot be put in place ({error})"));
+    let folder = std::env::temp_dir().join(format!("genset-doctor-{}", std::process::id()));
+    let model = pilot_light::place(&folder).map_err(failed)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let known = pilot_light::known_answers();
+    let mut all_fine = true;
+    for (index, device) in devices().into_iter().enumerate() {
+        let mut spec = ModelSpec::new("pilot-light", &model, &program);
+        spec.device = Some(index as u32);
+        let place = format!("{} ({})", device.name, device.description);
+        match inference::selftest(spec, &known).await {
+            Ok(test) if test.wrong.is_empty() => {
+                let speed = test.tokens as f64 / test.took.as_secs_f64().max(0.001);
+                say(&format!("fine: {place}: {} of {} known answers, {speed:.0} tokens/s", test.right, known.len()));
+            }
+            Ok(test) => {
+                all_fine = false;
+                say(&format!("WRONG: {place}: {} of {} known answers", test.right, known.len()));
+                for wrong in test.wrong {
+                    let got = wrong.got.unwrap_or_else(|error| format!("({error})"));
+                    say(&format!("  asked «{}»\n  expected «{}»\n  got «{got}»", wrong.question, wrong.expected));
+                }
+            }
+            Err(reason) => {
+                all_fine = false;
+                say(&format!("FAILED: {place}: {reason}"));
+            }
+        }
+    }
+    // The copy in the temporary folder has done its work; the program has its own.
+    let _ = std::fs::remove_dir_all(&folder);
+    Ok(if all_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,56 @@
+//! The configuration file: read, checked and turned into types that cannot be wrong.
+
+mod raw;
+mod validate;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use inference::ModelSpec;
+
+/// Everything that the file says, checked. Making one binds nothing and starts nothing.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub file: PathBuf,
+    pub site_name: String,
+    pub data_dir: PathBuf,
+    pub https: Option<SocketAddr>,
+    pub http: Option<SocketAddr>,
+    pub gateway: gateway::Settings,
+    pub locals: Vec<ModelSpec>,
+    /// What is unusable although the file is well-formed: the box runs without it, and says so.
+    pub problems: Vec<Problem>,
+}
+
+/// Something outside the file that the file points to and that cannot be used: one line with the mend.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Problem(pub String);
+
+/// Why a file is refused, in one line: the place, what is wrong, and the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{}: cannot be read ({source}). Give the path of a configuration with --config FILE.", file.display())]
+    Unreadable { file: PathBuf, source: std::io::Error },
+    #[error("{}:{line}:{column}: {what}", file.display())]
+    Toml { file: PathBuf, line: usize, column: usize, what: String },
+    #[error("{}: {place}: {what}", file.display())]
+    Meaning { file: PathBuf, place: String, what: String },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, in one line.
+    pub fn load(file: &Path) -> Result<Config, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        let file = std::path::absolute(file).map_err(unreadable)?;
+        let raw = raw::parse(&file, &text)?;
+        validate::validate(file, raw)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The file as it is written: every key that exists, and nothing else.
+
+use std::path::{Path, PathBuf};
+
+use continuity::ThresholdsConfig;
+use serde::Deserialize;
+
+use super::ConfigError;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    pub site: Site,
+    pub listen: Listen,
+    #[serde(default)]
+    pub upstream: Vec<Upstream>,
+    #[serde(default)]
+    pub local: Vec<Local>,
+    #[serde(default)]
+    pub alias: Vec<Alias>,
+    #[serde(default)]
+    pub limits: Limits,
+    pub demo: Option<Demo>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Site {
+    pub name: String,
+    pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listen {
+    pub https: Option<String>,
+    pub http: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Upstream {
+    pub name: String,
+    pub dialect: String,
+    pub base_url: String,
+    pub api_key_file: PathBuf,
+    pub ca_file: Option<PathBuf>,
+    #[serde(default)]
+    pub demo: bool,
+    pub probe_interval_ms: Option<u64>,
+    pub probe_deadline_ms: Option<u64>,
+    pub connect_timeout_ms: Option<u64>,
+    pub first_token_timeout_ms: Option<u64>,
+    pub between_tokens_timeout_ms: Option<u64>,
+    pub whole_answer_timeout_ms: Option<u64>,
+    pub suspicion_ms: Option<u64>,
+    #[serde(default)]
+    pub breaker: ThresholdsConfig,
+    #[serde(default)]
+    pub failback: Failback,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Failback {
+    pub first_step_ms: Option<u64>,
+    pub second_step_ms: Option<u64>,
+    pub hold_down_first_ms: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Local {
+    pub name: String,
+    pub file: PathBuf,
+    pub context_cells: Option<u32>,
+    pub sequences: Option<u32>,
+    pub threads: Option<u32>,
+    pub queue_limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Alias {
+    pub name: String,
+    #[serde(default)]
+    pub cloud: Vec<String>,
+    #[serde(default)]
+    pub standby: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub max_body_bytes: Option<usize>,
+    pub max_requests: Option<usize>,
+    pub local_max_tokens: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Demo {
+    pub control: String,
+}
+
+/// Reads the text; an unknown key or a wrong type is refused with its line.
+pub(super) fn parse(file: &Path, text: &str) -> Result<Raw, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        let before = &text.as_bytes()[..start];
+        let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
+        let column = before.iter().rev().take_while(|&&b| b != b'\n').count() + 1;
+        let what = error.message().replace('\n', "; ");
+        ConfigError::Toml { file: file.to_owned(), line, column, what }
+    })
+}

@@ -1,0 +1,81 @@
+use std::fs;
+
+use super::Config;
+
+fn load(text: &str) -> (tempfile::TempDir, Result<Config, String>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("genset.toml");
+    fs::write(&file, text).expect("written");
+    fs::create_dir(folder.path().join("keys")).expect("made");
+    fs::write(folder.path().join("keys/openai"), "sk-test\n").expect("written");
+    let config = Config::load(&file).map_err(|error| error.to_string());
+    (folder, config)
+}
+
+const GOOD: &str = r#"
+[site]
+name = "Harbor Hospital"
+data_dir = "data"
+[listen]
+http = "127.0.0.1:8080"
+[[upstream]]
+name = "openai"
+dialect = "openai"
+base_url = "https://api.openai.com/v1"
+api_key_file = "keys/openai"
+[[local]]
+name = "pilot-light"
+file = "pilot-light.gguf"
+[[alias]]
+name = "assistant"
+cloud = ["openai/gpt-4o"]
+standby = ["pilot-light"]
+"#;
+
+#[test]
+fn the_contracts_example_is_good_and_needs_nothing_else() {
+    let (_folder, config) = load(GOOD);
+    let config = config.expect("good");
+    assert!(config.problems.is_empty(), "{:?}", config.problems);
+    assert_eq!(config.gateway.aliases[0].cloud[0].label, "openai/gpt-4o");
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line() {
+    let (_folder, config) = load(&GOOD.replace("name = \"openai\"", "name = \"openai\"\ncolour = \"red\""));
+    let error = config.expect_err("refused");
+    assert!(error.contains("genset.toml:9:1:") && error.contains("colour"), "{error}");
+    assert!(!error.contains('\n'), "{error}");
+}
+
+#[test]
+fn each_mistake_names_its_place_and_its_mend() {
+    for (wrong, right, words) in [
+        ("http = \"0.0.0.0:8080\"", "http = \"127.0.0.1:8080\"", "loopback"),
+        ("http = \"nowhere\"", "http = \"127.0.0.1:8080\"", "address with a port"),
+        ("base_url = \"http://api.openai.com\"", "base_url = \"https://api.openai.com/v1\"", "not encrypted"),
+        ("dialect = \"klingon\"", "dialect = \"openai\"", "unknown"),
+        ("standby = [\"big\"]", "standby = [\"pilot-light\"]", "no [[local]]"),
+        ("cloud = [\"azure/gpt\"]", "cloud = [\"openai/gpt-4o\"]", "no [[upstream]]"),
+        ("cloud = [\"gpt-4o\"]", "cloud = [\"openai/gpt-4o\"]", "upstream/model"),
+        ("dialect = \"openai\"\nprobe_interval_ms = 1", "dialect = \"openai\"", "probe_interval_ms"),
+        ("dialect = \"openai\"\n[upstream.breaker]\nmax_failures = 0", "dialect = \"openai\"", "max_failures"),
+    ] {
+        let mut text = GOOD.replacen(right, wrong, 1);
+        if wrong.contains("[upstream.breaker]") {
+            // The table must come last within its upstream.
+            text = GOOD.replacen("api_key_file = \"keys/openai\"", "api_key_file = \"keys/openai\"\n[upstream.breaker]\nmax_failures = 0", 1);
+        }
+        let error = load(&text).1.expect_err(wrong);
+        assert!(error.contains(words) && !error.contains('\n'), "{wrong}: {error}");
+    }
+}
+
+#[test]
+fn a_missing_model_or_key_is_a_problem_and_not_the_end() {
+    let text = GOOD.replace("pilot-light.gguf", "big.gguf").replace("keys/openai", "keys/none");
+    let config = load(&text).1.expect("the box runs without them");
+    let problems: Vec<String> = config.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].contains("keys/none") && problems[1].contains("big.gguf"));
+}

@@ -1,0 +1,263 @@
+//! From what is written to what can be used.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use continuity::{FailbackSteps, Thresholds};
+use gateway::settings::{
+    AliasSettings, CloudRoute, Deadlines, Limits, ProbeSettings, Secret, Settings, UpstreamSettings,
+};
+use inference::ModelSpec;
+
+use super::{Config, ConfigError, Problem, raw};
+use crate::pilot_light;
+
+mod url;
+
+pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigError> {
+    let mut check = Check { dir: file.parent().unwrap_or(Path::new("/")).to_owned(), file, problems: Vec::new() };
+    let data_dir = check.dir.join(&raw.site.data_dir);
+    let listen = "[listen]";
+    let https = raw.listen.https.map(|text| check.address(listen, "https", &text)).transpose()?;
+    let http = raw.listen.http.map(|text| check.loopback(listen, "http", &text)).transpose()?;
+    if https.is_none() && http.is_none() {
+        return Err(check.wrong(listen, "nothing to listen on: give https = \"0.0.0.0:8443\", or http on loopback"));
+    }
+    let demo_control = raw.demo.map(|demo| check.loopback("[demo]", "control", &demo.control)).transpose()?;
+    check.distinct("[[upstream]]", raw.upstream.iter().map(|u| u.name.as_str()))?;
+    check.distinct("[[local]]", raw.local.iter().map(|l| l.name.as_str()))?;
+    check.distinct("[[alias]]", raw.alias.iter().map(|a| a.name.as_str()))?;
+    let limits = check.limits(&raw.limits)?;
+    let upstreams: Vec<_> = raw.upstream.into_iter().map(|u| check.upstream(u)).collect::<Result<_, _>>()?;
+    let locals: Vec<_> = raw.local.into_iter().map(|l| check.local(l, &data_dir)).collect::<Result<_, _>>()?;
+    let aliases =
+        raw.alias.into_iter().map(|a| check.alias(a, &upstreams, &locals)).collect::<Result<_, _>>()?;
+    let gateway = Settings { site_name: raw.site.name.clone(), upstreams, aliases, limits, demo_control };
+    Ok(Config {
+        file: check.file,
+        site_name: raw.site.name,
+        data_dir,
+        https,
+        http,
+        gateway,
+        locals,
+        problems: check.problems,
+    })
+}
+
+struct Check {
+    file: PathBuf,
+    dir: PathBuf,
+    problems: Vec<Problem>,
+}
+
+impl Check {
+    fn wrong(&self, place: &str, what: impl Into<String>) -> ConfigError {
+        ConfigError::Meaning { file: self.file.clone(), place: place.to_owned(), what: what.into() }
+    }
+
+    fn problem(&mut self, place: &str, what: String) {
+        self.problems.push(Problem(format!("{}: {place}: {what}", self.file.display())));
+    }
+
+    fn address(&self, place: &str, key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+        text.parse().map_err(|_| {
+            self.wrong(place, format!("{key} = \"{text}\" is no address with a port, such as \"127.0.0.1:8080\""))
+        })
+    }
+
+    fn loopback(&self, place: &str, key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+        let address = self.address(place, key, text)?;
+        if address.ip().is_loopback() {
+            return Ok(address);
+        }
+        let what = format!(
+            "{key} = \"{text}\" is not a loopback address: it is not encrypted, so only 127.0.0.1 or [::1] may be used"
+        );
+        Err(self.wrong(place, what))
+    }
+
+    /// Names are used in routes, labels and files, so they are short and plain.
+    fn distinct<'a>(&self, place: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigError> {
+        let mut seen = HashSet::new();
+        for name in names {
+            let plain = |c: char| c.is_alphanumeric() || "-_.:".contains(c);
+            if name.is_empty() || name.chars().count() > 64 || !name.chars().all(plain) {
+                let what = format!("name = \"{name}\": use 1 to 64 letters, digits, \"-\", \"_\", \".\" or \":\"");
+                return Err(self.wrong(place, what));
+            }
+            if !seen.insert(name) {
+                return Err(self.wrong(place, format!("the name \"{name}\" is given twice")));
+            }
+        }
+        Ok(())
+    }
+
+    fn limits(&self, raw: &raw::Limits) -> Result<Limits, ConfigError> {
+        let usual = Limits::default();
+        let limits = Limits {
+            max_body_bytes: raw.max_body_bytes.unwrap_or(usual.max_body_bytes),
+            max_requests: raw.max_requests.unwrap_or(usual.max_requests),
+            local_max_tokens: raw.local_max_tokens.unwrap_or(usual.local_max_tokens),
+        };
+        let usable = (1024..=64 << 20).contains(&limits.max_body_bytes)
+            && (1..=100_000).contains(&limits.max_requests)
+            && limits.local_max_tokens > 0;
+        if usable {
+            return Ok(limits);
+        }
+        let what = "max_body_bytes may be 1024 to 67108864, max_requests 1 to 100000, local_max_tokens 1 or more";
+        Err(self.wrong("[limits]", what))
+    }
+
+    fn upstream(&mut self, raw: raw::Upstream) -> Result<UpstreamSettings, ConfigError> {
+        let place = format!("[[upstream]] \"{}\"", raw.name);
+        match raw.dialect.as_str() {
+            "openai" => {}
+            "anthropic" | "gemini" => {
+                let what = format!("dialect \"{}\" is not spoken by this version yet; use \"openai\"", raw.dialect);
+                return Err(self.wrong(&place, what));
+            }
+            other => return Err(self.wrong(&place, format!("dialect \"{other}\" is unknown; use \"openai\""))),
+        }
+        let base_url = url::checked(&raw.base_url).map_err(|what| self.wrong(&place, what))?;
+        let thresholds = Thresholds::try_from(raw.breaker)
+            .map_err(|error| self.wrong(&format!("{place} [upstream.breaker]"), error.to_string()))?;
+        let time = |key: &str, given: Option<u64>, usual: Duration| match given {
+            None => Ok(usual),
+            Some(ms @ 10..=3_600_000) => Ok(Duration::from_millis(ms)),
+            Some(ms) => Err(self.wrong(&place, format!("{key} = {ms} must be 10 to 3600000 (milliseconds)"))),
+        };
+        let (usual, probe) = (Deadlines::default(), ProbeSettings::default());
+        let deadlines = Deadlines {
+            connect: time("connect_timeout_ms", raw.connect_timeout_ms, usual.connect)?,
+            first_token: time("first_token_timeout_ms", raw.first_token_timeout_ms, usual.first_token)?,
+            between_tokens: time("between_tokens_timeout_ms", raw.between_tokens_timeout_ms, usual.between_tokens)?,
+            whole_answer: time("whole_answer_timeout_ms", raw.whole_answer_timeout_ms, usual.whole_answer)?,
+            suspicion: time("suspicion_ms", raw.suspicion_ms, usual.suspicion)?,
+        };
+        let probe = ProbeSettings {
+            interval: time("probe_interval_ms", raw.probe_interval_ms, probe.interval)?,
+            deadline: time("probe_deadline_ms", raw.probe_deadline_ms, probe.deadline)?,
+        };
+        let mut failback = FailbackSteps::default();
+        let steps = [raw.failback.first_step_ms, raw.failback.second_step_ms];
+        for (step, (key, given)) in failback.ramp.iter_mut().zip(["first_step_ms", "second_step_ms"].iter().zip(steps)) {
+            step.lasts = time(key, given, step.lasts)?;
+        }
+        failback.hold_down_first =
+            time("hold_down_first_ms", raw.failback.hold_down_first_ms, failback.hold_down_first)?;
+        let api_key = self.secret(&place, &raw.api_key_file);
+        let extra_roots_pem = match &raw.ca_file {
+            Some(path) => Some(self.roots(&place, path)?),
+            None => None,
+        };
+        Ok(UpstreamSettings {
+            name: raw.name,
+            base_url,
+            api_key,
+            extra_roots_pem,
+            deadlines,
+            probe,
+            thresholds,
+            failback,
+            demo: raw.demo,
+        })
+    }
+
+    /// A key that cannot be read takes its upstream out of service; the box itself goes on.
+    fn secret(&mut self, place: &str, path: &Path) -> Option<Secret> {
+        let path = self.dir.join(path);
+        let key = std::fs::read_to_string(&path).map(|text| text.trim().to_owned());
+        let usable = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
+        match key {
+            Ok(key) if usable(&key) => return Some(Secret::new(key)),
+            Ok(_) => {
+                let what = format!("api_key_file {}: holds no key. Put the key there, alone on one line.", path.display());
+                self.problem(place, what);
+            }
+            Err(error) => {
+                let what = format!(
+                    "api_key_file {}: cannot be read ({error}). Put the key there, readable for this user.",
+                    path.display()
+                );
+                self.problem(place, what);
+            }
+        }
+        None
+    }
+
+    fn roots(&self, place: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {
+        let path = self.dir.join(path);
+        std::fs::read(&path)
+            .map_err(|error| self.wrong(place, format!("ca_file {}: cannot be read ({error})", path.display())))
+    }
+
+    fn local(&mut self, raw: raw::Local, data_dir: &Path) -> Result<ModelSpec, ConfigError> {
+        let place = format!("[[local]] \"{}\"", raw.name);
+        let file = self.model_file(&place, &raw.file, data_dir);
+        let program = std::env::current_exe()
+            .map_err(|error| self.wrong(&place, format!("the path of this program cannot be found ({error})")))?;
+        let mut spec = ModelSpec::new(raw.name, file, program);
+        let within = |key: &str, given: Option<u32>, usual: u32, min: u32, max: u32| match given {
+            None => Ok(usual),
+            Some(n) if (min..=max).contains(&n) => Ok(n),
+            Some(n) => Err(self.wrong(&place, format!("{key} = {n} must be {min} to {max}"))),
+        };
+        spec.context_cells = within("context_cells", raw.context_cells, spec.context_cells, 256, 1 << 22)?;
+        spec.sequences = within("sequences", raw.sequences, spec.sequences, 1, 256)?;
+        spec.queue_limit = within("queue_limit", raw.queue_limit, spec.queue_limit, 0, 1 << 16)?;
+        spec.threads = raw.threads.map(|n| within("threads", Some(n), n, 1, 512)).transpose()?;
+        Ok(spec)
+    }
+
+    /// Beside the configuration, or in the data folder's `models`. The pilot light is in the program itself, so that
+    /// a box is never without it.
+    fn model_file(&mut self, place: &str, path: &Path, data_dir: &Path) -> PathBuf {
+        let models = data_dir.join("models");
+        let places = [self.dir.join(path), models.join(path)];
+        if let Some(found) = places.iter().find(|candidate| candidate.is_file()) {
+            return found.clone();
+        }
+        if path == Path::new(pilot_light::FILE_NAME) {
+            return models.join(path);
+        }
+        let what = format!(
+            "file {}: there is no such model, neither there nor in {}. Put the GGUF file there, or correct the path.",
+            places[0].display(),
+            models.display()
+        );
+        self.problem(place, what);
+        places[0].clone()
+    }
+
+    fn alias(
+        &self,
+        raw: raw::Alias,
+        upstreams: &[UpstreamSettings],
+        locals: &[ModelSpec],
+    ) -> Result<AliasSettings, ConfigError> {
+        let place = format!("[[alias]] \"{}\"", raw.name);
+        if raw.cloud.is_empty() && raw.standby.is_empty() {
+            return Err(self.wrong(&place, "give cloud = [\"upstream/model\"], standby = [\"local model\"], or both"));
+        }
+        let cloud = raw.cloud.into_iter().map(|label| {
+            let Some((upstream, model)) = label.split_once('/').filter(|(_, model)| !model.is_empty()) else {
+                return Err(self.wrong(&place, format!("cloud route \"{label}\" must be \"upstream/model\"")));
+            };
+            let Some(index) = upstreams.iter().position(|known| known.name == upstream) else {
+                let what = format!("cloud route \"{label}\": there is no [[upstream]] with the name \"{upstream}\"");
+                return Err(self.wrong(&place, what));
+            };
+            Ok(CloudRoute { upstream: index, model: model.to_owned(), label })
+        });
+        let cloud = cloud.collect::<Result<_, _>>()?;
+        if let Some(unknown) = raw.standby.iter().find(|name| !locals.iter().any(|local| &local.name == *name)) {
+            let what = format!("standby \"{unknown}\": there is no [[local]] with this name");
+            return Err(self.wrong(&place, what));
+        }
+        Ok(AliasSettings { name: raw.name, cloud, standby: raw.standby })
+    }
+}

@@ -1,0 +1,17 @@
+//! The box: configuration, assembly, supervision, and the commands of `genset`.
+//!
+//! Life is three steps: the configuration is parsed and binds nothing; `app` builds; the `supervisor` spawns.
+
+pub mod cli;
+
+mod app;
+mod command;
+mod config;
+mod demo_cloud;
+mod host;
+mod listen;
+mod pilot_light;
+mod supervisor;
+mod tls;
+
+pub use config::{Config, ConfigError};
