@@ -1,0 +1,125 @@
+//! The one gate before every handler: setup first, then who comes, then the form's origin and token.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::Method;
+use serde::Deserialize;
+use store::{Denied, Right, authorize};
+
+use crate::Portal;
+use crate::csrf;
+use crate::error_page::Fault;
+use crate::visit::{Form, Visit};
+
+/// The most that a form may weigh.
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anybody at any time: static files, the band, the language.
+    Anybody,
+    /// Anybody, once there is an owner.
+    Visitor,
+    /// Anybody, until there is an owner.
+    Setup,
+    /// Whoever is signed in.
+    Person,
+    /// Whoever is signed in and has this right.
+    With(Right),
+}
+
+/// Lets a request through to its handler, with its [`Visit`], or answers in the handler's place.
+pub(crate) async fn admit(
+    State((portal, access)): State<(Portal, Access)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match check(&portal, access, request).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => refusal,
+    }
+}
+
+async fn check(portal: &Portal, access: Access, request: Request) -> Result<Request, Response> {
+    let (mut parts, body) = request.into_parts();
+    let failed = |error: store::StoreError| Visit::of_nobody(portal, &parts).internal(&error).0;
+    let needs_setup = portal.needs_setup().map_err(failed)?;
+    let visit = Visit::of(portal, &parts).map_err(failed)?;
+    check_setup(&visit, access, needs_setup)?;
+    check_right(&visit, access)?;
+    let body = if parts.method == Method::GET || parts.method == Method::HEAD {
+        body
+    } else {
+        if !csrf::is_from_here(&parts) {
+            return Err(visit.fail(Fault::StaleForm).0);
+        }
+        let bytes = axum::body::to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| visit.fail(Fault::TooLarge).0)?;
+        check_token(&visit, access, &parts, &bytes).await?;
+        Body::from(bytes)
+    };
+    parts.extensions.insert(visit);
+    Ok(Request::from_parts(parts, body))
+}
+
+fn check_setup(visit: &Visit, access: Access, needs_setup: bool) -> Result<(), Response> {
+    match (access, needs_setup) {
+        (Access::Anybody, _) | (Access::Setup, true) => Ok(()),
+        (Access::Setup, false) => Err(visit.fail(Fault::NotFound).0),
+        (_, true) => Err(visit.lead_to("/setup")),
+        (_, false) => Ok(()),
+    }
+}
+
+fn check_right(visit: &Visit, access: Access) -> Result<(), Response> {
+    let right = match access {
+        Access::Anybody | Access::Visitor | Access::Setup => return Ok(()),
+        Access::Person => None,
+        Access::With(right) => Some(right),
+    };
+    let Some(person) = &visit.person else { return Err(lead_to_sign_in(visit)) };
+    match right.map_or(Ok(()), |right| authorize(&person.subject(), right)) {
+        Ok(()) => Ok(()),
+        Err(Denied::NotSignedIn) => Err(lead_to_sign_in(visit)),
+        Err(Denied::NotAllowed) => Err(visit.fail(Fault::Forbidden).0),
+    }
+}
+
+/// A page goes to the sign-in and comes back after it; the chat's script is told in a sentence.
+fn lead_to_sign_in(visit: &Visit) -> Response {
+    if visit.form == Form::Stream {
+        let line = serde_json::json!({"kind": "failed", "sentence": visit.text().account.session_over});
+        return (http::StatusCode::UNAUTHORIZED, axum::Json(line)).into_response();
+    }
+    match visit.path.as_str() {
+        "/" => visit.lead_to("/sign-in"),
+        path => visit.lead_to(&format!("/sign-in?back={path}")),
+    }
+}
+
+#[derive(Deserialize)]
+struct Token {
+    #[serde(default)]
+    csrf: String,
+}
+
+/// Every form of a signed-in person carries the session's token; the other forms act for nobody.
+async fn check_token(
+    visit: &Visit,
+    access: Access,
+    parts: &http::request::Parts,
+    bytes: &Bytes,
+) -> Result<(), Response> {
+    if matches!(access, Access::Anybody | Access::Visitor | Access::Setup) {
+        return Ok(());
+    }
+    let Some(person) = &visit.person else { return Err(lead_to_sign_in(visit)) };
+    let copy = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
+    let form = axum::Form::<Token>::from_request(copy, &()).await;
+    match form {
+        Ok(axum::Form(token)) if csrf::fits(&token.csrf, &person.csrf) => Ok(()),
+        _ => Err(visit.fail(Fault::StaleForm).0),
+    }
+}

@@ -1,0 +1,9 @@
+//! The pages, one module each: its struct, its handlers.
+
+pub(crate) mod ask;
+pub(crate) mod chat;
+pub(crate) mod demo;
+pub(crate) mod language;
+pub(crate) mod setup;
+pub(crate) mod sign_in;
+pub(crate) mod status;

@@ -1,0 +1,229 @@
+//! The status page: the site, its upstreams, its local models, its outages, and the band alone.
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::{IntoResponse, Response};
+use gateway::{AliasView, LocalView, OutageView, UpstreamView};
+use http::StatusCode;
+use serde::Deserialize;
+use store::{Outage, Right, StoreError, authorize};
+
+use crate::band::{Band, BandPartial};
+use crate::error_page::{Failed, log};
+use crate::frame::{Frame, Place};
+use crate::line::Line;
+use crate::moment::Clock;
+use crate::pages::demo::DemoView;
+use crate::text::StatusText;
+use crate::visit::{Signed, Visit};
+
+mod events;
+
+use events::EventView;
+
+const OUTAGES_SHOWN: u32 = 20;
+
+#[derive(Template)]
+#[template(path = "pages/status.html")]
+pub(crate) struct StatusPage {
+    pub(crate) frame: Frame,
+    pub(crate) line: Line,
+    pub(crate) updated: String,
+    pub(crate) running_since: String,
+    pub(crate) upstreams: Vec<UpstreamRow>,
+    pub(crate) locals: Vec<LocalRow>,
+    pub(crate) aliases: Vec<AliasRow>,
+    pub(crate) records_failed: bool,
+    pub(crate) outages: Vec<OutageRow>,
+    pub(crate) events: Vec<EventView>,
+    pub(crate) demo: Option<DemoView>,
+}
+
+pub(crate) struct UpstreamRow {
+    pub(crate) name: String,
+    pub(crate) demo: bool,
+    pub(crate) breaker_word: &'static str,
+    pub(crate) breaker: &'static str,
+    pub(crate) lamp: &'static str,
+    pub(crate) finding: String,
+    pub(crate) evidence: Option<String>,
+    pub(crate) share_percent: u8,
+    pub(crate) last_probe: String,
+}
+
+pub(crate) struct LocalRow {
+    pub(crate) name: String,
+    pub(crate) status_word: &'static str,
+    pub(crate) status: String,
+    pub(crate) lamp: &'static str,
+    pub(crate) percent: Option<u8>,
+    pub(crate) detail: Option<String>,
+    pub(crate) proof: String,
+    pub(crate) in_flight: u32,
+    pub(crate) device: String,
+}
+
+pub(crate) struct AliasRow {
+    pub(crate) name: String,
+    pub(crate) cloud: String,
+    pub(crate) standby: String,
+}
+
+pub(crate) struct OutageRow {
+    pub(crate) began: String,
+    pub(crate) ended: String,
+    pub(crate) cause: String,
+    pub(crate) served_local: u64,
+}
+
+/// `GET /status`.
+pub(crate) async fn show(Signed(visit, person): Signed) -> Result<Response, Failed> {
+    // What an upstream said, and who did what, is for the owner; that something happened is for everybody.
+    let sees_all = authorize(&person.subject(), Right::ReadAudit).is_ok();
+    let reader = Reader { visit: &visit, text: &visit.text().status, sees_all };
+    visit.show(&reader.page().await)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Seen {
+    #[serde(default)]
+    seen: String,
+}
+
+/// `GET /band`: the band alone, or nothing when it is as it was, so that it is not read out again.
+pub(crate) async fn band(visit: Visit, Query(seen): Query<Seen>) -> Result<Response, Failed> {
+    let band = Band::of(&visit.portal.site(), visit.language, visit.portal.clock());
+    if band.fingerprint == seen.seen {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    visit.show(&BandPartial { band })
+}
+
+struct Reader<'a> {
+    visit: &'a Visit,
+    text: &'static StatusText,
+    sees_all: bool,
+}
+
+impl Reader<'_> {
+    async fn page(&self) -> StatusPage {
+        let (portal, site) = (&self.visit.portal, self.visit.portal.site());
+        let records = self.records();
+        if let Err(error) = &records {
+            log(error);
+        }
+        let records_failed = records.is_err();
+        let (outages, events) = records.unwrap_or_default();
+        StatusPage {
+            frame: Frame::of(self.visit, Place::Status),
+            line: Line::of(&site, &self.visit.text().line),
+            updated: (self.text.updated)(&portal.clock().full(Clock::now_ms())),
+            running_since: (self.text.running_since)(&portal.clock().short(site.started_ms)),
+            upstreams: site.upstreams.iter().map(|upstream| self.upstream(upstream)).collect(),
+            locals: site.locals.iter().map(|local| self.local(local)).collect(),
+            aliases: site.aliases.iter().map(|alias| self.alias(alias)).collect(),
+            records_failed,
+            outages,
+            events,
+            demo: DemoView::of(self.visit).await,
+        }
+    }
+
+    fn records(&self) -> Result<(Vec<OutageRow>, Vec<EventView>), StoreError> {
+        let store = self.visit.portal.store();
+        let recorded = store.work.outages(OUTAGES_SHOWN)?;
+        let site = self.visit.portal.site();
+        let running = site.outage.as_ref().map(|outage| self.running_outage(outage));
+        let ended = recorded.iter().filter(|outage| outage.end_ms.is_some() || running.is_none());
+        let outages = running.into_iter().chain(ended.map(|outage| self.outage(outage))).collect();
+        let events = events::newest(store, self.text, self.visit.portal.clock(), self.sees_all)?;
+        Ok((outages, events))
+    }
+
+    fn upstream(&self, upstream: &UpstreamView) -> UpstreamRow {
+        let text = self.text;
+        let language = self.visit.language.into();
+        let (breaker, lamp) = match upstream.breaker {
+            "closed" => (text.breaker_closed, "good"),
+            "half-open" => (text.breaker_half_open, "waiting"),
+            _ => (text.breaker_open, "bad"),
+        };
+        let finding = match upstream.verdict {
+            None => text.nothing_wrong.to_owned(),
+            Some(verdict) if self.sees_all => format!(
+                "{} {}",
+                verdict.sentence_for_staff(language),
+                verdict.action_for_administrator(language)
+            ),
+            Some(verdict) => verdict.sentence_for_staff(language).to_owned(),
+        };
+        UpstreamRow {
+            name: upstream.name.clone(),
+            demo: upstream.demo,
+            breaker_word: upstream.breaker,
+            breaker,
+            lamp,
+            finding,
+            evidence: Some(upstream.evidence.clone()).filter(|evidence| self.sees_all && !evidence.is_empty()),
+            share_percent: upstream.share_percent,
+            last_probe: upstream.last_probe_ms.map_or(text.never.to_owned(), |at| self.visit.portal.clock().full(at)),
+        }
+    }
+
+    fn local(&self, local: &LocalView) -> LocalRow {
+        let text = self.text;
+        let (status, lamp) = match local.status {
+            "ready" => (text.ready.to_owned(), if local.proven { "good" } else { "waiting" }),
+            "loading" => ((text.loading)(local.percent.unwrap_or(0)), "waiting"),
+            "failed" => (text.failed.to_owned(), "bad"),
+            _ => (text.starting.to_owned(), "waiting"),
+        };
+        let proof = match local.proven_age_s {
+            Some(age_s) if local.proven => (text.proven)(age_s),
+            _ => text.unproven.to_owned(),
+        };
+        LocalRow {
+            name: local.name.clone(),
+            status_word: local.status,
+            status,
+            lamp,
+            percent: local.percent.filter(|_| local.status == "loading"),
+            detail: Some(local.detail.clone()).filter(|detail| self.sees_all && !detail.is_empty()),
+            proof,
+            in_flight: local.in_flight,
+            device: local.device.clone().unwrap_or_default(),
+        }
+    }
+
+    fn alias(&self, alias: &AliasView) -> AliasRow {
+        let joined = |names: &[String]| {
+            if names.is_empty() { self.text.none.to_owned() } else { names.join(", ") }
+        };
+        AliasRow { name: alias.name.clone(), cloud: joined(&alias.cloud), standby: joined(&alias.standby) }
+    }
+
+    fn running_outage(&self, outage: &OutageView) -> OutageRow {
+        OutageRow {
+            began: self.visit.portal.clock().full(outage.started_ms),
+            ended: self.text.still_running.to_owned(),
+            cause: self.cause(outage.verdict.map(continuity::Verdict::as_str)),
+            served_local: outage.served_local,
+        }
+    }
+
+    fn outage(&self, outage: &Outage) -> OutageRow {
+        let clock = self.visit.portal.clock();
+        OutageRow {
+            began: clock.full(outage.start_ms),
+            ended: outage.end_ms.map_or(self.text.still_running.to_owned(), |at| clock.full(at)),
+            cause: self.cause(outage.verdict.as_deref()),
+            served_local: outage.served_local,
+        }
+    }
+
+    fn cause(&self, word: Option<&str>) -> String {
+        let language = self.visit.language.into();
+        let verdict = continuity::Verdict::ALL.into_iter().find(|verdict| Some(verdict.as_str()) == word);
+        verdict.map(|verdict| verdict.sentence_for_staff(language).to_owned()).unwrap_or_default()
+    }
+}

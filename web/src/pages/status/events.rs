@@ -1,0 +1,70 @@
+//! The latest events of the audit log in plain words. Requests and their outcomes are left out.
+
+use serde_json::Value;
+use store::{EventRow, Record, Store, StoreError};
+
+use crate::moment::Clock;
+use crate::text::StatusText;
+
+const EVENTS_SHOWN: usize = 20;
+/// Rows that are looked through for events, newest first; most rows are requests.
+const ROWS_READ: u32 = 400;
+
+pub(crate) struct EventView {
+    pub(crate) when: String,
+    pub(crate) what: String,
+}
+
+/// `sees_all` shows what persons did, too.
+pub(crate) fn newest(
+    store: &Store,
+    text: &StatusText,
+    clock: &Clock,
+    sees_all: bool,
+) -> Result<Vec<EventView>, StoreError> {
+    let entries = store.audit.recent(ROWS_READ)?;
+    let events = entries.into_iter().filter_map(|entry| match entry.record {
+        Record::Event(event) => Some(event),
+        Record::Request(_) | Record::Outcome(_) => None,
+    });
+    let told = events.filter_map(|event| {
+        let what = of_the_site(&event, text).or_else(|| sees_all.then(|| of_a_person(&event)))?;
+        Some(EventView { when: clock.full(event.at_ms), what })
+    });
+    Ok(told.take(EVENTS_SHOWN).collect())
+}
+
+fn of_the_site(event: &EventRow, text: &StatusText) -> Option<String> {
+    let field = |name: &str| event.detail.get(name).and_then(Value::as_str).unwrap_or_default();
+    match event.what.as_str() {
+        "site-state" => Some((text.event_site_state)(state(field("from"), text), state(field("to"), text))),
+        "breaker" => {
+            let sentence = match field("to") {
+                "closed" => text.event_breaker_closed,
+                "half-open" => text.event_breaker_half_open,
+                _ => text.event_breaker_open,
+            };
+            Some(sentence(field("upstream")))
+        }
+        "outage-began" => Some(text.event_outage_began.to_owned()),
+        "outage-ended" => Some(text.event_outage_ended.to_owned()),
+        _ => None,
+    }
+}
+
+fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
+    match word {
+        "connected" => text.state_connected,
+        "degraded" => text.state_degraded,
+        "offline" => text.state_offline,
+        "recovering" => text.state_recovering,
+        "forced-local" => text.state_forced_local,
+        "forced-cloud" => text.state_forced_cloud,
+        "drill" => text.state_drill,
+        other => other,
+    }
+}
+
+fn of_a_person(event: &EventRow) -> String {
+    format!("{}: {}", event.who, event.what)
+}

@@ -1,0 +1,57 @@
+//! Every route of the portal with the right that it needs, in one table.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::routing::{MethodRouter, get, post};
+use store::Right;
+
+use crate::error_page::{Failed, Fault};
+use crate::guard::{Access, admit};
+use crate::pages::{ask, chat, demo, language, setup, sign_in, status};
+use crate::visit::Visit;
+use crate::{Portal, assets, headers};
+
+pub(crate) struct Entry {
+    pub(crate) path: &'static str,
+    pub(crate) access: Access,
+    pub(crate) handlers: fn() -> MethodRouter<Portal>,
+}
+
+const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRouter<Portal>) -> Entry {
+    Entry { path, access, handlers }
+}
+
+pub(crate) static ROUTES: [Entry; 13] = [
+    entry("/", Access::With(Right::Ask), || get(chat::begin)),
+    entry("/c/{conversation}", Access::With(Right::Ask), || get(chat::show)),
+    entry("/ask", Access::With(Right::Ask), || post(ask::ask)),
+    entry("/status", Access::With(Right::ReadStatus), || get(status::show)),
+    entry("/demo", Access::With(Right::OrderSite), || get(demo::show)),
+    entry("/demo/cut", Access::With(Right::OrderSite), || post(demo::cut)),
+    entry("/demo/restore", Access::With(Right::OrderSite), || post(demo::restore)),
+    entry("/sign-out", Access::Person, || post(sign_in::sign_out)),
+    entry("/sign-in", Access::Visitor, || get(sign_in::show).post(sign_in::sign_in)),
+    entry("/setup", Access::Setup, || get(setup::show).post(setup::finish)),
+    entry("/band", Access::Anybody, || get(status::band)),
+    entry("/language", Access::Anybody, || post(language::choose)),
+    entry("/static/{hash}/{name}", Access::Anybody, || get(assets::show)),
+];
+
+pub(crate) fn router(portal: &Portal) -> Router {
+    let guard = |access| from_fn_with_state((portal.clone(), access), admit);
+    let mut router = Router::new();
+    for Entry { path, access, handlers } in &ROUTES {
+        router = router.route(path, handlers().fallback(wrong_method).layer(guard(*access)));
+    }
+    let unknown = no_such_page.layer(guard(Access::Visitor));
+    router.fallback(unknown).layer(map_response(headers::secure)).with_state(portal.clone())
+}
+
+async fn no_such_page(visit: Visit) -> Failed {
+    visit.fail(Fault::NotFound)
+}
+
+async fn wrong_method(visit: Visit) -> Failed {
+    visit.fail(Fault::WrongMethod)
+}

@@ -1,0 +1,6 @@
+//! The portal through its router, with a real store and a real gateway.
+
+mod access;
+mod chat;
+mod harness;
+mod looks;

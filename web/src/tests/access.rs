@@ -1,0 +1,165 @@
+//! Who gets where: setup, sign-in, rights, forms of other sites.
+
+use http::StatusCode;
+use store::Right;
+
+use super::harness::{Box, PASSWORD};
+use crate::Transport;
+use crate::guard::Access;
+use crate::routes::{Entry, ROUTES};
+
+fn concrete(path: &str) -> String {
+    path.replace("{conversation}", "0123").replace("{hash}", "0123").replace("{name}", "x.css")
+}
+
+#[tokio::test]
+async fn every_page_leads_to_the_setup_until_there_is_an_owner_and_then_the_setup_is_gone() {
+    let the_box = Box::fresh();
+    let mut visitor = the_box.browser();
+    for Entry { path, access, .. } in &ROUTES {
+        let page = visitor.get(&concrete(path)).await;
+        match access {
+            Access::Anybody => assert_ne!(page.header("location"), "/setup", "{path}"),
+            Access::Setup => assert_eq!(page.status, StatusCode::OK),
+            _ => assert_eq!(page.header("location"), "/setup", "{path}"),
+        }
+    }
+    assert_eq!(visitor.get("/no-such-page").await.header("location"), "/setup");
+
+    let mut owner = the_box.owner().await;
+    assert_eq!(owner.get("/").await.status, StatusCode::OK);
+    assert_eq!(owner.get("/setup").await.status, StatusCode::NOT_FOUND);
+    let late = visitor.post("/setup", &format!("code=x&name=eve&password={PASSWORD}&again={PASSWORD}")).await;
+    assert_eq!(late.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn every_route_but_the_open_ones_leads_a_stranger_to_the_sign_in() {
+    let the_box = Box::fresh();
+    the_box.owner().await;
+    let mut stranger = the_box.browser();
+    for Entry { path, access, .. } in &ROUTES {
+        let closed = matches!(access, Access::Person | Access::With(_));
+        let got = stranger.get(&concrete(path)).await;
+        let posted = stranger.post(&concrete(path), "").await;
+        for page in [got, posted] {
+            assert_eq!(page.header("location").starts_with("/sign-in"), closed, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn staff_are_refused_where_their_role_lacks_the_right() {
+    let the_box = Box::with_a_refusing_cloud();
+    the_box.owner().await;
+    let mut staff = the_box.staff("lee").await;
+    for Entry { path, access, .. } in &ROUTES {
+        if *access == Access::With(Right::OrderSite) {
+            assert_eq!(staff.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
+            assert_eq!(staff.submit(path, "").await.status, StatusCode::FORBIDDEN, "{path}");
+        }
+    }
+    assert!(!staff.get("/").await.has("#demo"));
+}
+
+#[tokio::test]
+async fn a_form_without_the_token_of_the_session_changes_nothing() {
+    let the_box = Box::fresh();
+    let mut owner = the_box.owner().await;
+    let without = owner.post("/ask", "alias=assistant&question=hello").await;
+    assert_eq!(without.status, StatusCode::FORBIDDEN);
+    owner.headers = vec![("sec-fetch-site", "cross-site")];
+    let foreign = owner.submit("/ask", "alias=assistant&question=hello").await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    owner.headers = vec![("origin", "https://evil.example")];
+    let foreign = owner.post("/sign-in", &format!("name=kim&password={PASSWORD}")).await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    owner.headers.clear();
+    assert!(!owner.get("/").await.has(".shelf-list"));
+    assert_eq!(owner.get("/").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_form_over_the_limit_is_refused_in_words() {
+    let the_box = Box::fresh();
+    let mut owner = the_box.owner().await;
+    let page = owner.submit("/ask", &format!("alias=assistant&question={}", "x".repeat(65 * 1024))).await;
+    assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(page.text("h1"), "That is too long");
+}
+
+#[tokio::test]
+async fn the_cookie_is_bound_to_the_host_over_tls_and_works_over_plain_loopback() {
+    let the_box = Box::fresh();
+    the_box.owner().await;
+    let form = format!("name=kim&password={PASSWORD}");
+    let table = [(None, "__Host-genset=", true), (Some(Transport::Plain), "genset-plain=", false)];
+    for (transport, name, secure) in table {
+        let mut browser = the_box.browser();
+        browser.transport = transport;
+        let cookie = browser.post("/sign-in", &form).await.header("set-cookie").to_owned();
+        assert!(cookie.starts_with(name), "{cookie}");
+        assert!(cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax") && cookie.contains("; Path=/"));
+        assert_eq!(cookie.contains("; Secure"), secure);
+        assert_eq!(browser.get("/").await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_itself() {
+    let the_box = Box::fresh();
+    let mut owner = the_box.owner().await;
+    let mut thief = owner.clone();
+    assert_eq!(owner.submit("/sign-out", "").await.header("location"), "/sign-in?signed_out=true");
+    assert_eq!(thief.get("/").await.header("location"), "/sign-in");
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_a_wrong_code_are_said_beside_the_form() {
+    let the_box = Box::fresh();
+    the_box.store.core.begin_setup().await.unwrap();
+    let mut visitor = the_box.browser();
+    let wrong = visitor.post("/setup", &format!("code=AAAA&name=kim&password={PASSWORD}&again={PASSWORD}")).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text(".notice--bad").starts_with("That setup code is not right."));
+    assert_eq!(wrong.attribute("#name", "value"), "kim");
+    let differ = visitor.post("/setup", &format!("code=A&name=kim&password={PASSWORD}&again=other")).await;
+    assert!(differ.text(".notice--bad").starts_with("The two passwords"));
+    the_box.owner().await;
+    let refused = visitor.post("/sign-in", "name=kim&password=not+the+right+words").await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.has(".notice--bad"));
+    assert!(!refused.body.contains("not the right words"));
+}
+
+#[tokio::test]
+async fn after_the_sign_in_a_visitor_is_led_back_but_never_to_another_site() {
+    let the_box = Box::fresh();
+    the_box.owner().await;
+    for (back, expected) in [("/status", "/status"), ("//evil.example", "/"), ("https://evil.example", "/")] {
+        let page =
+            the_box.browser().post("/sign-in", &format!("name=kim&password={PASSWORD}&back={back}")).await;
+        assert_eq!(page.header("location"), expected);
+    }
+}
+
+#[tokio::test]
+async fn every_answer_of_the_portal_is_locked_down_and_only_files_are_kept() {
+    let the_box = Box::fresh();
+    let mut owner = the_box.owner().await;
+    let stylesheet = owner.get("/").await.attribute("link[rel=stylesheet]", "href");
+    for path in ["/", "/status", "/band", "/no-such-page", "/setup", "/ask", stylesheet.as_str()] {
+        let page = owner.get(path).await;
+        let policy = page.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{path}");
+        assert!(!policy.contains("unsafe"), "{path}");
+        assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
+        let kept = path == stylesheet;
+        assert_eq!(page.header("cache-control").contains("immutable"), kept, "{path}");
+        assert_eq!(page.header("cache-control") == "no-store", !kept, "{path}");
+        assert!(!page.has("[style], style, [onclick], script:not([src])"), "{path}");
+        assert!(!page.body.contains("http://") && !page.body.contains("https://"), "{path}");
+    }
+    assert_eq!(owner.get("/ask").await.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(owner.get("/static/0123/portal.css").await.status, StatusCode::NOT_FOUND);
+}

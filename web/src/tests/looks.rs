@@ -1,0 +1,179 @@
+//! What each page looks like, in both languages, and what the band says.
+
+use askama::Template;
+use continuity::{SiteState, Verdict};
+use gateway::{AliasView, LocalView, Site, UpstreamView};
+
+use super::harness::{Box, Browser, Page};
+use crate::band::{Band, BandPartial, Tone};
+use crate::language::Language;
+use crate::line::Line;
+use crate::moment::Clock;
+use crate::text::Text;
+
+const SINCE_MS: i64 = 1_700_000_000_000;
+
+fn local(name: &str, status: &'static str) -> LocalView {
+    LocalView {
+        name: name.into(),
+        status,
+        percent: None,
+        detail: String::new(),
+        proven_age_s: Some(3),
+        proven: status == "ready",
+        in_flight: 0,
+        device: None,
+    }
+}
+
+fn upstream(breaker: &'static str, share_percent: u8) -> UpstreamView {
+    UpstreamView {
+        name: "openai".into(),
+        breaker,
+        verdict: (breaker == "open").then_some(Verdict::UpstreamDown),
+        evidence: String::new(),
+        share_percent,
+        last_probe_ms: None,
+        since_ms: SINCE_MS,
+        demo: false,
+    }
+}
+
+fn site(state: SiteState, upstreams: Vec<UpstreamView>, locals: Vec<LocalView>) -> Site {
+    let aliases = vec![AliasView { name: "assistant".into(), cloud: Vec::new(), standby: Vec::new() }];
+    let name = "Harbor Hospital".to_owned();
+    Site { name, state, since_ms: SINCE_MS, started_ms: SINCE_MS, upstreams, locals, aliases, outage: None }
+}
+
+fn out() -> Vec<UpstreamView> {
+    vec![upstream("open", 0)]
+}
+
+#[test]
+fn the_band_is_calm_when_connected_and_speaks_up_for_everything_else() {
+    let pilot = || vec![local("pilot-light", "ready")];
+    let large = || vec![local("large", "ready"), local("pilot-light", "ready")];
+    let table = [
+        (site(SiteState::Connected, vec![upstream("closed", 100)], pilot()), Tone::Calm, "cloud"),
+        (site(SiteState::Offline, Vec::new(), large()), Tone::Calm, "local"),
+        (site(SiteState::Degraded, vec![upstream("closed", 100), upstream("open", 0)], large()), Tone::Changed, "cloud"),
+        (site(SiteState::Offline, out(), large()), Tone::Changed, "local"),
+        (site(SiteState::Offline, out(), pilot()), Tone::Changed, "local"),
+        (site(SiteState::Offline, out(), vec![local("large", "loading")]), Tone::Stopped, "none"),
+        (site(SiteState::Recovering, vec![upstream("closed", 50)], large()), Tone::Returning, "both"),
+        (site(SiteState::Recovering, vec![upstream("closed", 0)], large()), Tone::Returning, "local"),
+        (site(SiteState::ForcedLocal, vec![upstream("closed", 100)], large()), Tone::Ordered, "local"),
+        (site(SiteState::ForcedCloud, out(), large()), Tone::Ordered, "cloud"),
+        (site(SiteState::Drill, vec![upstream("closed", 100)], large()), Tone::Ordered, "local"),
+    ];
+    let mut shown = String::new();
+    for (site, tone, carries) in table {
+        for language in Language::ALL {
+            let band = Band::of(&site, language, &Clock::utc());
+            assert_eq!(band.tone, tone, "{}", band.title);
+            shown += &format!("{} {}: {} | {} | {}\n", band.state, tone.as_str(), band.title, band.changed, band.todo);
+        }
+        assert_eq!(Line::of(&site, &Text::of(Language::English).line).carries.as_str(), carries);
+    }
+    insta::assert_snapshot!("band_words", shown);
+}
+
+#[test]
+fn the_band_of_an_outage_has_an_icon_and_its_state_besides_its_colour() {
+    let site = site(SiteState::Offline, out(), vec![local("large", "ready")]);
+    let html = BandPartial { band: Band::of(&site, Language::Korean, &Clock::utc()) }.render().unwrap();
+    insta::assert_snapshot!("band_offline", html);
+}
+
+/// Without what differs from run to run: tokens, codes, identifiers, hashes, times.
+fn settled(page: &Page) -> String {
+    let mut text = page.body.clone();
+    for selector in ["input[name=csrf]", "input[name=seen]", "input[name=conversation]"] {
+        if page.has(selector) {
+            let value = page.attribute(selector, "value");
+            if !value.is_empty() {
+                text = text.replace(&value, "[value]");
+            }
+        }
+    }
+    let words = text.split_inclusive([' ', '<', '>', '"', '\n', '/', '.', ';']);
+    words.map(settled_word).collect()
+}
+
+fn settled_word(word: &str) -> String {
+    let (bare, end) = match word.char_indices().next_back() {
+        Some((at, c)) if !c.is_alphanumeric() => word.split_at(at),
+        _ => (word, ""),
+    };
+    let has_shape = |shape: &str| {
+        bare.len() == shape.len() && bare.bytes().zip(shape.bytes()).all(|(b, s)| if s == b'0' { b.is_ascii_digit() } else { b == s })
+    };
+    let is_hash = bare.len() == 16 && bare.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_time = ["00:00", "00:00:00", "0000-00-00"].iter().any(|shape| has_shape(shape));
+    if is_hash || is_time { format!("[…]{end}") } else { word.to_owned() }
+}
+
+async fn in_korean(browser: &mut Browser) {
+    browser.post("/language", "language=ko&back=/").await;
+}
+
+#[tokio::test]
+async fn each_page_is_as_it_was() {
+    let the_box = Box::with_a_refusing_cloud();
+    let mut visitor = the_box.browser();
+    insta::assert_snapshot!("setup", settled(&visitor.get("/setup").await));
+    let mut owner = the_box.owner().await;
+    insta::assert_snapshot!("sign_in", settled(&visitor.get("/sign-in").await));
+    insta::assert_snapshot!("chat_new", settled(&owner.get("/").await));
+    in_korean(&mut owner).await;
+    insta::assert_snapshot!("chat_new_korean", settled(&owner.get("/").await));
+    insta::assert_snapshot!("not_found_korean", settled(&owner.get("/nowhere").await));
+    let mut staff = the_box.staff("lee").await;
+    insta::assert_snapshot!("status_of_staff", settled(&staff.get("/status").await));
+}
+
+#[tokio::test]
+async fn the_language_follows_the_browser_until_somebody_chooses() {
+    let the_box = Box::fresh();
+    the_box.owner().await;
+    let mut visitor = the_box.browser();
+    visitor.headers = vec![("accept-language", "ko-KR,ko;q=0.9,en;q=0.8")];
+    assert_eq!(visitor.get("/sign-in").await.attribute("html", "lang"), "ko");
+    let chosen = visitor.post("/language", "language=en&back=/sign-in").await;
+    assert_eq!(chosen.header("location"), "/sign-in");
+    assert_eq!(visitor.get("/sign-in").await.attribute("html", "lang"), "en");
+}
+
+#[tokio::test]
+async fn the_band_is_sent_again_only_when_it_has_changed() {
+    let the_box = Box::fresh();
+    let mut visitor = the_box.browser();
+    let seen = visitor.get("/setup").await.attribute("#band-seen", "value");
+    assert_eq!(visitor.get(&format!("/band?seen={seen}")).await.status, http::StatusCode::NO_CONTENT);
+    assert!(visitor.get("/band?seen=other").await.has(".band"));
+}
+
+#[tokio::test]
+async fn an_outage_turns_the_band_and_the_line_and_is_recorded_for_all_to_see() {
+    let mut the_box = Box::with_a_refusing_cloud();
+    let mut owner = the_box.owner().await;
+    assert!(owner.get("/status").await.has(".band--calm"));
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let mut site = the_box.portal.gateway().site();
+    let monitor = the_box.monitor.take().expect("the monitor runs once").run(cancel.clone());
+    let outage = async {
+        for _ in 0..3 {
+            owner.submit("/ask", "alias=assistant&question=hello").await;
+        }
+        site.wait_for(|site| site.state == SiteState::Offline && site.outage.is_some()).await.unwrap();
+        cancel.cancel();
+    };
+    futures_util::future::join(monitor, outage).await;
+    let page = owner.get("/status").await;
+    assert!(page.has(".band--stopped"));
+    assert_eq!(page.attribute(".line", "data-carries"), "none");
+    assert!(page.has("#upstreams [data-breaker=open]"));
+    assert!(page.has("#outages td"));
+    assert!(page.text("#events").contains("went from “connected” to “cloud out of reach”"), "{}", page.text("#events"));
+    assert!(owner.get("/").await.has("#demo .notice--bad"));
+}

@@ -1,0 +1,283 @@
+//! Every sentence that a person reads, in both languages: one struct, filled once per language, so that the
+//! compiler refuses a table with a hole.
+
+mod en;
+mod ko;
+
+use crate::language::Language;
+
+/// All the texts of one language.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) frame: FrameText,
+    pub(crate) band: BandText,
+    pub(crate) line: LineText,
+    pub(crate) chat: ChatText,
+    pub(crate) answer: AnswerText,
+    pub(crate) status: StatusText,
+    pub(crate) account: AccountText,
+    pub(crate) demo: DemoText,
+    pub(crate) error: ErrorText,
+}
+
+impl Text {
+    pub(crate) fn of(language: Language) -> &'static Text {
+        match language {
+            Language::English => &en::TEXT,
+            Language::Korean => &ko::TEXT,
+        }
+    }
+}
+
+/// What stands around every page.
+#[derive(Debug)]
+pub(crate) struct FrameText {
+    pub(crate) skip_to_content: &'static str,
+    pub(crate) navigation: &'static str,
+    pub(crate) chat: &'static str,
+    pub(crate) status: &'static str,
+    pub(crate) sign_out: &'static str,
+    pub(crate) language: &'static str,
+    pub(crate) foot: &'static str,
+}
+
+/// One state of the site as staff read it.
+#[derive(Debug)]
+pub(crate) struct BandWords {
+    /// The headline; its argument is the time since when ("14:02").
+    pub(crate) title: fn(&str) -> String,
+    /// What has changed for staff.
+    pub(crate) changed: &'static str,
+    /// What they should do.
+    pub(crate) todo: &'static str,
+}
+
+/// The band's words for each site state.
+#[derive(Debug)]
+pub(crate) struct BandText {
+    pub(crate) label: &'static str,
+    pub(crate) details: &'static str,
+    pub(crate) connected: BandWords,
+    pub(crate) degraded: BandWords,
+    pub(crate) offline: BandWords,
+    pub(crate) offline_pilot_light: BandWords,
+    pub(crate) no_cloud: BandWords,
+    pub(crate) unanswerable: BandWords,
+    pub(crate) recovering: BandWords,
+    pub(crate) forced_local: BandWords,
+    pub(crate) forced_cloud: BandWords,
+    pub(crate) drill: BandWords,
+}
+
+/// The dashboard line: which route carries the requests now.
+#[derive(Debug)]
+pub(crate) struct LineText {
+    pub(crate) label: &'static str,
+    pub(crate) requests: &'static str,
+    pub(crate) cloud: &'static str,
+    pub(crate) local: &'static str,
+    pub(crate) carries: &'static str,
+    pub(crate) carries_part: &'static str,
+    pub(crate) stands_by: &'static str,
+    pub(crate) out: &'static str,
+    pub(crate) not_set_up: &'static str,
+    pub(crate) not_ready: &'static str,
+}
+
+/// The chat page.
+#[derive(Debug)]
+pub(crate) struct ChatText {
+    pub(crate) title: &'static str,
+    pub(crate) new_conversation: &'static str,
+    pub(crate) conversations: &'static str,
+    pub(crate) no_conversations: &'static str,
+    pub(crate) empty_title: &'static str,
+    pub(crate) empty_hint: &'static str,
+    pub(crate) your_question: &'static str,
+    pub(crate) placeholder: &'static str,
+    pub(crate) assistant: &'static str,
+    pub(crate) no_assistant: &'static str,
+    pub(crate) send: &'static str,
+    pub(crate) stop: &'static str,
+    pub(crate) keys: &'static str,
+    pub(crate) you: &'static str,
+    pub(crate) answer: &'static str,
+    pub(crate) working: &'static str,
+    pub(crate) complete: &'static str,
+    pub(crate) lost: &'static str,
+    pub(crate) ask_again: &'static str,
+    pub(crate) print: &'static str,
+    pub(crate) print_notice: &'static str,
+    pub(crate) careful: &'static str,
+    pub(crate) empty_question: &'static str,
+    pub(crate) long_question: &'static str,
+    /// Why nothing answered, by what kind of refusal it was.
+    pub(crate) refused_too_long: &'static str,
+    pub(crate) refused_busy: &'static str,
+    pub(crate) refused_unknown_assistant: &'static str,
+    pub(crate) refused_unready: &'static str,
+    pub(crate) refused_otherwise: &'static str,
+}
+
+/// Who made an answer, and how it ended.
+#[derive(Debug)]
+pub(crate) struct AnswerText {
+    /// Model, upstream.
+    pub(crate) by_cloud: fn(&str, &str) -> String,
+    /// Model.
+    pub(crate) by_local: fn(&str) -> String,
+    /// Model.
+    pub(crate) by_pilot_light: fn(&str) -> String,
+    pub(crate) by_nobody: &'static str,
+    /// The model that began an answer which another one finished.
+    pub(crate) begun_by: fn(&str) -> String,
+    pub(crate) finished_by_cloud: fn(&str, &str) -> String,
+    pub(crate) finished_by_local: fn(&str) -> String,
+    pub(crate) finished_by_pilot_light: fn(&str) -> String,
+    /// Since when the cloud has been out.
+    pub(crate) cloud_out_since: fn(&str) -> String,
+    /// The same in hindsight.
+    pub(crate) cloud_was_out_from: fn(&str) -> String,
+    pub(crate) cloud_out: &'static str,
+    pub(crate) cloud_slow: &'static str,
+    pub(crate) cloud_recovering: &'static str,
+    pub(crate) cloud_throttled: &'static str,
+    pub(crate) kept_inside: &'static str,
+    pub(crate) other_cloud: &'static str,
+    pub(crate) no_cloud: &'static str,
+    /// The model that broke off, and the model that went on.
+    pub(crate) seam_local: fn(&str, &str) -> String,
+    pub(crate) seam_cloud: fn(&str, &str) -> String,
+    pub(crate) pending: &'static str,
+    pub(crate) cut: &'static str,
+    pub(crate) failed: &'static str,
+    pub(crate) not_reviewed: &'static str,
+}
+
+/// The status page.
+#[derive(Debug)]
+pub(crate) struct StatusText {
+    pub(crate) title: &'static str,
+    pub(crate) upstreams: &'static str,
+    pub(crate) no_upstreams: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) breaker: &'static str,
+    pub(crate) finding: &'static str,
+    pub(crate) share: &'static str,
+    pub(crate) last_probe: &'static str,
+    pub(crate) evidence: &'static str,
+    pub(crate) demo: &'static str,
+    pub(crate) breaker_closed: &'static str,
+    pub(crate) breaker_open: &'static str,
+    pub(crate) breaker_half_open: &'static str,
+    pub(crate) nothing_wrong: &'static str,
+    pub(crate) never: &'static str,
+    pub(crate) locals: &'static str,
+    pub(crate) no_locals: &'static str,
+    pub(crate) state: &'static str,
+    pub(crate) proof: &'static str,
+    pub(crate) device: &'static str,
+    pub(crate) in_flight: &'static str,
+    pub(crate) starting: &'static str,
+    pub(crate) loading: fn(u8) -> String,
+    pub(crate) ready: &'static str,
+    pub(crate) failed: &'static str,
+    /// Age in seconds of the last token that the model really generated.
+    pub(crate) proven: fn(u64) -> String,
+    pub(crate) unproven: &'static str,
+    pub(crate) aliases: &'static str,
+    pub(crate) cloud_routes: &'static str,
+    pub(crate) standby: &'static str,
+    pub(crate) none: &'static str,
+    pub(crate) outages: &'static str,
+    pub(crate) no_outages: &'static str,
+    pub(crate) began: &'static str,
+    pub(crate) ended: &'static str,
+    pub(crate) still_running: &'static str,
+    pub(crate) cause: &'static str,
+    pub(crate) served_local: &'static str,
+    pub(crate) events: &'static str,
+    pub(crate) no_events: &'static str,
+    pub(crate) state_connected: &'static str,
+    pub(crate) state_degraded: &'static str,
+    pub(crate) state_offline: &'static str,
+    pub(crate) state_recovering: &'static str,
+    pub(crate) state_forced_local: &'static str,
+    pub(crate) state_forced_cloud: &'static str,
+    pub(crate) state_drill: &'static str,
+    /// The state before, the state after.
+    pub(crate) event_site_state: fn(&str, &str) -> String,
+    /// The upstream.
+    pub(crate) event_breaker_open: fn(&str) -> String,
+    pub(crate) event_breaker_half_open: fn(&str) -> String,
+    pub(crate) event_breaker_closed: fn(&str) -> String,
+    pub(crate) event_outage_began: &'static str,
+    pub(crate) event_outage_ended: &'static str,
+    pub(crate) when: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) updated: fn(&str) -> String,
+    pub(crate) running_since: fn(&str) -> String,
+    pub(crate) reading_failed: &'static str,
+}
+
+/// Setup and sign-in.
+#[derive(Debug)]
+pub(crate) struct AccountText {
+    pub(crate) setup_title: &'static str,
+    pub(crate) setup_intro: &'static str,
+    pub(crate) setup_code: &'static str,
+    pub(crate) setup_code_hint: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) name_hint: &'static str,
+    pub(crate) password: &'static str,
+    pub(crate) password_hint: &'static str,
+    pub(crate) password_again: &'static str,
+    pub(crate) make_account: &'static str,
+    pub(crate) sign_in_title: &'static str,
+    pub(crate) sign_in: &'static str,
+    pub(crate) wrong_code: &'static str,
+    pub(crate) too_many_tries: &'static str,
+    pub(crate) passwords_differ: &'static str,
+    pub(crate) weak_password: &'static str,
+    pub(crate) bad_name: &'static str,
+    pub(crate) wrong_password: &'static str,
+    pub(crate) signed_out: &'static str,
+    pub(crate) code_expired: &'static str,
+    pub(crate) store_failed: &'static str,
+    pub(crate) session_over: &'static str,
+}
+
+/// The card of the evaluation set-up.
+#[derive(Debug)]
+pub(crate) struct DemoText {
+    pub(crate) title: &'static str,
+    pub(crate) explanation: &'static str,
+    pub(crate) is_up: &'static str,
+    pub(crate) is_cut: &'static str,
+    pub(crate) cut: &'static str,
+    pub(crate) restore: &'static str,
+    pub(crate) after_cut: &'static str,
+    pub(crate) after_restore: &'static str,
+    pub(crate) failed: &'static str,
+}
+
+/// One refusal: a headline, what is wrong, and what still works.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) title: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) still: &'static str,
+}
+
+/// The error pages.
+#[derive(Debug)]
+pub(crate) struct ErrorText {
+    pub(crate) bad_request: Refusal,
+    pub(crate) forbidden: Refusal,
+    pub(crate) stale_form: Refusal,
+    pub(crate) not_found: Refusal,
+    pub(crate) wrong_method: Refusal,
+    pub(crate) too_large: Refusal,
+    pub(crate) internal: Refusal,
+    pub(crate) back: &'static str,
+}

@@ -1,0 +1,152 @@
+//! One request to the portal: who comes, in which language, over which transport.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode};
+use store::{Account, StoreError, Subject};
+
+use crate::language::Language;
+use crate::text::Text;
+use crate::{Portal, cookies, csrf};
+
+/// How a request came in; the listener puts it into the request's extensions. Absent, it counts as [`Transport::Tls`],
+/// so that a forgotten mark makes cookies too strict and never too lax.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    #[default]
+    Tls,
+    /// Plain HTTP, which the box serves on loopback addresses only.
+    Plain,
+}
+
+impl Transport {
+    pub(crate) fn is_secure(self) -> bool {
+        self == Transport::Tls
+    }
+
+    /// The session's cookie. Browsers take a `__Host-` cookie over HTTPS only.
+    pub(crate) fn session_cookie(self) -> &'static str {
+        match self {
+            Transport::Tls => "__Host-genset",
+            Transport::Plain => "genset-plain",
+        }
+    }
+}
+
+/// What kind of answer the caller can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Page,
+    /// Lines of JSON, for the script of the chat page.
+    Stream,
+    /// A piece of a page, for htmx.
+    Fragment,
+}
+
+impl Form {
+    fn of(headers: &HeaderMap) -> Form {
+        let accepts = headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
+        if accepts.is_some_and(|value| value.contains("application/x-ndjson")) {
+            Form::Stream
+        } else if headers.contains_key("hx-request") {
+            Form::Fragment
+        } else {
+            Form::Page
+        }
+    }
+}
+
+/// Somebody who is signed in. Has no `Debug`, because it holds the session's token.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) account: Account,
+    pub(crate) token: String,
+    pub(crate) csrf: String,
+}
+
+impl Person {
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject::Person(&self.account)
+    }
+}
+
+/// The facts of one request that every page needs. The guard makes it; handlers take it as an argument.
+#[derive(Clone)]
+pub(crate) struct Visit {
+    pub(crate) portal: Portal,
+    pub(crate) language: Language,
+    pub(crate) transport: Transport,
+    pub(crate) form: Form,
+    pub(crate) person: Option<Arc<Person>>,
+    pub(crate) path: String,
+}
+
+impl Visit {
+    pub(crate) fn of(portal: &Portal, parts: &Parts) -> Result<Visit, StoreError> {
+        let transport = parts.extensions.get::<Transport>().copied().unwrap_or_default();
+        Ok(Visit {
+            portal: portal.clone(),
+            language: Language::of_request(&parts.headers),
+            transport,
+            form: Form::of(&parts.headers),
+            person: person(portal, &parts.headers, transport)?.map(Arc::new),
+            path: if parts.method == Method::GET { parts.uri.path().to_owned() } else { "/".to_owned() },
+        })
+    }
+
+    /// A visit of nobody, for saying that the store failed.
+    pub(crate) fn of_nobody(portal: &Portal, parts: &Parts) -> Visit {
+        Visit {
+            portal: portal.clone(),
+            language: Language::of_request(&parts.headers),
+            transport: Transport::default(),
+            form: Form::of(&parts.headers),
+            person: None,
+            path: "/".to_owned(),
+        }
+    }
+
+    pub(crate) fn text(&self) -> &'static Text {
+        Text::of(self.language)
+    }
+
+    /// Leads to another page; a piece of a page can only say that it has nothing to show.
+    pub(crate) fn lead_to(&self, path: &str) -> Response {
+        match self.form {
+            Form::Page => Redirect::to(path).into_response(),
+            Form::Stream | Form::Fragment => StatusCode::UNAUTHORIZED.into_response(),
+        }
+    }
+}
+
+fn person(portal: &Portal, headers: &HeaderMap, transport: Transport) -> Result<Option<Person>, StoreError> {
+    let Some(token) = cookies::get(headers, transport.session_cookie()) else { return Ok(None) };
+    let account = portal.store().core.session(token)?;
+    let person = |account| Person { account, token: token.to_owned(), csrf: csrf::token_of(token) };
+    Ok(account.map(person))
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Visit, StatusCode> {
+        // The guard stands before every handler, so this is a fault of the route table.
+        parts.extensions.get::<Visit>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+/// A handler's argument where the guard has let in nobody but a signed-in person.
+pub(crate) struct Signed(pub(crate) Visit, pub(crate) Arc<Person>);
+
+impl<S: Sync> FromRequestParts<S> for Signed {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Signed, StatusCode> {
+        let visit = Visit::from_request_parts(parts, state).await?;
+        let person = visit.person.clone().ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+        Ok(Signed(visit, person))
+    }
+}
