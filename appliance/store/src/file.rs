@@ -66,7 +66,7 @@ impl Folder {
     /// Opens a file for writing: checked, and at the newest version of its schema.
     pub(crate) fn open(&self, file: StoreFile) -> Result<Connection, OpenError> {
         let path = self.path.join(file.name());
-        private_file(&path).map_err(OpenError::folder(&path))?;
+        private_file(&path).map_err(OpenError::unusable(&path))?;
         let mut connection = connect(&path, file).map_err(OpenError::file(&path))?;
         // The order matters: the check comes before the first change, which the switch to WAL is.
         check(&connection, &path)?;
@@ -132,7 +132,7 @@ fn take_step(connection: &mut Connection, script: &str, version: usize) -> rusql
 fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<(), OpenError> {
     let kept = path.with_extension(format!("v{version}.db"));
     let partial = path.with_extension(format!("v{version}.partial"));
-    let failed = || OpenError::folder(&partial);
+    let failed = || OpenError::unusable(&partial);
     match std::fs::remove_file(&partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed()(error)),
         _ => private_file(&partial).map_err(failed())?,
@@ -160,7 +160,11 @@ fn private_file(path: &Path) -> io::Result<()> {
 }
 
 fn restrict(path: &Path, mode: u32) -> io::Result<()> {
-    let found = std::fs::metadata(path)?.permissions().mode() & 0o777;
+    let found = std::fs::metadata(path)?.permissions().mode() & 0o7777;
+    // A folder such as /tmp, named by mistake, must not be taken away from everybody else.
+    if found & 0o1000 != 0 {
+        return Err(io::Error::other("all users share it"));
+    }
     if found == mode { Ok(()) } else { set_permissions(path, Permissions::from_mode(mode)) }
 }
 

@@ -1,5 +1,6 @@
 //! Why the store did not open, in one plain line that names the path and the mend.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ pub enum OpenError {
     #[error("{}: this folder cannot be used; let the account that runs genset own it, or set another site.data_dir", path.display())]
     Folder { path: PathBuf, source: io::Error },
     #[error("{}: cannot be opened; let the account that runs genset own this file, and look for a full disk", path.display())]
-    Unusable { path: PathBuf, source: rusqlite::Error },
+    Unusable { path: PathBuf, source: Box<dyn Error + Send + Sync> },
     #[error("{}: is damaged ({finding}); move it away and restore it from a backup", path.display())]
     Damaged { path: PathBuf, finding: String },
     #[error("{}: was written by a newer genset (version {found}, this one knows {known}); install that genset again, or restore the snapshot beside the file", path.display())]
@@ -28,6 +29,11 @@ impl OpenError {
         move |source| OpenError::Folder { path, source }
     }
 
+    pub(crate) fn unusable(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+        let path = path.to_owned();
+        move |source| OpenError::Unusable { path, source: source.into() }
+    }
+
     pub(crate) fn file(path: &Path) -> impl FnOnce(rusqlite::Error) -> OpenError {
         let path = path.to_owned();
         move |source| match source.sqlite_error_code() {
@@ -35,7 +41,7 @@ impl OpenError {
                 OpenError::Damaged { path, finding: "it is no SQLite file".to_owned() }
             }
             Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, finding: source.to_string() },
-            _ => OpenError::Unusable { path, source },
+            _ => OpenError::Unusable { path, source: source.into() },
         }
     }
 }

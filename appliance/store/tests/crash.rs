@@ -35,6 +35,17 @@ fn no_acknowledged_row_is_lost_when_the_process_is_killed() {
     }
 }
 
+#[test]
+fn a_store_opens_again_when_its_first_opening_was_killed() {
+    for _ in 0..KILLS {
+        let dir = tempfile::TempDir::new().expect("a folder");
+        let acknowledged = kill_after(spawn(dir.path()), 0);
+        drop(Store::open(dir.path()).expect("the store opens without repair"));
+        let verified = verify_file(&dir.path().join("audit.db")).expect("the chain is whole");
+        assert!(verified.rows >= acknowledged);
+    }
+}
+
 fn spawn(folder: &Path) -> Child {
     let program = std::env::current_exe().expect("this test's own path");
     let mut child = Command::new(program);
@@ -42,7 +53,8 @@ fn spawn(folder: &Path) -> Child {
     child.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the child starts")
 }
 
-/// Kills the child once it has acknowledged `rows` rows, and gives the highest one acknowledged before it died.
+/// Kills the child once it has acknowledged `rows` rows, or for 0 when it begins to open the store. Gives the
+/// highest row acknowledged before it died.
 fn kill_after(mut child: Child, rows: usize) -> u64 {
     let output = BufReader::new(child.stdout.take().expect("piped"));
     let mut highest = 0;
@@ -51,9 +63,11 @@ fn kill_after(mut child: Child, rows: usize) -> u64 {
         let line = line.expect("text");
         // The end of the output may be cut in the middle of a number, so a whole line ends in a full stop.
         let number = line.strip_prefix("acknowledged ").and_then(|rest| rest.strip_suffix('.'));
-        let Some(seq) = number.and_then(|number| number.parse().ok()) else { continue };
-        highest = highest.max(seq);
-        seen += 1;
+        match number.and_then(|number| number.parse().ok()) {
+            Some(seq) => (highest, seen) = (highest.max(seq), seen + 1),
+            None if line == "opening" => {}
+            None => continue,
+        }
         if seen == rows {
             child.kill().expect("the child still runs");
         }
@@ -64,6 +78,7 @@ fn kill_after(mut child: Child, rows: usize) -> u64 {
 
 fn append_until_killed(folder: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    writeln!(stdout(), "\nopening").expect("the parent listens");
     let store = Store::open(folder).expect("the store opens");
     runtime.block_on(append_forever(&store)).expect("every row is written");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use subtle::ConstantTimeEq;
 use tokio::time::{Instant, sleep};
 
@@ -68,7 +68,7 @@ impl Core {
         let admitted = self.0.setups.admit("", Instant::now().into_std());
         sleep(admitted.map_err(|retry_after| SetupError::TooManyTries { retry_after })?).await;
         let code_hash = digest(&plain(code));
-        self.write(move |core| check_code(core, code_hash)).await??;
+        self.read(|core| check_code(core, code_hash))??;
         let password_hash = self.0.hashing.hash(password).await;
         // Checked again where the account is made, because two people may hold the code at once.
         let made = self.write(move |core| {
@@ -82,7 +82,7 @@ impl Core {
     }
 }
 
-fn check_code(core: &Transaction<'_>, given: [u8; 32]) -> rusqlite::Result<Result<(), SetupError>> {
+fn check_code(core: &Connection, given: [u8; 32]) -> rusqlite::Result<Result<(), SetupError>> {
     if !accounts::none_exists(core)? {
         return Ok(Err(SetupError::AlreadyDone));
     }

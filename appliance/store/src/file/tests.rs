@@ -103,6 +103,14 @@ fn a_folder_that_is_a_file_is_refused_in_one_line() {
 }
 
 #[test]
+fn a_folder_that_all_users_share_is_not_taken_from_them() {
+    let dir = TempDir::new().unwrap();
+    std::fs::set_permissions(dir.path(), Permissions::from_mode(0o1777)).unwrap();
+    assert!(refusal(dir.path()).contains("set another site.data_dir"));
+    assert_eq!(mode(dir.path()), 0o777);
+}
+
+#[test]
 fn an_upgrade_keeps_a_snapshot_of_the_file_as_it_was() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("a.db");
