@@ -1,6 +1,6 @@
 //! What control and a worker say to each other: postcard values, each after its length in four bytes.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -73,22 +73,17 @@ pub(crate) struct Finish {
     pub(crate) usage: Usage,
 }
 
-/// The body of a frame, without its length.
+/// A frame with its length, ready for the socket.
 pub(crate) fn encode<T: Serialize>(frame: &T) -> io::Result<Vec<u8>> {
-    postcard::to_allocvec(frame).map_err(io::Error::other)
+    let mut bytes = postcard::to_extend(frame, vec![0; 4]).map_err(io::Error::other)?;
+    let length = u32::try_from(bytes.len() - 4).map_err(io::Error::other)?;
+    bytes[..4].copy_from_slice(&length.to_be_bytes());
+    Ok(bytes)
 }
 
+/// The value in the body of a frame.
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> io::Result<T> {
     postcard::from_bytes(body).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
-/// Writes one frame, in one call to the socket.
-pub(crate) fn write<T: Serialize>(socket: &mut impl Write, frame: &T) -> io::Result<()> {
-    let body = encode(frame)?;
-    let mut bytes = Vec::with_capacity(body.len() + 4);
-    bytes.extend_from_slice(&u32::try_from(body.len()).map_err(io::Error::other)?.to_be_bytes());
-    bytes.extend_from_slice(&body);
-    socket.write_all(&bytes)
 }
 
 /// Reads one frame; `None` at the end of the stream.

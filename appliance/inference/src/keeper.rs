@@ -1,12 +1,31 @@
 //! Keeps one worker process alive, and the answers that it was giving.
 
+mod child;
+mod journal;
+
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Counters, Order, Status};
+use crate::frames::{FromWorker, Progress, ToWorker};
+use crate::job::{Job, JobError, Lane, Message, Sampling};
+use crate::model::{Counters, Facts, Order, Status};
 use crate::spec::ModelSpec;
+use child::Child;
+use journal::Journal;
+
+/// A worker that owes tokens and sends nothing for this long is stuck, and is killed.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
+
+/// Large weights on slow disks, and GPU code that is built at the first load, take their time between two signs.
+const MAX_LOADING_SILENCE: Duration = Duration::from_secs(300);
+
+/// A worker that has lived for this long has not died of what killed the one before.
+const LONG_LIFE: Duration = Duration::from_secs(30);
 
 /// Runs the worker process of one [`LocalModel`](crate::LocalModel).
 pub struct Keeper {
@@ -14,6 +33,19 @@ pub struct Keeper {
     status: watch::Sender<Status>,
     orders: mpsc::UnboundedReceiver<Order>,
     counters: Arc<Counters>,
+    journal: Journal,
+    /// Workers that have died early, one after another.
+    early_deaths: u32,
+    /// The job that proves readiness, while it is on its way.
+    proof: Option<u64>,
+}
+
+/// How the life of one worker process ended.
+enum Outcome {
+    Stopped,
+    /// It could not do its work from the start, and another one could not either.
+    Unusable(String),
+    Died(String),
 }
 
 impl Keeper {
@@ -23,11 +55,251 @@ impl Keeper {
         orders: mpsc::UnboundedReceiver<Order>,
         counters: Arc<Counters>,
     ) -> Keeper {
-        Keeper { spec, status, orders, counters }
+        Keeper { spec, status, orders, counters, journal: Journal::default(), early_deaths: 0, proof: None }
     }
 
-    /// Keeps the worker until `cancel`.
-    pub async fn run(self, cancel: CancellationToken) {
-        cancel.cancelled().await;
+    /// Keeps the worker until `cancel`; then no worker process is left.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        while !cancel.is_cancelled() {
+            self.status.send_replace(Status::Starting);
+            let outcome = self.one_life(&cancel).await;
+            self.counters.pid.store(0, Ordering::Relaxed);
+            let pause = match outcome {
+                Outcome::Stopped => break,
+                Outcome::Unusable(reason) => self.give_up(reason),
+                Outcome::Died(how) => self.mourn(&how),
+            };
+            self.wait(pause, &cancel).await;
+            self.counters.restarts.fetch_add(1, Ordering::Relaxed);
+        }
+        self.journal.refuse_all(&JobError::Unready("the box is stopping".into()));
     }
+
+    /// Starts a worker and serves with it until it ends.
+    async fn one_life(&mut self, cancel: &CancellationToken) -> Outcome {
+        let child = match Child::start(&self.spec) {
+            Ok(child) => child,
+            Err(error) => {
+                let program = self.spec.program.display();
+                return Outcome::Unusable(format!("the worker program {program} can't be started: {error}"));
+            }
+        };
+        self.counters.pid.store(child.pid().unwrap_or(0), Ordering::Relaxed);
+        let mut life =
+            Life { child, facts: None, refusal: None, begun: Instant::now(), heard: Instant::now() };
+        let mut tick = interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => {
+                    life.child.stop().await;
+                    return Outcome::Stopped;
+                }
+                Some(order) = self.orders.recv() => self.obey(order, Some(&mut life)),
+                frame = life.child.next() => match frame {
+                    Some(frame) => self.hear(frame, &mut life),
+                    None => break,
+                },
+                _ = tick.tick() => {
+                    if self.is_stuck(&life) {
+                        tracing::warn!(model = self.spec.name, "the worker is silent and is killed");
+                        break;
+                    }
+                    self.prove(&mut life);
+                }
+            }
+        }
+        self.autopsy(life).await
+    }
+
+    async fn autopsy(&mut self, life: Life) -> Outcome {
+        let (was_ready, lived) = (life.facts.is_some(), life.begun.elapsed());
+        let end = life.child.bury().await;
+        if let Some(reason) = life.refusal {
+            return Outcome::Unusable(reason);
+        }
+        self.early_deaths = if lived > LONG_LIFE { 1 } else { self.early_deaths + 1 };
+        if !was_ready && self.early_deaths > 1 {
+            let file = self.spec.file.display();
+            return Outcome::Unusable(format!(
+                "the worker died while loading {file}: it {end}; choose another model"
+            ));
+        }
+        Outcome::Died(end.to_string())
+    }
+
+    /// The model can't be served: all who wait are told, and it is tried again after a while.
+    fn give_up(&mut self, reason: String) -> Duration {
+        let pause = doubled(Duration::from_secs(5), self.early_deaths, Duration::from_secs(60));
+        self.early_deaths += 1;
+        tracing::warn!(model = self.spec.name, reason, "the model {} is not ready", self.spec.name);
+        self.journal.refuse_all(&JobError::Unready(reason.clone()));
+        self.status.send_replace(Status::Failed { reason, retry_at: Instant::now() + pause });
+        pause
+    }
+
+    /// The worker died: its answers wait for the next one, which comes at once unless it died early too.
+    fn mourn(&mut self, how: &str) -> Duration {
+        if let Some(proof) = self.proof.take() {
+            self.journal.forget(proof);
+        }
+        self.journal.worker_died();
+        let answers = self.journal.len();
+        tracing::warn!(
+            model = self.spec.name,
+            answers,
+            "the worker of {} {how}; it is started again",
+            self.spec.name
+        );
+        match self.early_deaths {
+            0 | 1 => Duration::ZERO,
+            deaths => doubled(Duration::from_millis(200), deaths - 2, Duration::from_secs(5)),
+        }
+    }
+
+    /// Lets `pause` pass, still taking orders.
+    async fn wait(&mut self, pause: Duration, cancel: &CancellationToken) {
+        let pause = sleep(pause);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = &mut pause => return,
+                Some(order) = self.orders.recv() => self.obey(order, None),
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order, life: Option<&mut Life>) {
+        match order {
+            Order::Submit { id, job, events } => {
+                if let Status::Failed { reason, .. } = &*self.status.borrow() {
+                    let _ = events.send(Err(JobError::Unready(reason.clone())));
+                    return;
+                }
+                self.journal.add(id, *job, Some(events));
+                if let Some(life) = life {
+                    self.submit(id, life);
+                }
+            }
+            Order::Cancel { id } => {
+                if let (true, Some(life)) = (self.journal.forget(id), life) {
+                    life.child.send(&ToWorker::Cancel { id });
+                }
+            }
+        }
+    }
+
+    /// Sends a job to a worker that is ready for it; the others get theirs when they are.
+    fn submit(&self, id: u64, life: &mut Life) {
+        if life.facts.is_none() {
+            return;
+        }
+        if let Some(submission) = self.journal.submission(id) {
+            if self.journal.len() == 1 {
+                life.heard = Instant::now();
+            }
+            life.child.send(&ToWorker::Submit(submission));
+        }
+    }
+
+    fn hear(&mut self, frame: FromWorker, life: &mut Life) {
+        life.heard = Instant::now();
+        match frame {
+            FromWorker::Loading { percent } => drop(self.status.send_replace(Status::Loading { percent })),
+            FromWorker::LoadFailed { reason } => life.refusal = Some(reason),
+            FromWorker::Ready { facts } => {
+                life.facts = Some(facts);
+                self.proof = None;
+                self.prove(life);
+                for id in self.journal.ids() {
+                    if self.proof != Some(id) {
+                        self.submit(id, life);
+                    }
+                }
+            }
+            FromWorker::Started { id, prompt_tokens } => self.journal.started(id, prompt_tokens),
+            FromWorker::Refused { id, error } => self.journal.refuse(id, error),
+            FromWorker::Step(steps) => self.advance(steps, life),
+        }
+    }
+
+    fn advance(&mut self, steps: Vec<Progress>, life: &Life) {
+        if steps.is_empty() {
+            return;
+        }
+        self.proven(life);
+        for step in steps {
+            let is_token = step.token.is_some() && self.proof != Some(step.id);
+            if self.journal.progress(step) && is_token {
+                self.counters.tokens.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A real token has come. Watchers are woken only when the model becomes ready, not by every token.
+    fn proven(&self, life: &Life) {
+        let Some(facts) = &life.facts else { return };
+        let now = Instant::now();
+        self.status.send_if_modified(|status| {
+            if let Status::Ready { proven_at, .. } = status {
+                *proven_at = now;
+                return false;
+            }
+            self.counters.was_ready.store(true, Ordering::Relaxed);
+            *status = Status::Ready { facts: facts.clone(), proven_at: now };
+            true
+        });
+    }
+
+    /// Asks for one real token, on the way that all requests take, when the last one is too old.
+    fn prove(&mut self, life: &mut Life) {
+        if life.facts.is_none() || self.proof.is_some_and(|id| self.journal.has(id)) {
+            return;
+        }
+        if let Status::Ready { proven_at, .. } = &*self.status.borrow()
+            && proven_at.elapsed() < self.spec.proof_interval
+        {
+            return;
+        }
+        let id = self.counters.next_id.fetch_add(1, Ordering::Relaxed);
+        self.journal.add(id, proof(), None);
+        self.proof = Some(id);
+        self.submit(id, life);
+    }
+
+    fn is_stuck(&self, life: &Life) -> bool {
+        let silence = life.heard.elapsed();
+        match life.facts {
+            Some(_) => !self.journal.is_empty() && silence > MAX_SILENCE,
+            None => silence > MAX_LOADING_SILENCE,
+        }
+    }
+}
+
+/// One worker process while it serves.
+struct Life {
+    child: Child,
+    /// What it said of its model, once it was ready for jobs.
+    facts: Option<Facts>,
+    /// Why it can't load its model.
+    refusal: Option<String>,
+    begun: Instant,
+    /// When it last sent anything, or was first owed something.
+    heard: Instant,
+}
+
+fn proof() -> Job {
+    Job {
+        messages: vec![Message { role: "user".into(), content: "Are you ready?".into() }],
+        answer_prefix: String::new(),
+        max_tokens: 1,
+        sampling: Sampling::default(),
+        stop: Vec::new(),
+        lane: Lane::Interactive,
+    }
+}
+
+fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
+    first.saturating_mul(1 << times.min(16)).min(most)
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
@@ -83,6 +83,8 @@ pub(crate) struct Counters {
     pub(crate) tokens: AtomicU64,
     /// The worker's process id, 0 while there is none.
     pub(crate) pid: AtomicU32,
+    /// Whether the model has ever been ready.
+    pub(crate) was_ready: AtomicBool,
 }
 
 impl LocalModel {
@@ -153,6 +155,13 @@ impl LocalModel {
     fn admit(&self, job: &Job, before: u32) -> Result<(), JobError> {
         if before >= self.capacity {
             return Err(JobError::QueueFull { position: before });
+        }
+        match &*self.status.borrow() {
+            Status::Failed { reason, .. } => return Err(JobError::Unready(reason.clone())),
+            Status::Starting | Status::Loading { .. } if !self.counters.was_ready.load(Ordering::Relaxed) => {
+                return Err(JobError::Unready("it is being loaded".into()));
+            }
+            _ => {}
         }
         let bytes = job.text_bytes();
         let limit = frames::MAX_JOB_BYTES;

@@ -1,7 +1,34 @@
 //! The worker process: one model, one llama.cpp context, and the socket to control on its standard input.
+//!
+//! Three threads: the main one owns the context and only computes; one reads orders, renders templates and
+//! tokenises; one writes frames. The process ends when control closes the socket or says stop.
 
 mod devices;
+mod engine;
+mod load;
 mod options;
+mod prompt;
+mod sampler;
+mod scheduler;
+mod seam;
+mod sequence;
+mod template;
+mod text;
+mod vocabulary;
+
+use std::io::{BufReader, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::{LogOptions, send_logs_to_tracing};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::frames::{self, FromWorker, ToWorker};
+use engine::{Engine, Order};
+use prompt::Prompter;
 
 pub use devices::{Device, DeviceKind, devices};
 pub use options::{OptionsError, WorkerOptions};
@@ -24,6 +51,90 @@ pub enum WorkerError {
 /// # Errors
 /// See [`WorkerError`]; control learns of it by the process's end, and starts another.
 pub fn run(options: &WorkerOptions) -> Result<(), WorkerError> {
-    let _ = options;
-    Err(WorkerError::NoSocket)
+    log_to_stderr();
+    let socket = socket_to_control()?;
+    let (out, frames) = channel();
+    let written = socket.try_clone()?;
+    let writer =
+        thread::Builder::new().name("writer".into()).spawn(move || write_frames(written, &frames))?;
+    let result = serve(options, socket, &out);
+    if let Err(WorkerError::Load(reason)) = &result {
+        let _ = out.send(FromWorker::LoadFailed { reason: reason.clone() });
+    }
+    drop(out);
+    let _ = writer.join();
+    result
+}
+
+fn serve(options: &WorkerOptions, socket: UnixStream, out: &Sender<FromWorker>) -> Result<(), WorkerError> {
+    let backend = LlamaBackend::init().map_err(|error| WorkerError::Load(error.to_string()))?;
+    let loaded = load::load(&backend, options, out).map_err(WorkerError::Load)?;
+    let context = loaded.context(&backend, options).map_err(WorkerError::Load)?;
+    let limit = context.n_ctx().min(options.context).min(loaded.model.n_ctx_train());
+    let prompter = loaded.prompter(options, limit).map_err(WorkerError::Load)?;
+    let vocabulary = prompter.vocabulary.clone();
+    let (orders, taken) = channel();
+    let engine = Engine::new(context, options.sequences, vocabulary, taken, out.clone());
+    let refusals = out.clone();
+    thread::Builder::new()
+        .name("reader".into())
+        .spawn(move || read_orders(socket, &prompter, &orders, &refusals))?;
+    let _ = out.send(FromWorker::Ready { facts: loaded.facts(limit) });
+    engine.run()
+}
+
+/// Warnings of llama.cpp go to standard error, where control keeps the last of them.
+fn log_to_stderr() {
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .try_init();
+    send_logs_to_tracing(LogOptions::default());
+}
+
+fn socket_to_control() -> Result<UnixStream, WorkerError> {
+    let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    socket.peer_addr().map_err(|_| WorkerError::NoSocket)?;
+    Ok(socket)
+}
+
+fn write_frames(mut socket: UnixStream, frames: &Receiver<FromWorker>) {
+    for frame in frames {
+        // Control has gone; dropping the receiver tells the engine.
+        let sent = frames::encode(&frame).and_then(|bytes| socket.write_all(&bytes));
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads until the end of the socket or an order to stop; then the engine's channel closes, and it ends.
+fn read_orders(
+    socket: UnixStream,
+    prompter: &Prompter,
+    orders: &Sender<Order>,
+    refusals: &Sender<FromWorker>,
+) {
+    let mut socket = BufReader::new(socket);
+    while let Ok(Some(frame)) = frames::read(&mut socket) {
+        let order = match frame {
+            ToWorker::Stop => return,
+            ToWorker::Cancel { id } => Order::Cancel { id },
+            ToWorker::Submit(submission) => {
+                let id = submission.id;
+                match prompter.prepare(submission) {
+                    Ok(prepared) => Order::Run(Box::new(prepared)),
+                    Err(error) => {
+                        let _ = refusals.send(FromWorker::Refused { id, error });
+                        continue;
+                    }
+                }
+            }
+        };
+        if orders.send(order).is_err() {
+            return;
+        }
+    }
 }

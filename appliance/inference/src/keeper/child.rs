@@ -1,0 +1,189 @@
+//! One worker process, from its start to its end.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::Pin;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::{ChildStderr, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
+
+use crate::frames::{self, FromWorker, MAX_FRAME_BYTES, ToWorker};
+use crate::spec::ModelSpec;
+use crate::worker::WorkerOptions;
+
+/// What a worker may inherit: where the GPU drivers are and how they behave, and no secret.
+const INHERITED: [&str; 9] =
+    ["CUDA_", "GGML_", "GPU_", "HIP_", "HSA_", "LD_LIBRARY_PATH", "OMP_", "PATH", "ROCR_"];
+
+/// The last lines of standard error that are kept for the reason of an early end.
+const LINES_KEPT: usize = 8;
+
+/// How long a worker may take to end when it is told to.
+const GRACE: Duration = Duration::from_secs(2);
+
+type Writer = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+/// A running worker process. Dropping it kills it.
+pub(super) struct Child {
+    process: tokio::process::Child,
+    frames: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,
+    outbox: mpsc::UnboundedSender<Vec<u8>>,
+    /// Sends what is in the outbox; `None` once the socket has failed.
+    writer: Option<Writer>,
+    errors: Option<Lines<BufReader<ChildStderr>>>,
+    last_lines: VecDeque<String>,
+}
+
+/// How a worker ended; shown as the part of a sentence.
+pub(super) struct End {
+    status: Option<ExitStatus>,
+    last_line: Option<String>,
+}
+
+impl Child {
+    pub(super) fn start(spec: &ModelSpec) -> io::Result<Child> {
+        let (ours, theirs) = StdUnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let mut process = Command::new(&spec.program)
+            .args(&spec.program_args)
+            .args(WorkerOptions::from(spec).to_args())
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| is_inherited(&name.to_string_lossy())))
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            // An interrupt at the terminal is control's to handle: it ends the worker when the answers are done.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let errors = process.stderr.take().map(|pipe| BufReader::new(pipe).lines());
+        let (read, write) = UnixStream::from_std(ours)?.into_split();
+        let (outbox, queue) = mpsc::unbounded_channel();
+        Ok(Child {
+            process,
+            frames: FramedRead::new(read, codec()),
+            outbox,
+            writer: Some(Box::pin(send_all(write, queue))),
+            errors,
+            last_lines: VecDeque::new(),
+        })
+    }
+
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// Puts a frame into the outbox; it leaves while [`next`](Child::next) is awaited.
+    pub(super) fn send(&self, frame: &ToWorker) {
+        match frames::encode(frame) {
+            Ok(frame) => drop(self.outbox.send(frame)),
+            Err(error) => tracing::error!(%error, "a frame to the worker could not be encoded"),
+        }
+    }
+
+    /// The next frame; `None` when the worker has gone or speaks nonsense. May be dropped while waiting.
+    pub(super) async fn next(&mut self) -> Option<FromWorker> {
+        loop {
+            tokio::select! {
+                frame = self.frames.next() => return frame?.and_then(|body| frames::decode(&body)).ok(),
+                () = drive(&mut self.writer) => {}
+                () = keep_line(&mut self.errors, &mut self.last_lines) => {}
+            }
+        }
+    }
+
+    /// Tells the worker to end, and kills it when it does not.
+    pub(super) async fn stop(mut self) {
+        self.send(&ToWorker::Stop);
+        let _ = timeout(GRACE, async { while self.next().await.is_some() {} }).await;
+        self.bury().await;
+    }
+
+    /// Makes sure that the worker is dead, and says how it died.
+    pub(super) async fn bury(mut self) -> End {
+        let own_end = timeout(Duration::from_millis(100), self.process.wait()).await;
+        let status = match own_end {
+            Ok(status) => status.ok(),
+            Err(_) => self.kill().await,
+        };
+        let rest = async {
+            while self.errors.is_some() {
+                keep_line(&mut self.errors, &mut self.last_lines).await;
+            }
+        };
+        let _ = timeout(Duration::from_millis(100), rest).await;
+        End { status, last_line: self.last_lines.pop_back() }
+    }
+
+    async fn kill(&mut self) -> Option<ExitStatus> {
+        let _ = self.process.start_kill();
+        timeout(GRACE, self.process.wait()).await.ok()?.ok()
+    }
+}
+
+fn codec() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec()
+}
+
+fn is_inherited(name: &str) -> bool {
+    INHERITED.iter().any(|prefix| name.starts_with(prefix))
+}
+
+async fn send_all(mut socket: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) -> io::Result<()> {
+    while let Some(frame) = queue.recv().await {
+        socket.write_all(&frame).await?;
+    }
+    Ok(())
+}
+
+/// Runs the writer until it fails, which the reader's end will tell better; then waits for ever.
+async fn drive(writer: &mut Option<Writer>) {
+    match writer {
+        Some(running) => {
+            let _ = running.await;
+            *writer = None;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn keep_line(errors: &mut Option<Lines<BufReader<ChildStderr>>>, last_lines: &mut VecDeque<String>) {
+    let Some(lines) = errors else { return std::future::pending().await };
+    match lines.next_line().await {
+        Ok(Some(line)) => {
+            tracing::debug!("worker: {line}");
+            if last_lines.len() == LINES_KEPT {
+                last_lines.pop_front();
+            }
+            last_lines.push_back(line);
+        }
+        Ok(None) | Err(_) => *errors = None,
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status.map(|status| (status.signal(), status.code())) {
+            Some((Some(signal), _)) => write!(f, "ended by signal {signal}")?,
+            Some((None, Some(code))) => write!(f, "ended with code {code}")?,
+            _ => write!(f, "ended")?,
+        }
+        match &self.last_line {
+            Some(line) => write!(f, ", saying: {}", line.trim()),
+            None => Ok(()),
+        }
+    }
+}

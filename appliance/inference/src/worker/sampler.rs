@@ -1,0 +1,174 @@
+//! Chooses the next token from one row of logits.
+//!
+//! The random numbers are counted, not drawn from a state: the number for a token follows from the seed and the
+//! token's place alone, so an answer that is taken up again after n tokens goes on as it would have.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use crate::job::Sampling;
+
+/// The choice of one answer's tokens.
+pub(super) struct Sampler {
+    sampling: Sampling,
+    seed: u64,
+    said: HashMap<i32, u32>,
+}
+
+/// Room for the candidates of one row, kept between rows.
+#[derive(Default)]
+pub(super) struct Scratch {
+    candidates: Vec<Candidate>,
+    row: Vec<f32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Candidate {
+    token: i32,
+    logit: f32,
+}
+
+/// Tokens whose weight is below e to the minus this, relative to the likeliest, are never drawn: of the largest
+/// vocabularies all such tokens together have less than a millionth.
+const NEGLIGIBLE: f32 = 26.0;
+
+impl Sampler {
+    pub(super) fn new(sampling: Sampling, seed: u64) -> Sampler {
+        Sampler { sampling, seed, said: HashMap::new() }
+    }
+
+    /// Tells that `token` has become part of the answer.
+    pub(super) fn accept(&mut self, token: i32) {
+        if self.penalises() {
+            *self.said.entry(token).or_default() += 1;
+        }
+    }
+
+    /// Chooses token number `place` of the answer, among `allowed` only where given.
+    /// `None` when the row has no number in it: the weights or the device are broken.
+    pub(super) fn choose(
+        &self,
+        logits: &[f32],
+        allowed: Option<&[i32]>,
+        place: usize,
+        scratch: &mut Scratch,
+    ) -> Option<i32> {
+        let Scratch { candidates, row } = scratch;
+        let logits = if self.said.is_empty() { logits } else { self.penalised(logits, row) };
+        if self.sampling.temperature <= 0.0 {
+            return match allowed {
+                Some(allowed) => likeliest(allowed.iter().map(|token| (*token, logits[*token as usize]))),
+                None => likeliest((0..).zip(logits.iter().copied())),
+            };
+        }
+        candidates.clear();
+        match allowed {
+            Some(allowed) => candidates.extend(
+                allowed.iter().map(|token| Candidate { token: *token, logit: logits[*token as usize] }),
+            ),
+            None => self.collect(logits, candidates),
+        }
+        self.draw(candidates, place)
+    }
+
+    fn penalises(&self) -> bool {
+        let penalties = self.sampling.penalties;
+        penalties.presence != 0.0 || penalties.frequency != 0.0 || penalties.repeat != 1.0
+    }
+
+    fn penalised<'a>(&self, logits: &[f32], row: &'a mut Vec<f32>) -> &'a [f32] {
+        let penalties = self.sampling.penalties;
+        row.clear();
+        row.extend_from_slice(logits);
+        for (token, times) in &self.said {
+            let logit = &mut row[*token as usize];
+            *logit = if *logit > 0.0 { *logit / penalties.repeat } else { *logit * penalties.repeat };
+            *logit -= penalties.presence + penalties.frequency * *times as f32;
+        }
+        row
+    }
+
+    /// The candidates that can matter, in one or two passes over the row.
+    fn collect(&self, logits: &[f32], candidates: &mut Vec<Candidate>) {
+        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut threshold = highest - NEGLIGIBLE * self.sampling.temperature;
+        let keep = self.sampling.top_k as usize;
+        for (token, logit) in (0..).zip(logits.iter().copied()) {
+            if logit >= threshold {
+                candidates.push(Candidate { token, logit });
+                if keep > 0 && candidates.len() >= 2 * keep.max(64) {
+                    candidates.select_nth_unstable_by(keep - 1, by_weight);
+                    candidates.truncate(keep);
+                    threshold = candidates[keep - 1].logit;
+                }
+            }
+        }
+    }
+
+    fn draw(&self, candidates: &mut Vec<Candidate>, place: usize) -> Option<i32> {
+        candidates.retain(|candidate| candidate.logit.is_finite());
+        candidates.sort_unstable_by(by_weight);
+        if self.sampling.top_k > 0 {
+            candidates.truncate(self.sampling.top_k as usize);
+        }
+        let highest = candidates.first()?.logit;
+        // From here on the logit of a candidate stands for its weight, 1 for the likeliest.
+        for candidate in &mut *candidates {
+            candidate.logit = ((candidate.logit - highest) / self.sampling.temperature).exp();
+        }
+        let kept = self.nucleus(candidates);
+        let total: f64 = kept.iter().map(|candidate| f64::from(candidate.logit)).sum();
+        let mut left = uniform(self.seed, place as u64) * total;
+        for candidate in kept {
+            left -= f64::from(candidate.logit);
+            if left < 0.0 {
+                return Some(candidate.token);
+            }
+        }
+        kept.last().map(|candidate| candidate.token)
+    }
+
+    /// The likeliest candidates that together reach `top_p`, without those below `min_p`.
+    fn nucleus<'a>(&self, candidates: &'a [Candidate]) -> &'a [Candidate] {
+        let total: f32 = candidates.iter().map(|candidate| candidate.logit).sum();
+        let mut reached = 0.0;
+        let mut kept = 0;
+        for candidate in candidates {
+            if kept > 0 && (reached >= self.sampling.top_p * total || candidate.logit < self.sampling.min_p) {
+                break;
+            }
+            reached += candidate.logit;
+            kept += 1;
+        }
+        &candidates[..kept]
+    }
+}
+
+/// Heavier first; equals in the order of their tokens, so that the choice never depends on the sort.
+fn by_weight(a: &Candidate, b: &Candidate) -> Ordering {
+    b.logit.total_cmp(&a.logit).then(a.token.cmp(&b.token))
+}
+
+fn likeliest(row: impl Iterator<Item = (i32, f32)>) -> Option<i32> {
+    let mut best = None;
+    let mut highest = f32::NEG_INFINITY;
+    for (token, logit) in row {
+        if logit > highest {
+            highest = logit;
+            best = Some(token);
+        }
+    }
+    best
+}
+
+/// A number of `0..1` for one place of one stream: `SplitMix64` of a counter (Steele, Lea and Flood, 2014).
+fn uniform(seed: u64, place: u64) -> f64 {
+    let mut z = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^= z >> 31;
+    (z >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests;

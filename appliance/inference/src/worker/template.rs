@@ -1,0 +1,144 @@
+//! The model's own chat template: Jinja as Hugging Face writes it.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Serde, Value};
+use minijinja::{Environment, Error, ErrorKind, context};
+use minijinja_contrib::pycompat::unknown_method_callback;
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
+
+use crate::job::{JobError, Message};
+
+/// A chat template, ready to render.
+pub(super) struct Template {
+    environment: Environment<'static>,
+    bos_token: String,
+    eos_token: String,
+}
+
+impl Template {
+    /// # Errors
+    /// What is wrong with the template.
+    pub(super) fn new(source: String, bos_token: String, eos_token: String) -> Result<Template, String> {
+        let mut environment = Environment::new();
+        // Templates are written for these two settings of Jinja.
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.map_err(|error| error.to_string())?);
+        environment.set_unknown_method_callback(unknown_method_callback);
+        environment.add_function("raise_exception", raise_exception);
+        environment.add_function("strftime_now", strftime_now);
+        environment.add_filter("tojson", tojson);
+        environment.add_template_owned("chat", source).map_err(|error| error.to_string())?;
+        Ok(Template { environment, bos_token, eos_token })
+    }
+
+    /// Renders the conversation up to where the answer begins.
+    pub(super) fn render(&self, messages: &[Message]) -> Result<String, JobError> {
+        let template = self.environment.get_template("chat").map_err(|error| refusal(&error))?;
+        template
+            .render(context! {
+                messages => Serde(messages),
+                bos_token => &self.bos_token,
+                eos_token => &self.eos_token,
+                add_generation_prompt => true,
+            })
+            .map_err(|error| refusal(&error))
+    }
+}
+
+/// Only what the template's author wrote to be read is passed on: other details may quote the conversation.
+fn refusal(error: &Error) -> JobError {
+    let said = error.detail().filter(|_| error.kind() == ErrorKind::InvalidOperation);
+    JobError::BadTemplate(
+        said.map_or_else(|| error.kind().to_string(), |said| said.chars().take(200).collect()),
+    )
+}
+
+fn raise_exception(message: String) -> Result<Value, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message))
+}
+
+fn strftime_now(format: &str) -> String {
+    jiff::Zoned::now().strftime(format).to_string()
+}
+
+/// `json.dumps` of Python, as templates expect it: nothing escaped for HTML, a space after `,` and `:`.
+///
+/// Only `indent` is heeded: `ensure_ascii`, `sort_keys` and the like change nothing that templates rely on.
+#[expect(clippy::needless_pass_by_value, reason = "filters get their keyword arguments by value")]
+fn tojson(value: &Value, kwargs: Kwargs) -> Result<Value, Error> {
+    let indent: Option<usize> = kwargs.get("indent")?;
+    let mut out = Vec::new();
+    let written = match indent {
+        Some(indent) => {
+            let spaces = vec![b' '; indent];
+            value.serialize(&mut Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(&spaces)))
+        }
+        None => value.serialize(&mut Serializer::with_formatter(&mut out, Spaced(CompactFormatter))),
+    };
+    written.map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+    Ok(Value::from(String::from_utf8_lossy(&out).into_owned()))
+}
+
+struct Spaced(CompactFormatter);
+
+impl Formatter for Spaced {
+    fn begin_array_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        out: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        self.begin_array_value(out, first)
+    }
+
+    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
+        out.write_all(b": ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn render(source: &str, messages: &[(&str, &str)]) -> Result<String, JobError> {
+        let messages: Vec<Message> = messages
+            .iter()
+            .map(|(role, content)| Message { role: (*role).into(), content: (*content).into() })
+            .collect();
+        Template::new(source.into(), "<s>".into(), "</s>".into()).unwrap().render(&messages)
+    }
+
+    #[test]
+    fn blocks_leave_no_line_breaks_behind() {
+        let source = "{{ bos_token }}{% for m in messages %}\n  {% if m.role == 'user' %}\n[{{ m['content'] | trim }}]\
+                      {% endif %}\n{% endfor %}\n{% if add_generation_prompt %}go{% endif %}";
+        assert_eq!(render(source, &[("system", "x"), ("user", " hi ")]).unwrap(), "<s>[hi]go");
+    }
+
+    #[test]
+    fn methods_of_python_and_json_work() {
+        let source = "{{ messages[0].content.strip().upper() }} {{ messages | tojson }}";
+        let expected = "A<B [{\"role\": \"user\", \"content\": \" a<b\"}]";
+        assert_eq!(render(source, &[("user", " a<b")]).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_template_may_refuse_in_its_own_words() {
+        let source = "{{ raise_exception('roles must alternate') }}";
+        assert_eq!(render(source, &[]), Err(JobError::BadTemplate("roles must alternate".into())));
+    }
+
+    #[test]
+    fn other_errors_do_not_quote_the_conversation() {
+        let error = render("{{ messages[0].content.nothing() }}", &[("user", "secret")]).unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+    }
+}

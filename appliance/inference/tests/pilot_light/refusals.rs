@@ -1,0 +1,115 @@
+//! What can't be served, and how that is said.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use inference::{Event, JobError, LocalModel, ModelSpec, Status};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::*;
+
+/// Runs a model that can't be loaded and gives the reason.
+fn failure(spec: ModelSpec) -> String {
+    let mut reason = String::new();
+    run(async || {
+        let (model, keeper) = LocalModel::new(spec);
+        let stop = CancellationToken::new();
+        let body = async {
+            let mut status = model.status();
+            let failed = status.wait_for(|status| matches!(status, Status::Failed { .. }));
+            let failed = timeout(Duration::from_secs(60), failed).await.expect("it fails").unwrap().clone();
+            if let Status::Failed { reason: said, .. } = failed {
+                reason = said;
+            }
+            let refused = ask(&model, job("Are you ready?")).await.unwrap_err();
+            assert_eq!(refused, JobError::Unready(reason.clone()));
+            stop.cancel();
+        };
+        tokio::join!(keeper.run(stop.clone()), body);
+    });
+    assert!(!reason.contains('\n'));
+    reason
+}
+
+#[test]
+fn a_model_cut_in_half_is_refused_in_one_plain_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("half.gguf");
+    let whole = std::fs::read(pilot_light()).unwrap();
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let reason = failure(ModelSpec { file: file.clone(), ..spec() });
+    println!("{reason}");
+    assert!(reason.contains("cut off") && reason.contains("half.gguf") && reason.contains("again"));
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_in_one_plain_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.gguf");
+    std::fs::write(&file, "These are notes.").unwrap();
+    let reason = failure(ModelSpec { file, ..spec() });
+    assert!(reason.contains("no GGUF file"), "{reason}");
+}
+
+#[test]
+fn a_missing_file_and_a_missing_program_are_named() {
+    let reason = failure(ModelSpec { file: "/nowhere/model.gguf".into(), ..spec() });
+    assert!(reason.contains("/nowhere/model.gguf"), "{reason}");
+    let reason = failure(ModelSpec { program: "/nowhere/genset".into(), ..spec() });
+    assert!(reason.contains("/nowhere/genset"), "{reason}");
+}
+
+#[test]
+fn weights_that_are_damaged_inside_do_not_bring_the_box_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("damaged.gguf");
+    let mut bytes = std::fs::read(pilot_light()).unwrap();
+    let name = b"blk.0.attn_q.weight";
+    let at = bytes.windows(name.len()).position(|window| window == name).expect("a tensor of that name");
+    bytes[at + 4] = b'9';
+    std::fs::write(&file, bytes).unwrap();
+    let reason = failure(ModelSpec { file, ..spec() });
+    println!("{reason}");
+    assert!(reason.contains("damaged.gguf"));
+}
+
+#[test]
+fn a_prompt_longer_than_the_context_is_refused_with_both_numbers() {
+    with_model(ModelSpec { context_cells: 256, ..spec() }, async |model| {
+        let refused = ask(model, job(&"generator ".repeat(400))).await.unwrap_err();
+        let JobError::ContextTooLong { tokens, limit } = refused else { panic!("{refused:?}") };
+        assert_eq!(limit, 256);
+        assert!(tokens >= 400);
+        assert!(ask(model, job("Are you ready?")).await.is_ok(), "others are served");
+    });
+}
+
+#[test]
+fn a_full_queue_refuses_at_once_and_says_how_many_wait() {
+    with_model(ModelSpec { sequences: 1, queue_limit: 2, ..spec() }, async |model| {
+        let question = &longest(false, 1)[0].question;
+        let mut accepted: Vec<_> = (0..3).map(|_| model.generate(job(question))).collect();
+        let refused = ask(model, job(question)).await.unwrap_err();
+        assert_eq!(refused, JobError::QueueFull { position: 3 });
+        for generation in &mut accepted {
+            while let Some(event) = generation.next().await {
+                event.unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_message_can_not_speak_in_the_role_of_another() {
+    with_model(spec(), async |model| {
+        let count = async |content: &str| {
+            let mut generation = model.generate(job(content));
+            let event = generation.next().await.unwrap().unwrap();
+            let Event::Started { prompt_tokens } = event else { panic!("{event:?}") };
+            prompt_tokens
+        };
+        // As a control token it would be one token; as text it is several.
+        assert!(count("a<|end|>b").await > count("ab").await + 2);
+    });
+}
