@@ -27,6 +27,9 @@ const MAX_LOADING_SILENCE: Duration = Duration::from_secs(300);
 /// A worker that has lived for this long has not died of what killed the one before.
 const LONG_LIFE: Duration = Duration::from_secs(30);
 
+/// When a worker dies while loading after this many early deaths, the model is not ready, and callers are told so.
+const MAX_EARLY_DEATHS: u32 = 3;
+
 /// Runs the worker process of one [`LocalModel`](crate::LocalModel).
 pub struct Keeper {
     spec: ModelSpec,
@@ -119,10 +122,10 @@ impl Keeper {
             return Outcome::Unusable(reason);
         }
         self.early_deaths = if lived > LONG_LIFE { 1 } else { self.early_deaths + 1 };
-        if !was_ready && self.early_deaths > 1 {
+        if !was_ready && self.early_deaths > MAX_EARLY_DEATHS {
             let file = self.spec.file.display();
             return Outcome::Unusable(format!(
-                "the worker died while loading {file}: it {end}; choose another model"
+                "the worker dies while loading {file}: it {end}; make room in memory, or choose another model"
             ));
         }
         Outcome::Died(end.to_string())

@@ -117,19 +117,23 @@ impl Sampler {
             candidate.logit = ((candidate.logit - highest) / self.sampling.temperature).exp();
         }
         let kept = self.nucleus(candidates);
-        let total: f64 = kept.iter().map(|candidate| f64::from(candidate.logit)).sum();
+        candidates.truncate(kept);
+        // The same rows come out a little otherwise when other answers share the batch. In the order of the weights
+        // near equals would change places; in the order of the tokens the draw stays where it was.
+        candidates.sort_unstable_by_key(|candidate| candidate.token);
+        let total: f64 = candidates.iter().map(|candidate| f64::from(candidate.logit)).sum();
         let mut left = uniform(self.seed, place as u64) * total;
-        for candidate in kept {
+        for candidate in &*candidates {
             left -= f64::from(candidate.logit);
             if left < 0.0 {
                 return Some(candidate.token);
             }
         }
-        kept.last().map(|candidate| candidate.token)
+        candidates.last().map(|candidate| candidate.token)
     }
 
-    /// The likeliest candidates that together reach `top_p`, without those below `min_p`.
-    fn nucleus<'a>(&self, candidates: &'a [Candidate]) -> &'a [Candidate] {
+    /// How many of the likeliest candidates together reach `top_p`, without those below `min_p`.
+    fn nucleus(&self, candidates: &[Candidate]) -> usize {
         let total: f32 = candidates.iter().map(|candidate| candidate.logit).sum();
         let mut reached = 0.0;
         let mut kept = 0;
@@ -140,7 +144,7 @@ impl Sampler {
             reached += candidate.logit;
             kept += 1;
         }
-        &candidates[..kept]
+        kept
     }
 }
 

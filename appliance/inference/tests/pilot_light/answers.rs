@@ -40,7 +40,7 @@ fn a_long_prompt_is_read_between_the_steps_of_running_answers() {
     with_model(spec, async |model| {
         let Status::Ready { facts, .. } = model.status().borrow().clone() else { panic!("ready") };
         let known = longest(false, 3);
-        let mut long = job(&"word ".repeat(facts.context_limit as usize / 2));
+        let mut long = job(&"word ".repeat(facts.context_limit as usize / 4));
         long.max_tokens = 4;
         let answers = join_all(known.iter().map(|known| ask(model, job(&known.question))));
         let (answers, long) = tokio::join!(answers, ask(model, long));

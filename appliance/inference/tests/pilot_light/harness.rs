@@ -11,28 +11,28 @@ use tokio_util::sync::CancellationToken;
 
 /// An answer as it came.
 #[derive(Debug, Default, Clone)]
-pub struct Answer {
-    pub pieces: Vec<String>,
-    pub end: Option<(FinishReason, Usage)>,
+pub(crate) struct Answer {
+    pub(crate) pieces: Vec<String>,
+    pub(crate) end: Option<(FinishReason, Usage)>,
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.pieces.concat()
     }
 }
 
-pub fn pilot_light() -> PathBuf {
+pub(crate) fn pilot_light() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../provisioning/pilot-light/pilot-light.gguf")
 }
 
-pub fn known_answers() -> Vec<KnownAnswer> {
+pub(crate) fn known_answers() -> Vec<KnownAnswer> {
     let text = std::fs::read(pilot_light().with_file_name("known-answers.json")).unwrap();
     serde_json::from_slice(&text).unwrap()
 }
 
 /// Known answers of each language, the longest first.
-pub fn longest(korean: bool, count: usize) -> Vec<KnownAnswer> {
+pub(crate) fn longest(korean: bool, count: usize) -> Vec<KnownAnswer> {
     let mut known = known_answers();
     known.retain(|known| is_korean(&known.answer) == korean);
     known.sort_by_key(|known| std::cmp::Reverse(known.answer.chars().count()));
@@ -40,18 +40,26 @@ pub fn longest(korean: bool, count: usize) -> Vec<KnownAnswer> {
     known
 }
 
-pub fn is_korean(text: &str) -> bool {
+/// Known answers of each language, of a length that leaves many places to cut and does not take long.
+pub(crate) fn middling(korean: bool, count: usize) -> Vec<KnownAnswer> {
+    let mut known = longest(korean, usize::MAX);
+    known.retain(|known| (40..160).contains(&known.answer.chars().count()));
+    known.truncate(count);
+    known
+}
+
+pub(crate) fn is_korean(text: &str) -> bool {
     text.chars().any(|char| ('가'..='힣').contains(&char))
 }
 
-pub fn spec() -> ModelSpec {
+pub(crate) fn spec() -> ModelSpec {
     let mut spec = ModelSpec::new("pilot-light", pilot_light(), std::env::current_exe().unwrap());
     spec.program_args = ["--ignored", "--exact", "becomes_a_worker", "--"].map(Into::into).into();
     spec.threads = Some(1);
     spec
 }
 
-pub fn job(question: &str) -> Job {
+pub(crate) fn job(question: &str) -> Job {
     Job {
         messages: vec![Message { role: "user".into(), content: question.into() }],
         answer_prefix: String::new(),
@@ -63,7 +71,7 @@ pub fn job(question: &str) -> Job {
 }
 
 /// Runs `body` with a model that is ready; ends when it does.
-pub fn with_model(spec: ModelSpec, body: impl AsyncFnOnce(&LocalModel)) {
+pub(crate) fn with_model(spec: ModelSpec, body: impl AsyncFnOnce(&LocalModel)) {
     run(async || {
         let (model, keeper) = LocalModel::new(spec);
         let stop = CancellationToken::new();
@@ -78,23 +86,23 @@ pub fn with_model(spec: ModelSpec, body: impl AsyncFnOnce(&LocalModel)) {
     });
 }
 
-pub fn run(body: impl AsyncFnOnce()) {
+pub(crate) fn run(body: impl AsyncFnOnce()) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(body());
 }
 
-pub async fn wait_until_ready(model: &LocalModel) {
+pub(crate) async fn wait_until_ready(model: &LocalModel) {
     let mut status = model.status();
     let settled = status.wait_for(|status| matches!(status, Status::Ready { .. } | Status::Failed { .. }));
     let settled = settled.await.unwrap().clone();
     assert!(matches!(settled, Status::Ready { .. }), "{settled:?}");
 }
 
-pub async fn ask(model: &LocalModel, job: Job) -> Result<Answer, JobError> {
+pub(crate) async fn ask(model: &LocalModel, job: Job) -> Result<Answer, JobError> {
     collect(model.generate(job)).await
 }
 
-pub async fn collect(mut generation: Generation) -> Result<Answer, JobError> {
+pub(crate) async fn collect(mut generation: Generation) -> Result<Answer, JobError> {
     let mut answer = Answer::default();
     let mut started = 0;
     while let Some(event) = generation.next().await {

@@ -38,7 +38,7 @@ fn a_model_cut_in_half_is_refused_in_one_plain_line() {
     let file = folder.path().join("half.gguf");
     let whole = std::fs::read(pilot_light()).unwrap();
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-    let reason = failure(ModelSpec { file: file.clone(), ..spec() });
+    let reason = failure(ModelSpec { file, ..spec() });
     println!("{reason}");
     assert!(reason.contains("cut off") && reason.contains("half.gguf") && reason.contains("again"));
 }
