@@ -13,13 +13,12 @@ use sysinfo::{Disks, Networks, Pid, ProcessRefreshKind, ProcessesToUpdate, Syste
 /// The names and addresses under which the box is reached, for its certificate.
 pub fn names_and_addresses() -> (Vec<String>, Vec<IpAddr>) {
     let mut names = vec!["localhost".to_owned()];
-    names.extend(System::host_name().filter(|name| name != "localhost"));
+    names.extend(System::host_name().ok().filter(|name| name != "localhost"));
     let mut addresses: Vec<IpAddr> = [[127, 0, 0, 1].into(), "::1".parse().expect("an address")].into();
-    let networks = Networks::new_with_refreshed_list();
-    let own = networks.iter().flat_map(|(_, network)| network.ip_networks()).map(|network| network.addr);
-    for address in own {
-        if !addresses.contains(&address) {
-            addresses.push(address);
+    let Ok(networks) = Networks::new_with_refreshed_list() else { return (names, addresses) };
+    for network in networks.iter().flat_map(|(_, network)| network.ip_networks()) {
+        if !addresses.contains(&network.addr) {
+            addresses.push(network.addr);
         }
     }
     (names, addresses)
@@ -27,7 +26,10 @@ pub fn names_and_addresses() -> (Vec<String>, Vec<IpAddr>) {
 
 /// Adds the machine's numbers to what `/metrics` says.
 pub fn register(registry: &mut Registry, data_dir: PathBuf) {
-    registry.register_collector(Box::new(Readings { system: Mutex::new(System::new()), data_dir }));
+    match System::new() {
+        Ok(system) => registry.register_collector(Box::new(Readings { system: Mutex::new(system), data_dir })),
+        Err(error) => tracing::warn!(%error, "the machine's own numbers cannot be read here"),
+    }
 }
 
 /// Read at the moment of asking: memory of the machine and of this process, room for the data.
@@ -57,7 +59,7 @@ impl Collector for Readings {
         if let Some(process) = system.process(own) {
             gauge("control_resident_bytes", "Resident memory of the control process", process.memory())?;
         }
-        let disks = Disks::new_with_refreshed_list();
+        let Ok(disks) = Disks::new_with_refreshed_list() else { return Ok(()) };
         let holding = disks.iter().filter(|disk| self.data_dir.starts_with(disk.mount_point()));
         if let Some(disk) = holding.max_by_key(|disk| disk.mount_point().as_os_str().len()) {
             gauge("data_disk_available_bytes", "Room on the disk of the data folder", disk.available_space())?;

@@ -5,7 +5,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use inference::{LocalModel, Status};
 
-use crate::{answer::{Ask, Route}, board::now, gateway::Gateway, settings::AliasSettings};
+use crate::{
+    answer::{Ask, Route},
+    board::now,
+    gateway::Gateway,
+    settings::AliasSettings,
+};
 
 /// A route that a request may try.
 pub enum Candidate {
@@ -31,7 +36,8 @@ impl Course {
         };
         let (mut candidates, mut held_back) = (VecDeque::new(), Vec::new());
         let draw = conversation_draw(ask.conversation.as_deref().unwrap_or(request_id));
-        let began_locally = ask.conversation.as_deref().and_then(|id| gateway.homes().of(id)) == Some(Route::Local);
+        let began_locally =
+            ask.conversation.as_deref().and_then(|id| gateway.homes().of(id)) == Some(Route::Local);
         for route in &alias.cloud {
             let circuit = &gateway.board().upstreams[route.upstream].circuit;
             let candidate = Candidate::Cloud {

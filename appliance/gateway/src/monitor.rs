@@ -1,24 +1,26 @@
 //! The monitor: probes the upstreams, and publishes what the box knows of its site.
 
+mod outage;
 mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use continuity::{SiteState, State, Verdict};
+use continuity::{SiteState, State};
 use futures_util::future::{join_all, join3};
 use serde_json::json;
 use store::EventRow;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use outage::OutageRecord;
 pub(crate) use view::first_site;
 
 use crate::board::{FlipNote, now};
 use crate::circuit::draw;
 use crate::clock;
-use crate::gateway::{Gateway, new_id};
-use crate::site::{OutageView, Site};
+use crate::gateway::Gateway;
+use crate::site::Site;
 
 /// A closed breaker that has missed one probe is asked again so soon, and a half-open one between its trials.
 const NEXT_TRIAL: Duration = Duration::from_secs(1);
@@ -97,7 +99,7 @@ async fn publish_site(gateway: &Gateway, publish: &watch::Sender<Arc<Site>>) {
     let mut history = History::new(publish.borrow().state, clock::unix_ms());
     loop {
         let mut site = view::site(gateway, publish.borrow().started_ms);
-        history.turn(gateway, &mut site);
+        history.turn(gateway, &mut site).await;
         publish.send_replace(Arc::new(site));
         tokio::select! {
             () = tokio::time::sleep(PUBLISH_EVERY) => {}
@@ -110,68 +112,27 @@ async fn publish_site(gateway: &Gateway, publish: &watch::Sender<Arc<Site>>) {
 struct History {
     state: SiteState,
     since_ms: i64,
-    outage: Option<Outage>,
-}
-
-struct Outage {
-    view: OutageView,
-    served_local_before: u64,
+    outage: OutageRecord,
 }
 
 impl History {
     fn new(state: SiteState, since_ms: i64) -> Self {
-        History { state, since_ms, outage: None }
+        History { state, since_ms, outage: OutageRecord::default() }
     }
 
     /// Takes a new look into account, tells what has turned, and completes the look.
-    fn turn(&mut self, gateway: &Gateway, site: &mut Site) {
+    async fn turn(&mut self, gateway: &Gateway, site: &mut Site) {
         if site.state != self.state {
             let (from, to) = (self.state, site.state);
             tracing::warn!(%from, %to, "site state {to} (was {from})");
             let detail = json!({"from": from.as_str(), "to": to.as_str()});
             drop(gateway.store().audit.event(event("site-state", detail)));
             (self.state, self.since_ms) = (to, clock::unix_ms());
-            gateway.board().changed.notify_one();
         }
-        self.turn_outage(gateway, site);
         site.since_ms = self.since_ms;
-        site.outage = self.outage.as_ref().map(|outage| outage.view.clone());
+        self.outage.turn(gateway, site).await;
+        site.outage = self.outage.view();
     }
-
-    fn turn_outage(&mut self, gateway: &Gateway, site: &Site) {
-        let out = site.state == SiteState::Offline && !site.upstreams.is_empty();
-        let answered = gateway.metrics().answered_locally();
-        match &mut self.outage {
-            None if out => {
-                let view = OutageView {
-                    id: new_id("outage"),
-                    started_ms: self.since_ms,
-                    verdict: first_verdict(site),
-                    served_local: 0,
-                };
-                let detail = json!({"id": view.id, "verdict": view.verdict.map(Verdict::as_str)});
-                drop(gateway.store().audit.event(event("outage-began", detail)));
-                self.outage = Some(Outage { view, served_local_before: answered });
-            }
-            Some(outage) if out => {
-                outage.view.served_local = answered - outage.served_local_before;
-                outage.view.verdict = first_verdict(site).or(outage.view.verdict);
-            }
-            Some(outage) => {
-                outage.view.served_local = answered - outage.served_local_before;
-                let view = &outage.view;
-                let detail = json!({"id": view.id, "verdict": view.verdict.map(Verdict::as_str),
-                    "started_ms": view.started_ms, "served_local": view.served_local});
-                drop(gateway.store().audit.event(event("outage-ended", detail)));
-                self.outage = None;
-            }
-            None => {}
-        }
-    }
-}
-
-fn first_verdict(site: &Site) -> Option<Verdict> {
-    site.upstreams.iter().find_map(|upstream| upstream.verdict)
 }
 
 fn event(what: &str, detail: serde_json::Value) -> EventRow {
