@@ -123,7 +123,8 @@ impl Narrator<'_> {
             NewMessage { text, .. } if text.is_empty() => End::Failed,
             _ => End::Cut,
         };
-        let models: Vec<&str> = content.served_by.as_deref().map(|by| by.split(NEXT_MODEL).collect()).unwrap_or_default();
+        let models: Vec<&str> =
+            content.served_by.as_deref().map(|by| by.split(NEXT_MODEL).collect()).unwrap_or_default();
         let route = content.route.clone().unwrap_or_else(|| "none".to_owned());
         let reason = content.reason.as_deref().unwrap_or_default();
         let seam = content.seam.filter(|_| models.len() > 1);
@@ -148,7 +149,9 @@ impl Narrator<'_> {
         let who = match models {
             [] => return text.by_nobody.to_owned(),
             [only] => by(text, only, route),
-            [first, .., last] => format!("{} {}", (text.begun_by)(model_of(first)), finished_by(text, last, route)),
+            [first, .., last] => {
+                format!("{} {}", (text.begun_by)(model_of(first)), finished_by(text, last, route))
+            }
         };
         match self.why(route, reason, at_ms) {
             Some(why) => format!("{who} {why}"),
@@ -170,7 +173,9 @@ impl Narrator<'_> {
                 Some(Out { start_ms, end_ms: None }) => {
                     return Some((text.cloud_out_since)(&self.clock.short(*start_ms)));
                 }
-                Some(Out { start_ms, .. }) => return Some((text.cloud_was_out_from)(&self.clock.short(*start_ms))),
+                Some(Out { start_ms, .. }) => {
+                    return Some((text.cloud_was_out_from)(&self.clock.short(*start_ms)));
+                }
                 None => text.cloud_out,
             },
         };
@@ -180,7 +185,8 @@ impl Narrator<'_> {
     /// The sentence at the seam: who broke off, who went on.
     pub(crate) fn seam(&self, models: &[&str], route: &str) -> String {
         let text = &self.text.answer;
-        let (first, last) = (models.first().copied().unwrap_or_default(), models.last().copied().unwrap_or_default());
+        let (first, last) =
+            (models.first().copied().unwrap_or_default(), models.last().copied().unwrap_or_default());
         let sentence = if route == "local" { text.seam_local } else { text.seam_cloud };
         sentence(model_of(first), model_of(last))
     }

@@ -2,7 +2,8 @@
 
 use futures_util::{FutureExt, StreamExt};
 use gateway::{
-    AnswerEvent, Ask, Caller, CallerKind, ChatRequest, Events, Lane, Message as ChatMessage, Mode, Refusal, Route, Served,
+    AnswerEvent, Ask, Caller, CallerKind, ChatRequest, Events, Lane, Message as ChatMessage, Mode, Refusal,
+    Route, Served,
 };
 use store::{Message, NewMessage};
 
@@ -242,7 +243,13 @@ mod tests {
     #[test]
     fn old_turns_are_left_out_when_the_conversation_is_long() {
         let long = "x".repeat(7_000);
-        let rows = [("user", "old"), ("assistant", long.as_str()), ("user", "mid"), ("assistant", &long), ("user", "q")];
+        let rows = [
+            ("user", "old"),
+            ("assistant", long.as_str()),
+            ("user", "mid"),
+            ("assistant", &long),
+            ("user", "q"),
+        ];
         let expected = [pair("user", "mid"), pair("assistant", &long), pair("user", "q")];
         assert_eq!(shown(&rows), expected);
     }

@@ -7,9 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use sha2::{Digest, Sha256};
 
-use crate::Portal;
-use crate::error_page::{Fault, Failed};
-use crate::frame::Place;
+use crate::error_page::{Failed, Fault};
 use crate::visit::Visit;
 
 struct Asset {
@@ -27,7 +25,11 @@ static ASSETS: [Asset; 4] = [
         bytes: include_bytes!("../static/portal.css"),
     },
     Asset { name: "chat.js", content_type: JAVASCRIPT, bytes: include_bytes!("../static/chat.js") },
-    Asset { name: "htmx.min.js", content_type: JAVASCRIPT, bytes: include_bytes!("../static/vendor/htmx.min.js") },
+    Asset {
+        name: "htmx.min.js",
+        content_type: JAVASCRIPT,
+        bytes: include_bytes!("../static/vendor/htmx.min.js"),
+    },
     Asset { name: "icon.svg", content_type: "image/svg+xml", bytes: include_bytes!("../static/icon.svg") },
 ];
 
@@ -43,13 +45,17 @@ pub(crate) fn address(name: &str) -> &'static str {
 }
 
 /// `GET /static/{hash}/{name}`.
-pub(crate) async fn show(visit: Visit, Path((hash, name)): Path<(String, String)>) -> Result<Response, Failed> {
+pub(crate) async fn show(
+    visit: Visit,
+    Path((hash, name)): Path<(String, String)>,
+) -> Result<Response, Failed> {
     let wanted = format!("/static/{hash}/{name}");
     let Some(place) = ADDRESSES.iter().position(|address| *address == wanted) else {
         return Err(visit.fail(Fault::NotFound));
     };
     let asset = &ASSETS[place];
-    let headers = [(CONTENT_TYPE, asset.content_type), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    let headers =
+        [(CONTENT_TYPE, asset.content_type), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
     Ok((headers, asset.bytes).into_response())
 }
 

@@ -35,7 +35,8 @@ mod tests {
     use super::*;
 
     fn parts(headers: &[(&str, &str)]) -> Parts {
-        let request = headers.iter().fold(http::Request::post("/ask"), |r, (name, value)| r.header(*name, *value));
+        let request =
+            headers.iter().fold(http::Request::post("/ask"), |r, (name, value)| r.header(*name, *value));
         request.body(()).expect("a request of constants").into_parts().0
     }
 

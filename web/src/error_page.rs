@@ -48,13 +48,19 @@ impl Fault {
     }
 }
 
-/// A response that is ready to say why not.
+/// A response that is ready to say why not, or to lead elsewhere; boxed, because results carry it everywhere.
 #[derive(Debug)]
-pub(crate) struct Failed(pub(crate) Response);
+pub(crate) struct Failed(Box<Response>);
+
+impl From<Response> for Failed {
+    fn from(response: Response) -> Failed {
+        Failed(Box::new(response))
+    }
+}
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        self.0
+        *self.0
     }
 }
 
@@ -76,7 +82,7 @@ impl Visit {
             Form::Stream => Json(json!({"kind": "failed", "sentence": sentence(refusal)})).into_response(),
             Form::Fragment => sentence(refusal).into_response(),
         };
-        Failed((status, response).into_response())
+        Failed::from((status, response).into_response())
     }
 
     /// Logs the error with its sources, and tells the visitor only that something failed.

@@ -10,7 +10,7 @@ use store::{Denied, Right, authorize};
 
 use crate::Portal;
 use crate::csrf;
-use crate::error_page::Fault;
+use crate::error_page::{Failed, Fault};
 use crate::visit::{Form, Visit};
 
 /// The most that a form may weigh.
@@ -39,13 +39,13 @@ pub(crate) async fn admit(
 ) -> Response {
     match check(&portal, access, request).await {
         Ok(request) => next.run(request).await,
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn check(portal: &Portal, access: Access, request: Request) -> Result<Request, Response> {
+async fn check(portal: &Portal, access: Access, request: Request) -> Result<Request, Failed> {
     let (mut parts, body) = request.into_parts();
-    let failed = |error: store::StoreError| Visit::of_nobody(portal, &parts).internal(&error).0;
+    let failed = |error: store::StoreError| Visit::of_nobody(portal, &parts).internal(&error);
     let needs_setup = portal.needs_setup().map_err(failed)?;
     let visit = Visit::of(portal, &parts).map_err(failed)?;
     check_setup(&visit, access, needs_setup)?;
@@ -54,9 +54,10 @@ async fn check(portal: &Portal, access: Access, request: Request) -> Result<Requ
         body
     } else {
         if !csrf::is_from_here(&parts) {
-            return Err(visit.fail(Fault::StaleForm).0);
+            return Err(visit.fail(Fault::StaleForm));
         }
-        let bytes = axum::body::to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| visit.fail(Fault::TooLarge).0)?;
+        let bytes =
+            axum::body::to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| visit.fail(Fault::TooLarge))?;
         check_token(&visit, access, &parts, &bytes).await?;
         Body::from(bytes)
     };
@@ -64,16 +65,16 @@ async fn check(portal: &Portal, access: Access, request: Request) -> Result<Requ
     Ok(Request::from_parts(parts, body))
 }
 
-fn check_setup(visit: &Visit, access: Access, needs_setup: bool) -> Result<(), Response> {
+fn check_setup(visit: &Visit, access: Access, needs_setup: bool) -> Result<(), Failed> {
     match (access, needs_setup) {
         (Access::Anybody, _) | (Access::Setup, true) => Ok(()),
-        (Access::Setup, false) => Err(visit.fail(Fault::NotFound).0),
-        (_, true) => Err(visit.lead_to("/setup")),
+        (Access::Setup, false) => Err(visit.fail(Fault::NotFound)),
+        (_, true) => Err(visit.lead_to("/setup").into()),
         (_, false) => Ok(()),
     }
 }
 
-fn check_right(visit: &Visit, access: Access) -> Result<(), Response> {
+fn check_right(visit: &Visit, access: Access) -> Result<(), Failed> {
     let right = match access {
         Access::Anybody | Access::Visitor | Access::Setup => return Ok(()),
         Access::Person => None,
@@ -83,19 +84,19 @@ fn check_right(visit: &Visit, access: Access) -> Result<(), Response> {
     match right.map_or(Ok(()), |right| authorize(&person.subject(), right)) {
         Ok(()) => Ok(()),
         Err(Denied::NotSignedIn) => Err(lead_to_sign_in(visit)),
-        Err(Denied::NotAllowed) => Err(visit.fail(Fault::Forbidden).0),
+        Err(Denied::NotAllowed) => Err(visit.fail(Fault::Forbidden)),
     }
 }
 
 /// A page goes to the sign-in and comes back after it; the chat's script is told in a sentence.
-fn lead_to_sign_in(visit: &Visit) -> Response {
+fn lead_to_sign_in(visit: &Visit) -> Failed {
     if visit.form == Form::Stream {
         let line = serde_json::json!({"kind": "failed", "sentence": visit.text().account.session_over});
-        return (http::StatusCode::UNAUTHORIZED, axum::Json(line)).into_response();
+        return (http::StatusCode::UNAUTHORIZED, axum::Json(line)).into_response().into();
     }
     match visit.path.as_str() {
-        "/" => visit.lead_to("/sign-in"),
-        path => visit.lead_to(&format!("/sign-in?back={path}")),
+        "/" => visit.lead_to("/sign-in").into(),
+        path => visit.lead_to(&format!("/sign-in?back={path}")).into(),
     }
 }
 
@@ -111,7 +112,7 @@ async fn check_token(
     access: Access,
     parts: &http::request::Parts,
     bytes: &Bytes,
-) -> Result<(), Response> {
+) -> Result<(), Failed> {
     if matches!(access, Access::Anybody | Access::Visitor | Access::Setup) {
         return Ok(());
     }
@@ -120,6 +121,6 @@ async fn check_token(
     let form = axum::Form::<Token>::from_request(copy, &()).await;
     match form {
         Ok(axum::Form(token)) if csrf::fits(&token.csrf, &person.csrf) => Ok(()),
-        _ => Err(visit.fail(Fault::StaleForm).0),
+        _ => Err(visit.fail(Fault::StaleForm)),
     }
 }

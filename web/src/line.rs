@@ -60,8 +60,12 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn of(site: &Site, text: &'static LineText) -> Line {
         let carries = Carries::of(site);
-        let ready: Vec<&str> =
-            site.locals.iter().filter(|local| local.status == "ready").map(|local| local.name.as_str()).collect();
+        let ready: Vec<&str> = site
+            .locals
+            .iter()
+            .filter(|local| local.status == "ready")
+            .map(|local| local.name.as_str())
+            .collect();
         let names: Vec<&str> = site.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
         let any_admits = site.upstreams.iter().any(|upstream| upstream.breaker == "closed");
         let cloud_role = match carries {
@@ -78,6 +82,13 @@ impl Line {
             _ if ready.is_empty() => text.not_ready,
             _ => text.stands_by,
         };
-        Line { text, carries, cloud_names: names.join(", "), local_names: ready.join(", "), cloud_role, local_role }
+        Line {
+            text,
+            carries,
+            cloud_names: names.join(", "),
+            local_names: ready.join(", "),
+            cloud_role,
+            local_role,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The body of a form, with refusals that are pages of the portal.
 
 use axum::extract::{Form, FromRequest, Request};
+use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
 
 use crate::error_page::{Failed, Fault};
@@ -17,7 +18,7 @@ impl<T: DeserializeOwned, S: Sync + Send> FromRequest<S> for Posted<T> {
             Ok(Form(form)) => Ok(Posted(form)),
             Err(rejection) => Err(match visit {
                 Some(visit) => visit.fail(Fault::BadRequest),
-                None => Failed(axum::response::IntoResponse::into_response(rejection)),
+                None => rejection.into_response().into(),
             }),
         }
     }
@@ -40,7 +41,9 @@ mod tests {
         for own in ["/", "/status", "/c/0a1b?x=1#end"] {
             assert_eq!(own_path(own), own);
         }
-        for other in ["", "status", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "/가"] {
+        for other in
+            ["", "status", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "/가"]
+        {
             assert_eq!(own_path(other), "/");
         }
     }

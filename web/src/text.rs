@@ -38,7 +38,6 @@ pub(crate) struct FrameText {
     pub(crate) status: &'static str,
     pub(crate) sign_out: &'static str,
     pub(crate) language: &'static str,
-    pub(crate) foot: &'static str,
 }
 
 /// One state of the site as staff read it.
@@ -56,7 +55,6 @@ pub(crate) struct BandWords {
 #[derive(Debug)]
 pub(crate) struct BandText {
     pub(crate) label: &'static str,
-    pub(crate) details: &'static str,
     pub(crate) connected: BandWords,
     pub(crate) degraded: BandWords,
     pub(crate) offline: BandWords,

@@ -63,11 +63,11 @@
     var rest = "";
     for (;;) {
       var part = await reader.read();
-      if (part.done) return;
-      rest += decoder.decode(part.value, { stream: true });
+      rest += part.done ? "\n" : decoder.decode(part.value, { stream: true });
       var lines = rest.split("\n");
       rest = lines.pop();
       lines.filter(Boolean).forEach(function (line) { each(JSON.parse(line)); });
+      if (part.done) return;
     }
   }
 
@@ -163,7 +163,7 @@
     ask.querySelector("[data-stop]").addEventListener("click", function () {
       if (running) running.abort();
     });
-    document.getElementById("end").scrollIntoView({ block: "end" });
+    if (document.querySelector(".turn")) window.scrollTo(0, document.body.scrollHeight);
   }
 
   start();

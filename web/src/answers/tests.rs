@@ -32,7 +32,13 @@ fn the_note_names_the_model_and_says_why_it_was_not_the_cloud() {
             10,
             "Answered inside the building by large. The cloud was out of reach from 1970-01-01 10:00.",
         ),
-        (&["local/large"], "local", "silent", 12, "Answered inside the building by large. The cloud was out of reach."),
+        (
+            &["local/large"],
+            "local",
+            "silent",
+            12,
+            "Answered inside the building by large. The cloud was out of reach.",
+        ),
         (
             &["local/large"],
             "local",
@@ -62,7 +68,8 @@ fn the_note_names_the_model_and_says_why_it_was_not_the_cloud() {
 }
 
 fn stored(role: &str, text: &str, complete: bool) -> Message {
-    let content = NewMessage { role: role.to_owned(), text: text.to_owned(), complete, ..NewMessage::default() };
+    let content =
+        NewMessage { role: role.to_owned(), text: text.to_owned(), complete, ..NewMessage::default() };
     Message { id: 1, at_ms: 0, content }
 }
 

@@ -59,7 +59,11 @@ pub(crate) async fn ask(
         mode: if is_stream { Mode::Stream } else { Mode::Committed },
     };
     let asking = Asking::new(&visit.portal, question);
-    if is_stream { Ok(streamed(visit, asking, &conversation)) } else { Ok(whole(asking, &conversation, &form.alias).await) }
+    if is_stream {
+        Ok(streamed(visit, asking, &conversation))
+    } else {
+        Ok(whole(asking, &conversation, &form.alias).await)
+    }
 }
 
 fn problem_with(visit: &Visit, question: &str) -> Option<&'static str> {
@@ -85,7 +89,12 @@ async fn open(visit: &Visit, person: &Person, form: &AskForm, question: &str) ->
     found.map(|conversation| conversation.id).ok_or_else(|| visit.fail(Fault::NotFound))
 }
 
-async fn add_question(visit: &Visit, person: &Person, conversation: &str, text: String) -> Result<(), Failed> {
+async fn add_question(
+    visit: &Visit,
+    person: &Person,
+    conversation: &str,
+    text: String,
+) -> Result<(), Failed> {
     let message = NewMessage { role: "user".to_owned(), text, complete: true, ..NewMessage::default() };
     let added = visit.portal.store().work.add_message(person.account.id, conversation, message).await;
     added.map(drop).map_err(|error| visit.internal(&error))

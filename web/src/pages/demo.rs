@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use askama::Template;
+use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use gateway::DemoControl;
 use serde::Deserialize;
@@ -68,8 +69,9 @@ enum Wish {
 }
 
 /// `GET /demo`: the card alone.
-pub(crate) async fn show(Signed(visit, _): Signed) -> Result<Response, Failed> {
-    let demo = DemoView::of(&visit).await.ok_or_else(|| visit.fail(Fault::NotFound))?;
+pub(crate) async fn show(Signed(visit, _): Signed, Query(order): Query<Order>) -> Result<Response, Failed> {
+    let mut demo = DemoView::of(&visit).await.ok_or_else(|| visit.fail(Fault::NotFound))?;
+    demo.back = own_path(&order.back).to_owned();
     visit.show(&DemoCard { demo })
 }
 

@@ -20,7 +20,8 @@ pub(crate) struct Choice {
 pub(crate) async fn choose(visit: Visit, Posted(choice): Posted<Choice>) -> Response {
     let mut response = Redirect::to(own_path(&choice.back)).into_response();
     let language = Language::from_code(&choice.language);
-    let cookie = language.and_then(|l| cookies::set(COOKIE, l.code(), visit.transport.is_secure(), Life::Year));
+    let cookie =
+        language.and_then(|l| cookies::set(COOKIE, l.code(), visit.transport.is_secure(), Life::Year));
     if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

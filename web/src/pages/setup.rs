@@ -38,9 +38,9 @@ pub(crate) struct NewOwner {
 }
 
 /// `GET /setup`. A link may carry the code, so that nobody has to copy it.
-pub(crate) async fn show(visit: Visit, link: Option<Query<Link>>) -> Result<Response, Failed> {
-    let code = link.map(|Query(link)| link.code).unwrap_or_default();
-    visit.show(&SetupPage { frame: Frame::of(&visit, Place::Elsewhere), problem: None, code, name: String::new() })
+pub(crate) async fn show(visit: Visit, Query(link): Query<Link>) -> Result<Response, Failed> {
+    let frame = Frame::of(&visit, Place::Elsewhere);
+    visit.show(&SetupPage { frame, problem: None, code: link.code, name: String::new() })
 }
 
 /// `POST /setup`.

@@ -56,7 +56,12 @@ pub(crate) async fn sign_in(visit: Visit, Posted(given): Posted<Credentials>) ->
 }
 
 /// Begins a session and leads on, or shows the form with the problem.
-pub(crate) async fn enter(visit: &Visit, name: &str, password: Secret, back: &str) -> Result<Response, Failed> {
+pub(crate) async fn enter(
+    visit: &Visit,
+    name: &str,
+    password: Secret,
+    back: &str,
+) -> Result<Response, Failed> {
     let text = &visit.text().account;
     let (status, problem) = match visit.portal.store().core.sign_in(name, password).await {
         Ok(session) => {

@@ -134,7 +134,8 @@ impl Reader<'_> {
         let recorded = store.work.outages(OUTAGES_SHOWN)?;
         let site = self.visit.portal.site();
         let running = site.outage.as_ref().map(|outage| self.running_outage(outage));
-        let ended = recorded.iter().filter(|outage| outage.end_ms.is_some() || running.is_none());
+        let is_running = running.is_some();
+        let ended = recorded.iter().filter(|outage| outage.end_ms.is_some() || !is_running);
         let outages = running.into_iter().chain(ended.map(|outage| self.outage(outage))).collect();
         let events = events::newest(store, self.text, self.visit.portal.clock(), self.sees_all)?;
         Ok((outages, events))
@@ -164,9 +165,12 @@ impl Reader<'_> {
             breaker,
             lamp,
             finding,
-            evidence: Some(upstream.evidence.clone()).filter(|evidence| self.sees_all && !evidence.is_empty()),
+            evidence: Some(upstream.evidence.clone())
+                .filter(|evidence| self.sees_all && !evidence.is_empty()),
             share_percent: upstream.share_percent,
-            last_probe: upstream.last_probe_ms.map_or(text.never.to_owned(), |at| self.visit.portal.clock().full(at)),
+            last_probe: upstream
+                .last_probe_ms
+                .map_or(text.never.to_owned(), |at| self.visit.portal.clock().full(at)),
         }
     }
 

@@ -99,7 +99,9 @@ async fn the_cookie_is_bound_to_the_host_over_tls_and_works_over_plain_loopback(
         browser.transport = transport;
         let cookie = browser.post("/sign-in", &form).await.header("set-cookie").to_owned();
         assert!(cookie.starts_with(name), "{cookie}");
-        assert!(cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax") && cookie.contains("; Path=/"));
+        assert!(
+            cookie.contains("; HttpOnly") && cookie.contains("; SameSite=Lax") && cookie.contains("; Path=/")
+        );
         assert_eq!(cookie.contains("; Secure"), secure);
         assert_eq!(browser.get("/").await.status, StatusCode::OK);
     }
@@ -119,7 +121,8 @@ async fn a_wrong_password_and_a_wrong_code_are_said_beside_the_form() {
     let the_box = Box::fresh();
     the_box.store.core.begin_setup().await.unwrap();
     let mut visitor = the_box.browser();
-    let wrong = visitor.post("/setup", &format!("code=AAAA&name=kim&password={PASSWORD}&again={PASSWORD}")).await;
+    let wrong =
+        visitor.post("/setup", &format!("code=AAAA&name=kim&password={PASSWORD}&again={PASSWORD}")).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(wrong.text(".notice--bad").starts_with("That setup code is not right."));
     assert_eq!(wrong.attribute("#name", "value"), "kim");

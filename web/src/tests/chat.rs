@@ -59,7 +59,10 @@ async fn a_seam_is_shown_where_another_model_went_on_and_both_are_named() {
     assert_eq!(page.text(".turn--answer .turn-text"), "가나");
     assert_eq!(page.text(".seam + .turn-text"), "다라");
     assert!(page.text(".seam").contains("demo-cloud-large broke off here. pilot-light"));
-    assert!(page.text(".turn-note").starts_with("Begun by demo-cloud-large. Finished inside the building by pilot"));
+    assert!(
+        page.text(".turn-note")
+            .starts_with("Begun by demo-cloud-large. Finished inside the building by pilot")
+    );
 }
 
 #[tokio::test]
@@ -111,7 +114,8 @@ async fn the_stream_says_each_step_and_ends_with_what_happened() {
     owner.headers = vec![("accept", "application/x-ndjson")];
     let page = owner.post("/ask", &format!("csrf={token}&alias=assistant&question=hello")).await;
     assert_eq!(page.header("content-type"), "application/x-ndjson");
-    let lines: Vec<serde_json::Value> = page.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> =
+        page.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["kind"], "asked");
     assert_eq!(lines.last().unwrap()["kind"], "failed");
     let sentence = lines.last().unwrap()["sentence"].as_str().unwrap();
@@ -134,7 +138,12 @@ async fn an_answer_whose_reader_goes_away_is_kept_as_cut() {
     let first = response.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
     let first: serde_json::Value = serde_json::from_slice(&first).unwrap();
     drop(response);
-    the_box.store.work.create_conversation(0, "a later write, which waits for the earlier ones").await.unwrap();
+    the_box
+        .store
+        .work
+        .create_conversation(0, "a later write, which waits for the earlier ones")
+        .await
+        .unwrap();
     let page = owner.get(&format!("/c/{}", first["conversation"].as_str().unwrap())).await;
     assert!(page.has(".turn--cut"));
     assert!(page.has("form.again"));

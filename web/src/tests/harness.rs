@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::Body;
-use gateway::settings::{AliasSettings, CloudRoute, Deadlines, Limits, ProbeSettings, Settings, UpstreamSettings};
+use gateway::settings::{
+    AliasSettings, CloudRoute, Deadlines, Limits, ProbeSettings, Settings, UpstreamSettings,
+};
 use gateway::{Gateway, Monitor};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -54,7 +56,8 @@ impl Box {
             model: "demo-cloud-large".into(),
             label: format!("{}/demo-cloud-large", settings.name),
         });
-        let assistant = AliasSettings { name: "assistant".into(), cloud: cloud.collect(), standby: Vec::new() };
+        let assistant =
+            AliasSettings { name: "assistant".into(), cloud: cloud.collect(), standby: Vec::new() };
         let settings = Settings {
             site_name: "Harbor Hospital".into(),
             upstreams,
@@ -127,7 +130,8 @@ impl Browser {
         if let Some(transport) = self.transport {
             request = request.extension(transport);
         }
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         request = request.header("host", "box:8443").header("cookie", cookies.join("; "));
         for (name, value) in &self.headers {
             request = request.header(*name, *value);

@@ -56,7 +56,11 @@ fn the_band_is_calm_when_connected_and_speaks_up_for_everything_else() {
     let table = [
         (site(SiteState::Connected, vec![upstream("closed", 100)], pilot()), Tone::Calm, "cloud"),
         (site(SiteState::Offline, Vec::new(), large()), Tone::Calm, "local"),
-        (site(SiteState::Degraded, vec![upstream("closed", 100), upstream("open", 0)], large()), Tone::Changed, "cloud"),
+        (
+            site(SiteState::Degraded, vec![upstream("closed", 100), upstream("open", 0)], large()),
+            Tone::Changed,
+            "cloud",
+        ),
         (site(SiteState::Offline, out(), large()), Tone::Changed, "local"),
         (site(SiteState::Offline, out(), pilot()), Tone::Changed, "local"),
         (site(SiteState::Offline, out(), vec![local("large", "loading")]), Tone::Stopped, "none"),
@@ -71,7 +75,14 @@ fn the_band_is_calm_when_connected_and_speaks_up_for_everything_else() {
         for language in Language::ALL {
             let band = Band::of(&site, language, &Clock::utc());
             assert_eq!(band.tone, tone, "{}", band.title);
-            shown += &format!("{} {}: {} | {} | {}\n", band.state, tone.as_str(), band.title, band.changed, band.todo);
+            shown += &format!(
+                "{} {}: {} | {} | {}\n",
+                band.state,
+                tone.as_str(),
+                band.title,
+                band.changed,
+                band.todo
+            );
         }
         assert_eq!(Line::of(&site, &Text::of(Language::English).line).carries.as_str(), carries);
     }
@@ -106,7 +117,11 @@ fn settled_word(word: &str) -> String {
         _ => (word, ""),
     };
     let has_shape = |shape: &str| {
-        bare.len() == shape.len() && bare.bytes().zip(shape.bytes()).all(|(b, s)| if s == b'0' { b.is_ascii_digit() } else { b == s })
+        bare.len() == shape.len()
+            && bare
+                .bytes()
+                .zip(shape.bytes())
+                .all(|(b, s)| if s == b'0' { b.is_ascii_digit() } else { b == s })
     };
     let is_hash = bare.len() == 16 && bare.bytes().all(|b| b.is_ascii_hexdigit());
     let is_time = ["00:00", "00:00:00", "0000-00-00"].iter().any(|shape| has_shape(shape));
@@ -174,6 +189,10 @@ async fn an_outage_turns_the_band_and_the_line_and_is_recorded_for_all_to_see() 
     assert_eq!(page.attribute(".line", "data-carries"), "none");
     assert!(page.has("#upstreams [data-breaker=open]"));
     assert!(page.has("#outages td"));
-    assert!(page.text("#events").contains("went from “connected” to “cloud out of reach”"), "{}", page.text("#events"));
+    assert!(
+        page.text("#events").contains("went from “connected” to “cloud out of reach”"),
+        "{}",
+        page.text("#events")
+    );
     assert!(owner.get("/").await.has("#demo .notice--bad"));
 }

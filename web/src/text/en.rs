@@ -1,8 +1,8 @@
 //! The English texts.
 
 use super::{
-    AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText, Refusal,
-    StatusText, Text,
+    AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText,
+    Refusal, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -13,7 +13,6 @@ pub(super) static TEXT: Text = Text {
         status: "Status",
         sign_out: "Sign out",
         language: "Language",
-        foot: "Genset: the building's own emergency supply of AI",
     },
     band: BAND,
     line: LineText {
@@ -48,7 +47,6 @@ pub(super) static TEXT: Text = Text {
 
 const BAND: BandText = BandText {
     label: "State of the site",
-    details: "Details",
     connected: BandWords {
         title: |_| "Connected".to_owned(),
         changed: "Questions are answered by the cloud models.",
@@ -217,7 +215,7 @@ const STATUS: StatusText = StatusText {
     event_outage_ended: "The outage ended.",
     when: "When",
     what: "What",
-    updated: |time| format!("As of {time}; refreshes by itself every 5 seconds where JavaScript is on."),
+    updated: |time| format!("As of {time}. This page refreshes by itself."),
     running_since: |time| format!("The box has been running since {time}."),
     reading_failed: "The records cannot be read at the moment. The box goes on answering; the log of the box says why.",
 };

@@ -3,8 +3,8 @@
 //! A name that is filled in at run time is followed only by particles that do not depend on its last sound.
 
 use super::{
-    AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText, Refusal,
-    StatusText, Text,
+    AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText,
+    Refusal, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -15,7 +15,6 @@ pub(super) static TEXT: Text = Text {
         status: "운영 현황",
         sign_out: "로그아웃",
         language: "언어",
-        foot: "Genset: 건물이 스스로 갖춘 AI 비상 설비",
     },
     band: BAND,
     line: LineText {
@@ -50,7 +49,6 @@ pub(super) static TEXT: Text = Text {
 
 const BAND: BandText = BandText {
     label: "현재 운영 상태",
-    details: "자세히",
     connected: BandWords {
         title: |_| "정상 연결".to_owned(),
         changed: "클라우드 모델이 질문에 답변합니다.",
@@ -221,7 +219,7 @@ const STATUS: StatusText = StatusText {
     event_outage_ended: "장애가 끝났습니다.",
     when: "시각",
     what: "내용",
-    updated: |time| format!("{time} 기준입니다. JavaScript가 켜져 있으면 5초마다 자동으로 갱신됩니다."),
+    updated: |time| format!("{time} 기준이며, 이 페이지는 자동으로 갱신됩니다."),
     running_since: |time| format!("장비는 {time}부터 작동하고 있습니다."),
     reading_failed: "지금은 기록을 읽을 수 없습니다. 답변은 계속되며, 원인은 장비의 로그에 있습니다.",
 };
