@@ -45,8 +45,11 @@ impl App {
             .unzip();
         let (gateway, monitor) = Gateway::build(config.gateway, locals, store.clone(), &mut registry)
             .map_err(|error| Failure::Unusable(format!("{}: {error}", config.file.display())))?;
-        let portal =
-            Portal::new(gateway.clone(), store.clone(), PortalOptions { site_name: config.site_name.clone() });
+        let portal = Portal::new(
+            gateway.clone(),
+            store.clone(),
+            PortalOptions { site_name: config.site_name.clone() },
+        );
         let router = Door::new(gateway, Arc::new(registry)).router().merge(portal.router());
         tell_first_steps(&store, &config.file);
         Ok(App { store, keepers, monitor, listeners, router })
@@ -74,9 +77,8 @@ impl App {
 }
 
 async fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
-    let unusable = |error: crate::listen::ListenError| {
-        Failure::Unusable(format!("{}: {error}", config.file.display()))
-    };
+    let unusable =
+        |error: crate::listen::ListenError| Failure::Unusable(format!("{}: {error}", config.file.display()));
     let mut listeners = Vec::new();
     if let Some(address) = config.https {
         let (names, addresses) = host::names_and_addresses();
@@ -99,7 +101,9 @@ fn place_pilot_light(config: &Config) {
     if config.locals.iter().any(|spec| spec.file == wanted) {
         match pilot_light::place(&models) {
             Ok(path) => tracing::info!("the pilot light is in place at {}", path.display()),
-            Err(error) => tracing::error!("{}: the pilot light cannot be put in place ({error})", wanted.display()),
+            Err(error) => {
+                tracing::error!("{}: the pilot light cannot be put in place ({error})", wanted.display())
+            }
         }
     }
 }

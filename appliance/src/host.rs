@@ -27,7 +27,9 @@ pub fn names_and_addresses() -> (Vec<String>, Vec<IpAddr>) {
 /// Adds the machine's numbers to what `/metrics` says.
 pub fn register(registry: &mut Registry, data_dir: PathBuf) {
     match System::new() {
-        Ok(system) => registry.register_collector(Box::new(Readings { system: Mutex::new(system), data_dir })),
+        Ok(system) => {
+            registry.register_collector(Box::new(Readings { system: Mutex::new(system), data_dir }))
+        }
         Err(error) => tracing::warn!(%error, "the machine's own numbers cannot be read here"),
     }
 }
@@ -62,7 +64,11 @@ impl Collector for Readings {
         let Ok(disks) = Disks::new_with_refreshed_list() else { return Ok(()) };
         let holding = disks.iter().filter(|disk| self.data_dir.starts_with(disk.mount_point()));
         if let Some(disk) = holding.max_by_key(|disk| disk.mount_point().as_os_str().len()) {
-            gauge("data_disk_available_bytes", "Room on the disk of the data folder", disk.available_space())?;
+            gauge(
+                "data_disk_available_bytes",
+                "Room on the disk of the data folder",
+                disk.available_space(),
+            )?;
         }
         Ok(())
     }

@@ -59,7 +59,8 @@ impl Listener {
                     "the port is in use by another program. Stop that one, or choose another port.".to_owned()
                 }
                 io::ErrorKind::PermissionDenied => {
-                    "this user may not use the port. Choose one above 1023, or give the right to it.".to_owned()
+                    "this user may not use the port. Choose one above 1023, or give the right to it."
+                        .to_owned()
                 }
                 io::ErrorKind::AddrNotAvailable => "this machine does not have that address.".to_owned(),
                 _ => format!("cannot be listened on ({source})."),

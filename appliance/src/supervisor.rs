@@ -60,7 +60,12 @@ impl Supervisor {
     }
 
     /// Runs a task that must not end before its floor is stopped.
-    pub fn spawn(&mut self, floor: Floor, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(
+        &mut self,
+        floor: Floor,
+        name: impl Into<String>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         let name = name.into();
         self.core.spawn(async move {
             task.await;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
@@ -37,7 +37,11 @@ pub fn authority_file(data_dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When a file cannot be used.
-pub fn server_config(data_dir: &Path, names: &[String], addresses: &[IpAddr]) -> Result<rustls::ServerConfig, TlsError> {
+pub fn server_config(
+    data_dir: &Path,
+    names: &[String],
+    addresses: &[IpAddr],
+) -> Result<rustls::ServerConfig, TlsError> {
     let folder = data_dir.join("tls");
     fs::create_dir_all(&folder).map_err(|source| TlsError::File { path: folder.clone(), source })?;
     let (ca_file, key_file) = (authority_file(data_dir), folder.join("ca.key"));
@@ -46,7 +50,8 @@ pub fn server_config(data_dir: &Path, names: &[String], addresses: &[IpAddr]) ->
     }
     let ca_pem = read(&ca_file)?;
     let key = KeyPair::from_pem(&read(&key_file)?).map_err(|_| TlsError::Unusable(key_file))?;
-    let ca_der = CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|_| TlsError::Unusable(ca_file.clone()))?;
+    let ca_der =
+        CertificateDer::from_pem_slice(ca_pem.as_bytes()).map_err(|_| TlsError::Unusable(ca_file.clone()))?;
     let issuer = Issuer::new(authority_params()?, key);
     let server_key = KeyPair::generate()?;
     let certificate = server_params(names, addresses)?.signed_by(&server_key, &issuer)?;
@@ -75,7 +80,8 @@ fn authority_params() -> Result<CertificateParams, TlsError> {
     params.distinguished_name.push(DnType::CommonName, "Genset local authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    (params.not_before, params.not_after) = (rcgen::date_time_ymd(1970, 1, 2), rcgen::date_time_ymd(2099, 12, 31));
+    (params.not_before, params.not_after) =
+        (rcgen::date_time_ymd(1970, 1, 2), rcgen::date_time_ymd(2099, 12, 31));
     Ok(params)
 }
 
@@ -101,6 +107,12 @@ fn read(path: &Path) -> Result<String, TlsError> {
 
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
     let failed = |source| TlsError::File { path: path.to_owned(), source };
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path).map_err(failed)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)
+        .map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }

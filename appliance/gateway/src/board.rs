@@ -8,7 +8,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::{clock, fault::Fault, upstream::Upstream};
 
-pub struct Board {
+pub(crate) struct Board {
     pub upstreams: Vec<Upstream>,
     shared_fate: Mutex<SharedFate>,
     /// Wakes whoever publishes the site.
@@ -18,14 +18,14 @@ pub struct Board {
 
 /// A flip, for the log and the audit. There is one at most per open time of a breaker, so the queue stays short.
 #[derive(Debug)]
-pub struct FlipNote {
+pub(crate) struct FlipNote {
     pub upstream: String,
     pub flip: Flip,
     pub evidence: Option<String>,
 }
 
 impl Board {
-    pub fn new(upstreams: Vec<Upstream>) -> (Self, mpsc::UnboundedReceiver<FlipNote>) {
+    pub(crate) fn new(upstreams: Vec<Upstream>) -> (Self, mpsc::UnboundedReceiver<FlipNote>) {
         let (flips, receiver) = mpsc::unbounded_channel();
         let board = Board {
             upstreams,
@@ -37,7 +37,7 @@ impl Board {
     }
 
     /// The state of the site at this moment, straight from the breakers.
-    pub fn site_state(&self) -> SiteState {
+    pub(crate) fn site_state(&self) -> SiteState {
         let now = now();
         let conditions: Vec<UpstreamCondition> = self
             .upstreams
@@ -51,19 +51,19 @@ impl Board {
     }
 
     /// What a request learned of an upstream; `None` is a success.
-    pub fn record(&self, index: usize, fault: Option<&Fault>) {
+    pub(crate) fn record(&self, index: usize, fault: Option<&Fault>) {
         let flip = self.upstreams[index].circuit.record(fault, now(), clock::unix_ms());
         self.learned(index, fault, flip);
     }
 
     /// What a probe learned of an upstream; `None` is a success.
-    pub fn record_probe(&self, index: usize, fault: Option<&Fault>) {
+    pub(crate) fn record_probe(&self, index: usize, fault: Option<&Fault>) {
         let flip = self.upstreams[index].circuit.record_probe(fault, now(), clock::unix_ms());
         self.learned(index, fault, flip);
     }
 
     /// Lets time pass for one breaker.
-    pub fn tick(&self, index: usize) {
+    pub(crate) fn tick(&self, index: usize) {
         let flip = self.upstreams[index].circuit.tick(now(), clock::unix_ms());
         self.flipped(index, flip, None);
     }
@@ -98,6 +98,6 @@ impl Board {
 }
 
 /// The runtime's clock, which tests may pause.
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use crate::fault::Fault;
 
 /// The breaker, the ramp of failback and the newest evidence of one upstream.
-pub struct Circuit {
+pub(crate) struct Circuit {
     inner: Mutex<Inner>,
     pulse: watch::Sender<Pulse>,
     /// Wakes the prober: a request has a suspicion.
@@ -24,7 +24,7 @@ struct Inner {
 
 /// What the newest probe or request said, and when.
 #[derive(Debug, Clone, Default)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     pub fault: Option<Fault>,
     pub last_probe_ms: Option<i64>,
     pub since_ms: i64,
@@ -39,7 +39,7 @@ struct Pulse {
 
 /// A reader's view at one moment.
 #[derive(Debug, Clone)]
-pub struct Reading {
+pub(crate) struct Reading {
     pub state: State,
     pub admits: bool,
     pub share_percent: u8,
@@ -47,7 +47,7 @@ pub struct Reading {
 }
 
 impl Circuit {
-    pub fn new(thresholds: Thresholds, steps: FailbackSteps, now_ms: i64) -> Self {
+    pub(crate) fn new(thresholds: Thresholds, steps: FailbackSteps, now_ms: i64) -> Self {
         let inner = Inner {
             breaker: Breaker::new(thresholds),
             failback: Failback::new(steps),
@@ -57,7 +57,7 @@ impl Circuit {
         Circuit { inner: Mutex::new(inner), pulse, suspect: Notify::new() }
     }
 
-    pub fn reading(&self, now: Instant) -> Reading {
+    pub(crate) fn reading(&self, now: Instant) -> Reading {
         let inner = self.lock();
         Reading {
             state: inner.breaker.state(),
@@ -67,17 +67,17 @@ impl Circuit {
         }
     }
 
-    pub fn admits_requests(&self) -> bool {
+    pub(crate) fn admits_requests(&self) -> bool {
         self.pulse.borrow().admits
     }
 
     /// The ramp lets this conversation go to the cloud.
-    pub fn admits_conversation(&self, now: Instant, draw: u64) -> bool {
+    pub(crate) fn admits_conversation(&self, now: Instant, draw: u64) -> bool {
         self.lock().failback.admits(now, draw)
     }
 
     /// What a request learned of the upstream.
-    pub fn record(&self, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
+    pub(crate) fn record(&self, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
         let outcome = fault.map_or(Outcome::Success, Fault::outcome);
         self.change(now, now_ms, |inner| {
             match outcome {
@@ -92,7 +92,7 @@ impl Circuit {
     }
 
     /// What a probe learned of the upstream.
-    pub fn record_probe(&self, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
+    pub(crate) fn record_probe(&self, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
         let flip = self.change(now, now_ms, |inner| {
             inner.evidence.last_probe_ms = Some(now_ms);
             inner.evidence.fault = fault.cloned();
@@ -104,22 +104,22 @@ impl Circuit {
         flip
     }
 
-    pub fn trip(&self, cause: Trip, now: Instant, now_ms: i64) -> Option<Flip> {
+    pub(crate) fn trip(&self, cause: Trip, now: Instant, now_ms: i64) -> Option<Flip> {
         self.change(now, now_ms, |inner| inner.breaker.trip(cause, now, draw()))
     }
 
-    pub fn tick(&self, now: Instant, now_ms: i64) -> Option<Flip> {
+    pub(crate) fn tick(&self, now: Instant, now_ms: i64) -> Option<Flip> {
         self.change(now, now_ms, |inner| inner.breaker.tick(now, draw()))
     }
 
     /// Marks a probe as begun; false when the breaker admits none now.
-    pub fn begin_probe(&self, now: Instant) -> bool {
+    pub(crate) fn begin_probe(&self, now: Instant) -> bool {
         self.lock().breaker.begin_probe(now)
     }
 
     /// Resolves when there is no more sense in waiting for the upstream: its breaker has opened, or the request
     /// has been silent for `suspicion` and a probe sent since then was missed as well.
-    pub async fn lost(&self, suspicion: Duration) -> Fault {
+    pub(crate) async fn lost(&self, suspicion: Duration) -> Fault {
         let mut pulse = self.pulse.subscribe();
         let still_admits = tokio::time::timeout(suspicion, pulse.wait_for(|p| !p.admits));
         if still_admits.await.is_ok() {
@@ -160,6 +160,6 @@ impl Circuit {
 }
 
 /// A number in 0..1 for jitter.
-pub fn draw() -> f64 {
+pub(crate) fn draw() -> f64 {
     f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
 }

@@ -13,12 +13,12 @@ use crate::{
 };
 
 /// A route that a request may try.
-pub enum Candidate {
+pub(crate) enum Candidate {
     Cloud { upstream: usize, model: String, label: String },
     Local(LocalModel),
 }
 
-pub struct Course {
+pub(crate) struct Course {
     candidates: VecDeque<Candidate>,
     /// Why not the first route: a short fixed word.
     pub reason: &'static str,
@@ -27,7 +27,7 @@ pub struct Course {
 impl Course {
     /// Cloud routes whose breaker is closed, then the standby in order. A cloud route that is held back only by the
     /// ramp of failback, or because the conversation began on a local model, comes last: better than no answer at all.
-    pub fn plan(gateway: &Gateway, alias: &AliasSettings, ask: &Ask, request_id: &str) -> Self {
+    pub(crate) fn plan(gateway: &Gateway, alias: &AliasSettings, ask: &Ask, request_id: &str) -> Self {
         let mut reason = "first-route";
         let mut note = |word| {
             if reason == "first-route" {
@@ -69,21 +69,21 @@ impl Course {
         Course { candidates, reason }
     }
 
-    pub fn next(&mut self) -> Option<Candidate> {
+    pub(crate) fn next(&mut self) -> Option<Candidate> {
         self.candidates.pop_front()
     }
 
-    pub fn has_more(&self) -> bool {
+    pub(crate) fn has_more(&self) -> bool {
         !self.candidates.is_empty()
     }
 
     /// From here on only local models: the request has begun to be answered, or may not leave the building.
-    pub fn stay_local(&mut self) {
+    pub(crate) fn stay_local(&mut self) {
         self.candidates.retain(|candidate| matches!(candidate, Candidate::Local(_)));
     }
 
     /// The name of the first route, for the log.
-    pub fn first(&self) -> String {
+    pub(crate) fn first(&self) -> String {
         match self.candidates.front() {
             Some(Candidate::Cloud { label, .. }) => label.clone(),
             Some(Candidate::Local(model)) => format!("local/{}", model.name()),

@@ -9,11 +9,13 @@ use dialect::ApiError;
 
 /// Why an attempt gave no answer, or stopped giving one.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Fault {
+pub(crate) enum Fault {
     #[error("the name of the upstream could not be resolved")]
     Dns,
     #[error("the connection was refused")]
     Refused,
+    #[error("there is no route to the upstream")]
+    NoRoute,
     #[error("no connection within {} ms", .0.as_millis())]
     ConnectTimeout(Duration),
     #[error(
@@ -50,9 +52,10 @@ pub enum Fault {
 
 impl Fault {
     /// What the fault says of the upstream.
-    pub fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Fault::Dns
+            Fault::NoRoute
+            | Fault::Dns
             | Fault::Refused
             | Fault::ConnectTimeout(_)
             | Fault::Tls
@@ -70,9 +73,10 @@ impl Fault {
     }
 
     /// The fixed word of `x-genset-reason`.
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Fault::Dns => "dns",
+            Fault::NoRoute => "no-route",
             Fault::Refused => "refused",
             Fault::ConnectTimeout(_) | Fault::Silent(_) => "silent",
             Fault::Tls => "tls",
@@ -91,7 +95,7 @@ impl Fault {
     }
 
     /// The request did not even get through: what two unrelated upstreams can only have from a shared cause.
-    pub fn is_transport(&self) -> bool {
+    pub(crate) fn is_transport(&self) -> bool {
         matches!(
             self,
             Fault::Dns
@@ -104,9 +108,10 @@ impl Fault {
     }
 
     /// What the fault is a sign of, for the verdict.
-    pub fn sign(&self) -> Sign {
+    pub(crate) fn sign(&self) -> Sign {
         match self {
             Fault::Dns => Sign::DnsFailed,
+            Fault::NoRoute => Sign::NoRoute,
             Fault::Refused => Sign::Refused,
             Fault::ConnectTimeout(_) | Fault::Silent(_) | Fault::Lost => Sign::Silent,
             Fault::Tls => Sign::TlsFailed,
@@ -123,12 +128,12 @@ impl Fault {
     }
 
     /// One more try on the same upstream makes sense: it failed fast, before any byte, and not by being away.
-    pub fn retry_at_once(&self) -> bool {
+    pub(crate) fn retry_at_once(&self) -> bool {
         matches!(self, Fault::Status(500 | 502) | Fault::Reset)
     }
 
     /// Reads the fault out of what the HTTP client says.
-    pub fn from_client(error: &hyper_util::client::legacy::Error) -> Self {
+    pub(crate) fn from_client(error: &hyper_util::client::legacy::Error) -> Self {
         let mut cause = error.source();
         let connecting = error.is_connect();
         while let Some(current) = cause {
@@ -145,7 +150,9 @@ impl Fault {
                 match io.kind() {
                     io::ErrorKind::ConnectionRefused => return Fault::Refused,
                     io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => return Fault::Reset,
-                    io::ErrorKind::TimedOut => return Fault::ConnectTimeout(Duration::ZERO),
+                    io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+                        return Fault::NoRoute;
+                    }
                     _ => {}
                 }
             }
@@ -161,4 +168,4 @@ impl Fault {
 /// The connector's own deadline ran out.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection within {} ms", .0.as_millis())]
-pub struct ConnectDeadline(pub Duration);
+pub(crate) struct ConnectDeadline(pub Duration);

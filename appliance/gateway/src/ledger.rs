@@ -8,7 +8,7 @@ use crate::clock;
 use dialect::openai::Usage;
 
 /// Open from the request's first moment to its last. Dropped before its end, it writes that the client left.
-pub struct Ledger {
+pub(crate) struct Ledger {
     audit: Audit,
     request_id: String,
     started: Instant,
@@ -21,7 +21,7 @@ pub struct Ledger {
 
 /// How a request ended, in the words of the log.
 #[derive(Debug, Clone, Copy)]
-pub struct Ending {
+pub(crate) struct Ending {
     pub outcome: &'static str,
     pub status: u16,
     pub usage: Usage,
@@ -29,7 +29,7 @@ pub struct Ending {
 
 impl Ledger {
     /// Puts the request's row on its way to the disk; nobody waits for it yet.
-    pub fn open(audit: &Audit, request_id: &str, ask: &Ask, first_route: &str) -> Self {
+    pub(crate) fn open(audit: &Audit, request_id: &str, ask: &Ask, first_route: &str) -> Self {
         let asked = audit.request(RequestRow {
             request_id: request_id.to_owned(),
             at_ms: clock::unix_ms(),
@@ -52,7 +52,7 @@ impl Ledger {
         }
     }
 
-    pub fn serve(&mut self, served: &Served) {
+    pub(crate) fn serve(&mut self, served: &Served) {
         self.served = Some(served.clone());
     }
 
@@ -60,7 +60,7 @@ impl Ledger {
     ///
     /// # Errors
     /// When the row could not be written.
-    pub async fn on_disk(&mut self) -> Result<(), StoreError> {
+    pub(crate) async fn on_disk(&mut self) -> Result<(), StoreError> {
         match self.asked.take() {
             Some(receipt) => receipt.await.map(drop),
             None => Ok(()),
@@ -68,7 +68,7 @@ impl Ledger {
     }
 
     /// Writes the outcome's row; it follows within the writer's next commit.
-    pub fn close(&mut self, ending: Ending) {
+    pub(crate) fn close(&mut self, ending: Ending) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
@@ -91,7 +91,7 @@ impl Ledger {
         drop(self.audit.outcome(row));
     }
 
-    pub fn elapsed(&self) -> std::time::Duration {
+    pub(crate) fn elapsed(&self) -> std::time::Duration {
         self.started.elapsed()
     }
 }

@@ -44,7 +44,7 @@ struct SeamLabels {
 
 /// Counters and histograms; a clone counts into the same ones.
 #[derive(Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     answers: Family<ServedLabels, Counter>,
     refusals: Family<RefusedLabels, Counter>,
     failovers: Family<FailoverLabels, Counter>,

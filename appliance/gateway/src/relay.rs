@@ -38,7 +38,7 @@ enum Source {
 }
 
 /// An answer that has begun, with all that is needed to end it properly.
-pub struct Relay {
+pub(crate) struct Relay {
     gateway: Gateway,
     ask: Ask,
     request_id: String,
@@ -64,7 +64,7 @@ enum Step {
 
 impl Relay {
     /// Opens the first route of the course that answers.
-    pub async fn begin(
+    pub(crate) async fn begin(
         gateway: Gateway,
         ask: Ask,
         request_id: String,
@@ -99,14 +99,14 @@ impl Relay {
     }
 
     /// The answer as it is made.
-    pub fn stream(self) -> Answer {
+    pub(crate) fn stream(self) -> Answer {
         let (request_id, served) = (self.request_id.clone(), self.served.clone());
         let events = stream::unfold(self, |mut relay| async move { Some((relay.next().await?, relay)) });
         Answer { request_id, served, events: events.boxed() }
     }
 
     /// The answer once it is whole, from one model.
-    pub async fn collect(mut self) -> Result<Answer, Refusal> {
+    pub(crate) async fn collect(mut self) -> Result<Answer, Refusal> {
         let mut events = Vec::new();
         while let Some(event) = self.next().await {
             match event {
@@ -225,17 +225,13 @@ impl Relay {
         self.source = Source::Over;
         self.course.stay_local();
         self.course.reason = fault.reason();
-        let starts_over = self.ask.mode == Mode::Committed || self.sent.is_empty();
-        if !starts_over && (self.committed_to_source || self.ask.request.needs.json) {
-            return self
-                .fail(broken(fault, "no other model can go on in the middle of a tool call or of JSON"));
-        }
-        if starts_over {
+        if self.ask.mode == Mode::Committed {
+            // Nothing was shown yet, so the answer is made anew, whole, by one model.
             self.sent.clear();
             self.ledger.chars_out = 0;
-            if self.committed_to_source && self.ask.mode == Mode::Stream {
-                return self.fail(broken(fault, "no other model can go on in the middle of a tool call"));
-            }
+        } else if self.committed_to_source || (self.ask.request.needs.json && !self.sent.is_empty()) {
+            return self
+                .fail(broken(fault, "no other model can go on in the middle of a tool call or of JSON"));
         }
         match open::first_that_answers(&self.gateway, &self.ask, &mut self.course, &self.sent).await {
             Ok((served, source)) => self.go_on_with(served, source),

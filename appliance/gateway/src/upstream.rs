@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 
 pub use client::ClientError;
-pub use reply::{Chunk, ChunkStream, Reply};
+pub(crate) use reply::{Chunk, ChunkStream, Reply};
 
 use crate::{circuit::Circuit, clock, fault::Fault, settings::UpstreamSettings};
 use client::Client;
@@ -24,7 +24,7 @@ use retry::RetryBudget;
 const MAX_ANSWER_BYTES: usize = 32 << 20;
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
-pub struct Upstream {
+pub(crate) struct Upstream {
     pub settings: UpstreamSettings,
     pub circuit: Circuit,
     client: Client,
@@ -37,7 +37,7 @@ impl Upstream {
     ///
     /// # Errors
     /// When the extra roots are no certificates.
-    pub fn build(settings: UpstreamSettings) -> Result<Self, ClientError> {
+    pub(crate) fn build(settings: UpstreamSettings) -> Result<Self, ClientError> {
         let client = client::build(&settings)?;
         let authorization = settings.api_key.as_ref().and_then(|key| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", key.reveal())).ok()?;
@@ -52,7 +52,7 @@ impl Upstream {
     ///
     /// # Errors
     /// The fault of this attempt. One more try is made inside, where one makes sense.
-    pub async fn chat(&self, body: Bytes, stream: bool) -> Result<Reply, Fault> {
+    pub(crate) async fn chat(&self, body: Bytes, stream: bool) -> Result<Reply, Fault> {
         self.retries.request();
         match self.attempt(body.clone(), stream).await {
             Err(fault) if fault.retry_at_once() && self.retries.take() => {

@@ -9,7 +9,8 @@ use crate::cli::{Failure, say};
 use crate::pilot_light;
 
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
-    let failed = |error: std::io::Error| Failure::Failed(format!("the pilot light cannot be put in place ({error})"));
+    let failed =
+        |error: std::io::Error| Failure::Failed(format!("the pilot light cannot be put in place ({error})"));
     let folder = std::env::temp_dir().join(format!("genset-doctor-{}", std::process::id()));
     let model = pilot_light::place(&folder).map_err(failed)?;
     let program = std::env::current_exe().map_err(failed)?;
@@ -22,14 +23,21 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
         match inference::selftest(spec, &known).await {
             Ok(test) if test.wrong.is_empty() => {
                 let speed = test.tokens as f64 / test.took.as_secs_f64().max(0.001);
-                say(&format!("fine: {place}: {} of {} known answers, {speed:.0} tokens/s", test.right, known.len()));
+                say(&format!(
+                    "fine: {place}: {} of {} known answers, {speed:.0} tokens/s",
+                    test.right,
+                    known.len()
+                ));
             }
             Ok(test) => {
                 all_fine = false;
                 say(&format!("WRONG: {place}: {} of {} known answers", test.right, known.len()));
                 for wrong in test.wrong {
                     let got = wrong.got.unwrap_or_else(|error| format!("({error})"));
-                    say(&format!("  asked «{}»\n  expected «{}»\n  got «{got}»", wrong.question, wrong.expected));
+                    say(&format!(
+                        "  asked «{}»\n  expected «{}»\n  got «{got}»",
+                        wrong.question, wrong.expected
+                    ));
                 }
             }
             Err(reason) => {

@@ -26,7 +26,8 @@ pub(crate) async fn run(file: &Path, as_json: bool) -> Result<ExitCode, Failure>
     if as_json {
         say(&String::from_utf8_lossy(&body));
     } else {
-        let site: Value = serde_json::from_slice(&body).map_err(|error| Failure::Failed(error.to_string()))?;
+        let site: Value =
+            serde_json::from_slice(&body).map_err(|error| Failure::Failed(error.to_string()))?;
         summary(&site).iter().for_each(|line| say(line));
     }
     Ok(ExitCode::SUCCESS)
@@ -37,10 +38,15 @@ fn summary(site: &Value) -> Vec<String> {
     let mut lines = vec![format!("{}: {}", text(&site["name"]), text(&site["state"]))];
     for upstream in site["upstreams"].as_array().into_iter().flatten() {
         let verdict = upstream["verdict"].as_str().map_or(String::new(), |verdict| format!(", {verdict}"));
-        lines.push(format!("  upstream {}: breaker {}{verdict}", text(&upstream["name"]), text(&upstream["breaker"])));
+        lines.push(format!(
+            "  upstream {}: breaker {}{verdict}",
+            text(&upstream["name"]),
+            text(&upstream["breaker"])
+        ));
     }
     for local in site["locals"].as_array().into_iter().flatten() {
-        let age = local["proven_age_s"].as_u64().map_or(String::new(), |age| format!(", last token {age} s ago"));
+        let age =
+            local["proven_age_s"].as_u64().map_or(String::new(), |age| format!(", last token {age} s ago"));
         lines.push(format!("  local {}: {}{age}", text(&local["name"]), text(&local["status"])));
     }
     lines
@@ -57,8 +63,10 @@ async fn fetch(config: &Config) -> Result<Bytes, Failure> {
         return get(socket, address).await;
     }
     let failed = |what: String| Failure::Failed(what);
-    let pem = std::fs::read(tls::authority_file(&config.data_dir)).map_err(|error| failed(error.to_string()))?;
-    let ca = CertificateDer::from_pem_slice(&pem).map_err(|_| failed("the box's certificate is unusable".into()))?;
+    let pem =
+        std::fs::read(tls::authority_file(&config.data_dir)).map_err(|error| failed(error.to_string()))?;
+    let ca = CertificateDer::from_pem_slice(&pem)
+        .map_err(|_| failed("the box's certificate is unusable".into()))?;
     let mut roots = rustls::RootCertStore::empty();
     roots.add(ca).map_err(|error| failed(error.to_string()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -59,12 +59,20 @@ fn each_mistake_names_its_place_and_its_mend() {
         ("cloud = [\"azure/gpt\"]", "cloud = [\"openai/gpt-4o\"]", "no [[upstream]]"),
         ("cloud = [\"gpt-4o\"]", "cloud = [\"openai/gpt-4o\"]", "upstream/model"),
         ("dialect = \"openai\"\nprobe_interval_ms = 1", "dialect = \"openai\"", "probe_interval_ms"),
-        ("dialect = \"openai\"\n[upstream.breaker]\nmax_failures = 0", "dialect = \"openai\"", "max_failures"),
+        (
+            "dialect = \"openai\"\n[upstream.breaker]\nmax_failures = 0",
+            "dialect = \"openai\"",
+            "max_failures",
+        ),
     ] {
         let mut text = GOOD.replacen(right, wrong, 1);
         if wrong.contains("[upstream.breaker]") {
             // The table must come last within its upstream.
-            text = GOOD.replacen("api_key_file = \"keys/openai\"", "api_key_file = \"keys/openai\"\n[upstream.breaker]\nmax_failures = 0", 1);
+            text = GOOD.replacen(
+                "api_key_file = \"keys/openai\"",
+                "api_key_file = \"keys/openai\"\n[upstream.breaker]\nmax_failures = 0",
+                1,
+            );
         }
         let error = load(&text).1.expect_err(wrong);
         assert!(error.contains(words) && !error.contains('\n'), "{wrong}: {error}");

@@ -17,13 +17,16 @@ use crate::pilot_light;
 mod url;
 
 pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigError> {
-    let mut check = Check { dir: file.parent().unwrap_or(Path::new("/")).to_owned(), file, problems: Vec::new() };
+    let mut check =
+        Check { dir: file.parent().unwrap_or(Path::new("/")).to_owned(), file, problems: Vec::new() };
     let data_dir = check.dir.join(&raw.site.data_dir);
     let listen = "[listen]";
     let https = raw.listen.https.map(|text| check.address(listen, "https", &text)).transpose()?;
     let http = raw.listen.http.map(|text| check.loopback(listen, "http", &text)).transpose()?;
     if https.is_none() && http.is_none() {
-        return Err(check.wrong(listen, "nothing to listen on: give https = \"0.0.0.0:8443\", or http on loopback"));
+        return Err(
+            check.wrong(listen, "nothing to listen on: give https = \"0.0.0.0:8443\", or http on loopback")
+        );
     }
     let demo_control = raw.demo.map(|demo| check.loopback("[demo]", "control", &demo.control)).transpose()?;
     check.distinct("[[upstream]]", raw.upstream.iter().map(|u| u.name.as_str()))?;
@@ -31,7 +34,8 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     check.distinct("[[alias]]", raw.alias.iter().map(|a| a.name.as_str()))?;
     let limits = check.limits(&raw.limits)?;
     let upstreams: Vec<_> = raw.upstream.into_iter().map(|u| check.upstream(u)).collect::<Result<_, _>>()?;
-    let locals: Vec<_> = raw.local.into_iter().map(|l| check.local(l, &data_dir)).collect::<Result<_, _>>()?;
+    let locals: Vec<_> =
+        raw.local.into_iter().map(|l| check.local(l, &data_dir)).collect::<Result<_, _>>()?;
     let aliases =
         raw.alias.into_iter().map(|a| check.alias(a, &upstreams, &locals)).collect::<Result<_, _>>()?;
     let gateway = Settings { site_name: raw.site.name.clone(), upstreams, aliases, limits, demo_control };
@@ -64,7 +68,10 @@ impl Check {
 
     fn address(&self, place: &str, key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
         text.parse().map_err(|_| {
-            self.wrong(place, format!("{key} = \"{text}\" is no address with a port, such as \"127.0.0.1:8080\""))
+            self.wrong(
+                place,
+                format!("{key} = \"{text}\" is no address with a port, such as \"127.0.0.1:8080\""),
+            )
         })
     }
 
@@ -85,7 +92,8 @@ impl Check {
         for name in names {
             let plain = |c: char| c.is_alphanumeric() || "-_.:".contains(c);
             if name.is_empty() || name.chars().count() > 64 || !name.chars().all(plain) {
-                let what = format!("name = \"{name}\": use 1 to 64 letters, digits, \"-\", \"_\", \".\" or \":\"");
+                let what =
+                    format!("name = \"{name}\": use 1 to 64 letters, digits, \"-\", \"_\", \".\" or \":\"");
                 return Err(self.wrong(place, what));
             }
             if !seen.insert(name) {
@@ -108,7 +116,8 @@ impl Check {
         if usable {
             return Ok(limits);
         }
-        let what = "max_body_bytes may be 1024 to 67108864, max_requests 1 to 100000, local_max_tokens 1 or more";
+        let what =
+            "max_body_bytes may be 1024 to 67108864, max_requests 1 to 100000, local_max_tokens 1 or more";
         Err(self.wrong("[limits]", what))
     }
 
@@ -117,10 +126,13 @@ impl Check {
         match raw.dialect.as_str() {
             "openai" => {}
             "anthropic" | "gemini" => {
-                let what = format!("dialect \"{}\" is not spoken by this version yet; use \"openai\"", raw.dialect);
+                let what =
+                    format!("dialect \"{}\" is not spoken by this version yet; use \"openai\"", raw.dialect);
                 return Err(self.wrong(&place, what));
             }
-            other => return Err(self.wrong(&place, format!("dialect \"{other}\" is unknown; use \"openai\""))),
+            other => {
+                return Err(self.wrong(&place, format!("dialect \"{other}\" is unknown; use \"openai\"")));
+            }
         }
         let base_url = url::checked(&raw.base_url).map_err(|what| self.wrong(&place, what))?;
         let thresholds = Thresholds::try_from(raw.breaker)
@@ -134,7 +146,11 @@ impl Check {
         let deadlines = Deadlines {
             connect: time("connect_timeout_ms", raw.connect_timeout_ms, usual.connect)?,
             first_token: time("first_token_timeout_ms", raw.first_token_timeout_ms, usual.first_token)?,
-            between_tokens: time("between_tokens_timeout_ms", raw.between_tokens_timeout_ms, usual.between_tokens)?,
+            between_tokens: time(
+                "between_tokens_timeout_ms",
+                raw.between_tokens_timeout_ms,
+                usual.between_tokens,
+            )?,
             whole_answer: time("whole_answer_timeout_ms", raw.whole_answer_timeout_ms, usual.whole_answer)?,
             suspicion: time("suspicion_ms", raw.suspicion_ms, usual.suspicion)?,
         };
@@ -144,7 +160,9 @@ impl Check {
         };
         let mut failback = FailbackSteps::default();
         let steps = [raw.failback.first_step_ms, raw.failback.second_step_ms];
-        for (step, (key, given)) in failback.ramp.iter_mut().zip(["first_step_ms", "second_step_ms"].iter().zip(steps)) {
+        for (step, (key, given)) in
+            failback.ramp.iter_mut().zip(["first_step_ms", "second_step_ms"].iter().zip(steps))
+        {
             step.lasts = time(key, given, step.lasts)?;
         }
         failback.hold_down_first =
@@ -175,7 +193,10 @@ impl Check {
         match key {
             Ok(key) if usable(&key) => return Some(Secret::new(key)),
             Ok(_) => {
-                let what = format!("api_key_file {}: holds no key. Put the key there, alone on one line.", path.display());
+                let what = format!(
+                    "api_key_file {}: holds no key. Put the key there, alone on one line.",
+                    path.display()
+                );
                 self.problem(place, what);
             }
             Err(error) => {
@@ -191,15 +212,17 @@ impl Check {
 
     fn roots(&self, place: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {
         let path = self.dir.join(path);
-        std::fs::read(&path)
-            .map_err(|error| self.wrong(place, format!("ca_file {}: cannot be read ({error})", path.display())))
+        std::fs::read(&path).map_err(|error| {
+            self.wrong(place, format!("ca_file {}: cannot be read ({error})", path.display()))
+        })
     }
 
     fn local(&mut self, raw: raw::Local, data_dir: &Path) -> Result<ModelSpec, ConfigError> {
         let place = format!("[[local]] \"{}\"", raw.name);
         let file = self.model_file(&place, &raw.file, data_dir);
-        let program = std::env::current_exe()
-            .map_err(|error| self.wrong(&place, format!("the path of this program cannot be found ({error})")))?;
+        let program = std::env::current_exe().map_err(|error| {
+            self.wrong(&place, format!("the path of this program cannot be found ({error})"))
+        })?;
         let mut spec = ModelSpec::new(raw.name, file, program);
         let within = |key: &str, given: Option<u32>, usual: u32, min: u32, max: u32| match given {
             None => Ok(usual),
@@ -241,20 +264,25 @@ impl Check {
     ) -> Result<AliasSettings, ConfigError> {
         let place = format!("[[alias]] \"{}\"", raw.name);
         if raw.cloud.is_empty() && raw.standby.is_empty() {
-            return Err(self.wrong(&place, "give cloud = [\"upstream/model\"], standby = [\"local model\"], or both"));
+            return Err(
+                self.wrong(&place, "give cloud = [\"upstream/model\"], standby = [\"local model\"], or both")
+            );
         }
         let cloud = raw.cloud.into_iter().map(|label| {
             let Some((upstream, model)) = label.split_once('/').filter(|(_, model)| !model.is_empty()) else {
                 return Err(self.wrong(&place, format!("cloud route \"{label}\" must be \"upstream/model\"")));
             };
             let Some(index) = upstreams.iter().position(|known| known.name == upstream) else {
-                let what = format!("cloud route \"{label}\": there is no [[upstream]] with the name \"{upstream}\"");
+                let what =
+                    format!("cloud route \"{label}\": there is no [[upstream]] with the name \"{upstream}\"");
                 return Err(self.wrong(&place, what));
             };
             Ok(CloudRoute { upstream: index, model: model.to_owned(), label })
         });
         let cloud = cloud.collect::<Result<_, _>>()?;
-        if let Some(unknown) = raw.standby.iter().find(|name| !locals.iter().any(|local| &local.name == *name)) {
+        if let Some(unknown) =
+            raw.standby.iter().find(|name| !locals.iter().any(|local| &local.name == *name))
+        {
             let what = format!("standby \"{unknown}\": there is no [[local]] with this name");
             return Err(self.wrong(&place, what));
         }

@@ -1,8 +1,9 @@
 //! Refusals as responses: the OpenAI error shape, with the status that belongs to it.
 
 use axum::body::Body;
+use axum::extract::OriginalUri;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, Uri, header};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 use crate::answer::Refusal;
@@ -46,7 +47,7 @@ impl IntoResponse for Refused {
     }
 }
 
-pub(super) async fn no_such_path(uri: Uri) -> Refused {
+pub(super) async fn no_such_path(OriginalUri(uri): OriginalUri) -> Refused {
     let path: String = uri.path().chars().take(80).collect();
     let message = format!("There is nothing at {path}. This box serves /v1/chat/completions and /v1/models.");
     Refused(Refusal::new(404, "invalid_request_error", "unknown_url", message))

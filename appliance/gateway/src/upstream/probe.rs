@@ -11,7 +11,7 @@ impl Upstream {
     ///
     /// # Errors
     /// What is wrong with the way to the upstream.
-    pub async fn probe(&self) -> Result<(), Fault> {
+    pub(crate) async fn probe(&self) -> Result<(), Fault> {
         let deadline = self.settings.probe.deadline;
         tokio::time::timeout(deadline, self.ask_for_models()).await.unwrap_or(Err(Fault::Silent(deadline)))
     }

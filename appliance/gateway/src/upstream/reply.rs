@@ -20,24 +20,27 @@ const MAX_EVENT_BYTES: usize = 16 * MAX_ERROR_BYTES;
 /// An upstream that has said how the answer ends gets this long to say the rest.
 const AFTER_FINISH: Duration = Duration::from_secs(1);
 
-pub enum Reply {
+pub(crate) enum Reply {
     Whole(Completion),
     Stream(ChunkStream),
 }
 
 /// A streamed answer whose first token is known to be there.
-pub struct ChunkStream {
+pub(crate) struct ChunkStream {
     body: Incoming,
     decoder: Decoder,
     ready: VecDeque<Chunk>,
     finished: bool,
     done: bool,
     ends: Instant,
+    /// Since when a token has been waited for: chunks without one do not start the wait anew, and the time that the
+    /// client takes to read is not counted.
+    waiting_since: Option<Instant>,
 }
 
 /// One chunk: what it says, and its bytes.
 #[derive(Debug)]
-pub struct Chunk {
+pub(crate) struct Chunk {
     pub facts: ChunkFacts,
     pub raw: Bytes,
 }
@@ -45,7 +48,7 @@ pub struct Chunk {
 impl ChunkStream {
     /// Reads up to the first token. Empty chunks and comments do not count.
     pub(super) async fn begin(response: http::Response<Incoming>, ends: Instant) -> Result<Self, Fault> {
-        if !content_type(&response).starts_with("text/event-stream") {
+        if content_type(&response).starts_with("application/json") {
             return Err(Fault::Malformed);
         }
         let mut stream = ChunkStream {
@@ -55,6 +58,7 @@ impl ChunkStream {
             finished: false,
             done: false,
             ends,
+            waiting_since: None,
         };
         while !stream.ready.iter().any(|c| c.facts.has_token || c.facts.finish_reason.is_some()) {
             if stream.done || !stream.read_more().await? {
@@ -68,10 +72,13 @@ impl ChunkStream {
     ///
     /// # Errors
     /// `Stalled` when no token comes within `between_tokens`; `Cut` when the stream ends before the answer does.
-    pub async fn next(&mut self, between_tokens: Duration) -> Result<Option<Chunk>, Fault> {
-        let mut deadline = Instant::now() + between_tokens;
+    pub(crate) async fn next(&mut self, between_tokens: Duration) -> Result<Option<Chunk>, Fault> {
+        let mut deadline = *self.waiting_since.get_or_insert_with(Instant::now) + between_tokens;
         loop {
             if let Some(chunk) = self.ready.pop_front() {
+                if chunk.facts.has_token {
+                    self.waiting_since = None;
+                }
                 return Ok(Some(chunk));
             }
             if self.done {

@@ -18,7 +18,9 @@ pub(super) fn checked(text: &str) -> Result<String, String> {
     match uri.scheme_str() {
         Some("https") => {}
         Some("http") if is_inside(host) => {}
-        Some("http") => return Err(expected("is not encrypted: http is for loopback and private addresses only")),
+        Some("http") => {
+            return Err(expected("is not encrypted: http is for loopback and private addresses only"));
+        }
         _ => return Err(expected("must begin with https://")),
     }
     Ok(text.trim_end_matches('/').to_owned())
@@ -39,10 +41,19 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_loopback_and_private_addresses_only() {
-        for good in ["https://api.openai.com/v1/", "http://127.0.0.1:9/v1", "http://[::1]:9", "http://10.1.2.3/v1"] {
+        for good in
+            ["https://api.openai.com/v1/", "http://127.0.0.1:9/v1", "http://[::1]:9", "http://10.1.2.3/v1"]
+        {
             assert!(checked(good).is_ok_and(|url| !url.ends_with('/')), "{good}");
         }
-        for bad in ["http://api.openai.com/v1", "http://8.8.8.8", "ftp://x", "x", "https://u:p@h/v1", "https://h/?k=1"] {
+        for bad in [
+            "http://api.openai.com/v1",
+            "http://8.8.8.8",
+            "ftp://x",
+            "x",
+            "https://u:p@h/v1",
+            "https://h/?k=1",
+        ] {
             assert!(checked(bad).is_err(), "{bad}");
         }
     }
