@@ -16,7 +16,7 @@ use crate::supervisor::{Floor, Supervisor};
 use crate::{host, pilot_light, tls};
 
 /// Everything built and bound; nothing runs yet.
-pub struct App {
+pub(crate) struct App {
     store: Store,
     keepers: Vec<(String, Keeper)>,
     monitor: Monitor,
@@ -29,7 +29,7 @@ impl App {
     ///
     /// # Errors
     /// One line with the place and the mend.
-    pub async fn build(config: Config) -> Result<App, Failure> {
+    pub(crate) async fn build(config: Config) -> Result<App, Failure> {
         let store = Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))?;
         let listeners = bind(&config).await?;
         place_pilot_light(&config);
@@ -56,7 +56,7 @@ impl App {
     }
 
     /// Runs until `stop` resolves; true when the box stopped by that order.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> bool {
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> bool {
         let mut supervisor = Supervisor::new();
         for (name, keeper) in self.keepers {
             let cancel = supervisor.token(Floor::Keepers);
@@ -102,7 +102,7 @@ fn place_pilot_light(config: &Config) {
         match pilot_light::place(&models) {
             Ok(path) => tracing::info!("the pilot light is in place at {}", path.display()),
             Err(error) => {
-                tracing::error!("{}: the pilot light cannot be put in place ({error})", wanted.display())
+                tracing::error!("{}: the pilot light cannot be put in place ({error})", wanted.display());
             }
         }
     }

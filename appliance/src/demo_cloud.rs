@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Where the demo cloud listens.
 #[derive(Debug, Clone, Copy)]
-pub struct DemoOptions {
+pub(crate) struct DemoOptions {
     /// The API in the OpenAI dialect, as an upstream's `base_url` without its `/v1`.
     pub listen: SocketAddr,
     /// The control door: `POST /cut`, `/silent`, `/restore`, and `GET /state`.
@@ -27,7 +27,7 @@ pub struct DemoOptions {
 
 /// Why the demo cloud could not start or go on.
 #[derive(Debug, thiserror::Error)]
-pub enum DemoError {
+pub(crate) enum DemoError {
     /// An address is taken or does not belong to this machine.
     #[error("the demo cloud cannot listen on {address} for its {door}: choose a free address")]
     Listen { door: &'static str, address: SocketAddr, source: io::Error },
@@ -58,7 +58,7 @@ impl Line {
 }
 
 /// Serves both doors until `cancel`. Running connections are reset at the end.
-pub async fn run(options: DemoOptions, cancel: CancellationToken) -> Result<(), DemoError> {
+pub(crate) async fn run(options: DemoOptions, cancel: CancellationToken) -> Result<(), DemoError> {
     let api = listen("API", options.listen).await?;
     let control = listen("control door", options.control).await?;
     let (line, watched) = watch::channel(Line::Up);

@@ -11,12 +11,12 @@ use prometheus_client::registry::Registry;
 use sysinfo::{Disks, Networks, Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 /// The names and addresses under which the box is reached, for its certificate.
-pub fn names_and_addresses() -> (Vec<String>, Vec<IpAddr>) {
+pub(crate) fn names_and_addresses() -> (Vec<String>, Vec<IpAddr>) {
     let mut names = vec!["localhost".to_owned()];
     names.extend(System::host_name().ok().filter(|name| name != "localhost"));
     let mut addresses: Vec<IpAddr> = [[127, 0, 0, 1].into(), "::1".parse().expect("an address")].into();
     let Ok(networks) = Networks::new_with_refreshed_list() else { return (names, addresses) };
-    for network in networks.iter().flat_map(|(_, network)| network.ip_networks()) {
+    for network in networks.values().flat_map(|network| network.ip_networks()) {
         if !addresses.contains(&network.addr) {
             addresses.push(network.addr);
         }
@@ -25,10 +25,10 @@ pub fn names_and_addresses() -> (Vec<String>, Vec<IpAddr>) {
 }
 
 /// Adds the machine's numbers to what `/metrics` says.
-pub fn register(registry: &mut Registry, data_dir: PathBuf) {
+pub(crate) fn register(registry: &mut Registry, data_dir: PathBuf) {
     match System::new() {
         Ok(system) => {
-            registry.register_collector(Box::new(Readings { system: Mutex::new(system), data_dir }))
+            registry.register_collector(Box::new(Readings { system: Mutex::new(system), data_dir }));
         }
         Err(error) => tracing::warn!(%error, "the machine's own numbers cannot be read here"),
     }

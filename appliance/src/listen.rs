@@ -30,7 +30,7 @@ const GREETING: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 #[error("[listen] {key} = \"{address}\": {why}")]
-pub struct ListenError {
+pub(crate) struct ListenError {
     pub key: &'static str,
     pub address: SocketAddr,
     pub why: String,
@@ -38,7 +38,7 @@ pub struct ListenError {
 }
 
 /// A bound socket that does not take connections yet.
-pub struct Listener {
+pub(crate) struct Listener {
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
 }
@@ -48,7 +48,7 @@ impl Listener {
     ///
     /// # Errors
     /// Which key of the configuration is to blame, and the mend.
-    pub async fn bind(
+    pub(crate) async fn bind(
         key: &'static str,
         address: SocketAddr,
         tls: Option<Arc<rustls::ServerConfig>>,
@@ -71,7 +71,7 @@ impl Listener {
     }
 
     /// Takes connections until it is cancelled; the running ones are then asked to finish.
-    pub async fn run(self, router: Router, connections: Connections, cancel: CancellationToken) {
+    pub(crate) async fn run(self, router: Router, connections: Connections, cancel: CancellationToken) {
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let transport = if self.tls.is_some() { Transport::Tls } else { Transport::Plain };
         loop {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use inference::KnownAnswer;
 
-pub const FILE_NAME: &str = "pilot-light.gguf";
+pub(crate) const FILE_NAME: &str = "pilot-light.gguf";
 
 const MODEL: &[u8] = include_bytes!("../../provisioning/pilot-light/pilot-light.gguf");
 const KNOWN_ANSWERS: &str = include_str!("../../provisioning/pilot-light/known-answers.json");
@@ -14,7 +14,7 @@ const KNOWN_ANSWERS: &str = include_str!("../../provisioning/pilot-light/known-a
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn place(models: &Path) -> io::Result<PathBuf> {
+pub(crate) fn place(models: &Path) -> io::Result<PathBuf> {
     let path = models.join(FILE_NAME);
     if std::fs::read(&path).is_ok_and(|there| there == MODEL) {
         return Ok(path);
@@ -29,7 +29,7 @@ pub fn place(models: &Path) -> io::Result<PathBuf> {
 }
 
 /// The questions that the pilot light answers by heart, with their answers.
-pub fn known_answers() -> Vec<KnownAnswer> {
+pub(crate) fn known_answers() -> Vec<KnownAnswer> {
     serde_json::from_str(KNOWN_ANSWERS).expect("the list is part of the program, and a test reads it")
 }
 

@@ -12,7 +12,7 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// The floors of the box, in the order in which they stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Floor {
+pub(crate) enum Floor {
     /// Takes new connections; stopping it lets the running ones finish.
     Listeners,
     /// Watches the way to the cloud.
@@ -24,7 +24,7 @@ pub enum Floor {
 const FLOORS: [Floor; 3] = [Floor::Listeners, Floor::Monitor, Floor::Keepers];
 
 /// Runs the core tasks. One that ends by itself ends the box: the service manager starts it again.
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     tokens: [CancellationToken; 3],
     core: JoinSet<(Floor, String)>,
     connections: Connections,
@@ -32,17 +32,17 @@ pub struct Supervisor {
 
 /// Where a listener puts its connections: they may end at any time, and are waited for at the end.
 #[derive(Clone)]
-pub struct Connections(TaskTracker);
+pub(crate) struct Connections(TaskTracker);
 
 impl Connections {
     #[expect(clippy::disallowed_methods, reason = "this is the supervisor's own place to spawn")]
-    pub fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
         tokio::spawn(self.0.track_future(connection));
     }
 }
 
 impl Supervisor {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Supervisor {
             tokens: std::array::from_fn(|_| CancellationToken::new()),
             core: JoinSet::new(),
@@ -50,17 +50,17 @@ impl Supervisor {
         }
     }
 
-    pub fn connections(&self) -> Connections {
+    pub(crate) fn connections(&self) -> Connections {
         self.connections.clone()
     }
 
     /// The token that stops a floor.
-    pub fn token(&self, floor: Floor) -> CancellationToken {
+    pub(crate) fn token(&self, floor: Floor) -> CancellationToken {
         self.tokens[floor as usize].clone()
     }
 
     /// Runs a task that must not end before its floor is stopped.
-    pub fn spawn(
+    pub(crate) fn spawn(
         &mut self,
         floor: Floor,
         name: impl Into<String>,
@@ -74,7 +74,7 @@ impl Supervisor {
     }
 
     /// Waits for the order to stop, then stops floor by floor. False when a core task ended by itself.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> bool {
+    pub(crate) async fn run(mut self, stop: impl Future<Output = ()>) -> bool {
         let by_order = tokio::select! {
             () = stop => true,
             ended = self.core.join_next(), if !self.core.is_empty() => {

@@ -16,7 +16,7 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub(crate) enum TlsError {
     #[error("{}: cannot be read or written. Check the folder's owner and the room on the disk.", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("the certificate could not be made")]
@@ -28,7 +28,7 @@ pub enum TlsError {
 }
 
 /// Where the certificate of the authority lies: what workplaces are told to trust.
-pub fn authority_file(data_dir: &Path) -> PathBuf {
+pub(crate) fn authority_file(data_dir: &Path) -> PathBuf {
     data_dir.join("tls").join("ca.pem")
 }
 
@@ -37,7 +37,7 @@ pub fn authority_file(data_dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When a file cannot be used.
-pub fn server_config(
+pub(crate) fn server_config(
     data_dir: &Path,
     names: &[String],
     addresses: &[IpAddr],

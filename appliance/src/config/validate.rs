@@ -62,7 +62,7 @@ impl Check {
         ConfigError::Meaning { file: self.file.clone(), place: place.to_owned(), what: what.into() }
     }
 
-    fn problem(&mut self, place: &str, what: String) {
+    fn problem(&mut self, place: &str, what: &str) {
         self.problems.push(Problem(format!("{}: {place}: {what}", self.file.display())));
     }
 
@@ -197,14 +197,14 @@ impl Check {
                     "api_key_file {}: holds no key. Put the key there, alone on one line.",
                     path.display()
                 );
-                self.problem(place, what);
+                self.problem(place, &what);
             }
             Err(error) => {
                 let what = format!(
                     "api_key_file {}: cannot be read ({error}). Put the key there, readable for this user.",
                     path.display()
                 );
-                self.problem(place, what);
+                self.problem(place, &what);
             }
         }
         None
@@ -252,7 +252,7 @@ impl Check {
             places[0].display(),
             models.display()
         );
-        self.problem(place, what);
+        self.problem(place, &what);
         places[0].clone()
     }
 
