@@ -138,12 +138,15 @@ impl Guest {
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
         tokio::pin!(connection);
         // How a client leaves is its own affair; what its request came to is in the audit.
-        let ended = tokio::select! {
-            _ = &mut connection => true,
-            () = cancel.cancelled() => false,
-        };
-        if !ended {
-            let (_, _) = tokio::join!(graceful.shutdown(), connection);
+        tokio::select! {
+            _ = &mut connection => return,
+            () = cancel.cancelled() => {}
+        }
+        // The order to finish is given at its first poll; what is waited for is the connection, which lets go of an
+        // idle client at once and ends a running answer first.
+        tokio::select! {
+            _ = &mut connection => {}
+            () = async { graceful.shutdown().await; std::future::pending().await } => {}
         }
     }
 }

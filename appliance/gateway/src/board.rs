@@ -16,7 +16,7 @@ pub(crate) struct Board {
     flips: mpsc::UnboundedSender<FlipNote>,
 }
 
-/// A flip, for the log and the audit. There is one at most per open time of a breaker, so the queue stays short.
+/// A trip or a reset, for the log and the audit.
 #[derive(Debug)]
 pub(crate) struct FlipNote {
     pub upstream: String,
@@ -91,8 +91,11 @@ impl Board {
     fn flipped(&self, index: usize, flip: Option<Flip>, fault: Option<&Fault>) {
         let Some(flip) = flip else { return };
         let upstream = self.upstreams[index].settings.name.clone();
-        // Nobody listens any more while the box stops; then there is nothing left to tell.
-        let _ = self.flips.send(FlipNote { upstream, flip, evidence: fault.map(ToString::to_string) });
+        // A trial of an open breaker is a poll; what is worth a line is that it was lost, and that it is back.
+        if flip.is_trip() || flip.is_reset() {
+            // Nobody listens any more while the box stops; then there is nothing left to tell.
+            let _ = self.flips.send(FlipNote { upstream, flip, evidence: fault.map(ToString::to_string) });
+        }
         self.changed.notify_one();
     }
 }
