@@ -207,10 +207,16 @@ pub(crate) struct StatusText {
     pub(crate) event_site_state: fn(&str, &str) -> String,
     /// The upstream.
     pub(crate) event_breaker_open: fn(&str) -> String,
-    pub(crate) event_breaker_half_open: fn(&str) -> String,
     pub(crate) event_breaker_closed: fn(&str) -> String,
     pub(crate) event_outage_began: &'static str,
     pub(crate) event_outage_ended: &'static str,
+    /// Who did it.
+    pub(crate) event_setup_finished: fn(&str) -> String,
+    pub(crate) event_sign_in: fn(&str) -> String,
+    pub(crate) event_sign_out: fn(&str) -> String,
+    pub(crate) event_demo_cut: fn(&str) -> String,
+    pub(crate) event_demo_restored: fn(&str) -> String,
+    pub(crate) event_sign_in_refused: &'static str,
     pub(crate) when: &'static str,
     pub(crate) what: &'static str,
     pub(crate) updated: fn(&str) -> String,

@@ -7,6 +7,10 @@
 
   function form() { return document.getElementById("ask"); }
 
+  function end() { return document.getElementById("end"); }
+
+  function showEnd() { end().scrollIntoView({ block: "end" }); }
+
   function element(tag, className, text) {
     var made = document.createElement(tag);
     made.className = className;
@@ -23,7 +27,7 @@
     var welcome = turns.querySelector(".welcome");
     if (welcome) welcome.remove();
     turns.querySelectorAll(".again, .talk-tools").forEach(function (old) { old.remove(); });
-    turns.insertBefore(turn, document.getElementById("end"));
+    turns.insertBefore(turn, end());
     return turn;
   }
 
@@ -50,8 +54,8 @@
       },
       stop: function () { turn.classList.remove("turn--working"); },
       scroll: function () {
-        var near = window.innerHeight + window.scrollY > document.body.scrollHeight - 240;
-        if (near) window.scrollTo(0, document.body.scrollHeight);
+        // A reader who has scrolled away is left alone.
+        if (end().getBoundingClientRect().top < window.innerHeight + 240) showEnd();
       }
     };
   }
@@ -110,7 +114,7 @@
     running = new AbortController();
     setBusy(true);
     progress.textContent = words.working;
-    window.scrollTo(0, document.body.scrollHeight);
+    showEnd();
     try {
       var response = await fetch("/ask", {
         method: "POST", body: body, signal: running.signal, credentials: "same-origin",
@@ -163,7 +167,7 @@
     ask.querySelector("[data-stop]").addEventListener("click", function () {
       if (running) running.abort();
     });
-    if (document.querySelector(".turn")) window.scrollTo(0, document.body.scrollHeight);
+    if (document.querySelector(".turn")) showEnd();
   }
 
   start();

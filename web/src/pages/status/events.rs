@@ -28,7 +28,7 @@ pub(crate) fn newest(
         Record::Request(_) | Record::Outcome(_) => None,
     });
     let told = events.filter_map(|event| {
-        let what = of_the_site(&event, text).or_else(|| sees_all.then(|| of_a_person(&event)))?;
+        let what = of_the_site(&event, text).or_else(|| of_a_person(&event, text).filter(|_| sees_all))?;
         Some(EventView { when: clock.full(event.at_ms), what })
     });
     Ok(told.take(EVENTS_SHOWN).collect())
@@ -38,10 +38,11 @@ fn of_the_site(event: &EventRow, text: &StatusText) -> Option<String> {
     let field = |name: &str| event.detail.get(name).and_then(Value::as_str).unwrap_or_default();
     match event.what.as_str() {
         "site-state" => Some((text.event_site_state)(state(field("from"), text), state(field("to"), text))),
+        // While an upstream stays out it is tried again and again; only the loss and the return are news.
+        "breaker" if field("from") != "closed" && field("to") != "closed" => None,
         "breaker" => {
             let sentence = match field("to") {
                 "closed" => text.event_breaker_closed,
-                "half-open" => text.event_breaker_half_open,
                 _ => text.event_breaker_open,
             };
             Some(sentence(field("upstream")))
@@ -65,6 +66,17 @@ fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
     }
 }
 
-fn of_a_person(event: &EventRow) -> String {
-    format!("{}: {}", event.who, event.what)
+/// What a person did; in the log's own words where it is not the portal that wrote them.
+fn of_a_person(event: &EventRow, text: &StatusText) -> Option<String> {
+    let sentence = match event.what.as_str() {
+        "breaker" => return None,
+        "sign-in-refused" => return Some(text.event_sign_in_refused.to_owned()),
+        "setup-finished" => text.event_setup_finished,
+        "sign-in" => text.event_sign_in,
+        "sign-out" => text.event_sign_out,
+        "demo-cut" => text.event_demo_cut,
+        "demo-restored" => text.event_demo_restored,
+        other => return Some(format!("{}: {other}", event.who)),
+    };
+    Some(sentence(&event.who))
 }
