@@ -7,9 +7,10 @@ PILOT_QUESTION = "What should I do when the cloud is down?"
 
 
 def ask(page, question):
+    answers = page.locator(".turn--answer").count()
     page.locator("#question").fill(question)
     page.locator("#question").press("Enter")
-    return finished(page, page.locator(".turn--answer").count() + 1)
+    return finished(page, answers + 1)
 
 
 def finished(page, number):
