@@ -5,7 +5,10 @@ import shutil
 
 import pytest
 from evaluation import Evaluation
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
+
+# A page asks for news every 5 seconds.
+expect.set_options(timeout=15_000)
 
 PASSWORD = "four plain words here"
 # Nothing in the browser may look for the internet, and QUIC would go around the loopback proxy of a test machine.

@@ -131,5 +131,5 @@ def test_the_status_page_follows_the_cut(evaluation, open_page):
     expect(page.locator("#upstreams tbody tr")).to_have_attribute("data-breaker", "closed")
     page.get_by_role("button", name="Cut the cloud").click()
     expect(page.locator("#upstreams tbody tr")).not_to_have_attribute("data-breaker", "closed")
-    expect(page.locator("#facts .line")).to_have_attribute("data-carries", "local")
+    expect(page.locator("#now .line")).to_have_attribute("data-carries", "local")
     expect(page.locator("#events")).to_contain_text("cloud out of reach")
