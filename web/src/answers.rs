@@ -204,13 +204,11 @@ impl Narrator<'_> {
 /// Why there was no answer, by the fixed word of the refusal.
 pub(crate) fn refusal<'a>(text: &'a ChatText, code: &str) -> &'a str {
     match code {
-        "context_length_exceeded" | "context_too_long" => text.refused_too_long,
-        "too_many_requests" | "queue_full" => text.refused_busy,
+        "context_length_exceeded" => text.refused_too_long,
+        "too_many_requests" | "standby_busy" => text.refused_busy,
         "model_not_found" => text.refused_unknown_assistant,
-        "cut" => "",
-        code if code.contains("unavailable") || code.contains("no_route") || code.contains("ready") => {
-            text.refused_unready
-        }
+        "no_route" | "no_local_route" | "upstream_error" | "audit_unavailable" => text.refused_unready,
+        "cut" | "answer_cut" => "",
         _ => text.refused_otherwise,
     }
 }
