@@ -84,12 +84,14 @@ async fn a_changed_row_and_a_missing_row_are_found_and_named() {
     let appliance = a_box_with_a_past().await;
     let file = appliance.data_dir().join("audit.db");
     let original = std::fs::read(&file).unwrap();
+    let row = first_row_after(&file, 2, "request");
     for (tampering, found_at) in [
-        ("UPDATE entries SET body = replace(body, 'test-client', 'someone') WHERE seq = 3", 3),
-        ("UPDATE entries SET at_ms = at_ms + 1 WHERE seq = 3", 3),
-        ("DELETE FROM entries WHERE seq = 3", 4),
+        ("UPDATE entries SET body = replace(body, 'test-client', 'somebody') WHERE seq = ?1", row),
+        ("UPDATE entries SET at_ms = at_ms + 1 WHERE seq = ?1", row),
+        ("UPDATE entries SET kind = 'event' WHERE seq = ?1", row),
+        ("DELETE FROM entries WHERE seq = ?1", row + 1),
     ] {
-        tamper(&file, tampering);
+        tamper(&file, tampering, row);
         let verified = appliance.cli(&["audit", "verify"]);
         assert_eq!(verified.status.code(), Some(1), "{tampering}: {}", said(&verified));
         assert!(said(&verified).contains(&format!("row {found_at}")), "{tampering}: {}", said(&verified));
@@ -98,13 +100,20 @@ async fn a_changed_row_and_a_missing_row_are_found_and_named() {
     assert_eq!(appliance.cli(&["audit", "verify"]).status.code(), Some(0));
 }
 
+/// The number of the first row of a kind after `seq`.
+fn first_row_after(file: &Path, seq: i64, kind: &str) -> i64 {
+    let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let query = "SELECT min(seq) FROM entries WHERE seq > ?1 AND kind = ?2";
+    database.query_row(query, (seq, kind), |row| row.get(0)).unwrap()
+}
+
 /// Changes the log as somebody would who owns the machine.
-fn tamper(file: &Path, statement: &str) {
+fn tamper(file: &Path, statement: &str, row: i64) {
     let database = Connection::open(file).unwrap();
     database
         .execute_batch("DROP TRIGGER entries_are_not_changed; DROP TRIGGER entries_are_not_deleted;")
         .unwrap();
-    assert_eq!(database.execute(statement, []).unwrap(), 1, "{statement}");
+    assert_eq!(database.execute(statement, [row]).unwrap(), 1, "{statement}");
     database.close().unwrap();
 }
 

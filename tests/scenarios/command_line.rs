@@ -1,12 +1,16 @@
 //! The command line: what a script may read stands alone on standard output, all else on standard error.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use tests::{FakeCloud, TestAppliance};
 
 fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(tests::genset_binary()).args(arguments).output().unwrap()
 }
 
 fn stderr(output: &Output) -> String {
@@ -80,13 +84,12 @@ async fn the_setup_code_is_printed_alone_while_there_is_no_owner() {
     assert!(!appliance.log().contains(code.trim()), "the code is not in the log");
 }
 
-#[tokio::test]
-async fn the_doctor_compares_known_answers_word_for_word() {
-    let cloud = FakeCloud::start();
-    let appliance = TestAppliance::with_cloud(&cloud).await;
-    let output = appliance.cli(&["doctor"]);
+#[test]
+fn the_doctor_compares_known_answers_word_for_word() {
+    let output = run(&["doctor"]);
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
-    assert!(stdout(&output).to_lowercase().contains("pilot"), "{}", stdout(&output));
+    let count = tests::test_appliance::known_answers().len();
+    assert!(stdout(&output).contains(&format!("{count} of {count} known answers")), "{}", stdout(&output));
 }
 
 #[test]

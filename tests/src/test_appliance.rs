@@ -24,7 +24,6 @@ pub struct TestAppliance {
     folder: TempDir,
     http: std::net::SocketAddr,
     https: Option<std::net::SocketAddr>,
-    marker: String,
     process: Option<Process>,
     key: String,
     sent: Sent,
@@ -80,7 +79,7 @@ impl TestAppliance {
 
     /// Runs `genset ARGUMENTS --config FILE` to its end.
     pub fn cli(&self, arguments: &[&str]) -> Output {
-        process::cli(&self.config_file(), arguments, &self.marker)
+        process::cli(self.folder.path(), &self.config_file(), arguments)
     }
 
     /// What the box has logged so far, on both of its outputs.
@@ -122,7 +121,7 @@ impl TestAppliance {
 
     /// Process ids of the running workers.
     pub fn workers(&self) -> Vec<u32> {
-        process::marked(&self.marker)
+        process::of_box(self.folder.path())
             .into_iter()
             .filter(|found| found.is_worker())
             .map(|found| found.pid)
@@ -160,7 +159,7 @@ impl TestAppliance {
     /// Starts the box again after [`TestAppliance::stop`], with the same data.
     pub async fn start_again(&mut self) {
         assert!(self.process.is_none(), "the box was stopped before");
-        self.process = Some(Process::start(self.folder.path(), &self.config_file(), &self.marker));
+        self.process = Some(Process::start(self.folder.path(), &self.config_file(), &[]));
         self.ready().await;
     }
 
@@ -197,7 +196,7 @@ impl TestAppliance {
     }
 
     fn assert_nothing_runs(&self) {
-        let left = process::gone(&self.marker, Duration::from_secs(5));
+        let left = process::gone(self.folder.path(), Duration::from_secs(5));
         assert!(left.is_empty(), "processes of the box outlive it: {left:?}");
     }
 
@@ -219,7 +218,7 @@ impl Drop for TestAppliance {
         }
         if std::thread::panicking() {
             eprintln!("the box's log:\n{}", self.log());
-            process::kill_all(&self.marker);
+            process::kill_all(self.folder.path());
             return;
         }
         self.assert_nothing_runs();

@@ -155,13 +155,11 @@ impl Builder {
         std::fs::create_dir(folder.path().join("keys")).expect("the folder is new");
         std::fs::write(folder.path().join("keys/cloud"), format!("{}\n", fake_cloud::KEY)).expect("writable");
         std::fs::write(&config, self.text(folder.path(), http, https)).expect("writable");
-        let marker = places::nonce();
-        let process = Process::start_with(folder.path(), &config, &marker, &self.environment);
+        let process = Process::start(folder.path(), &config, &self.environment);
         TestAppliance {
             folder,
             http,
             https,
-            marker,
             process: Some(process),
             key: String::new(),
             sent: Sent::default(),

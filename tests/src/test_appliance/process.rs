@@ -1,4 +1,5 @@
-//! The box's processes: started with a mark in their environment, by which none of them is overlooked.
+//! The box's processes: known by a mark in their environment or by the folder in their arguments, so that none of
+//! them is overlooked.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -10,15 +11,16 @@ use rustix::process::{Pid, Signal};
 
 use super::genset_binary;
 
-/// The variable that carries the mark.
-const MARK: &str = "GENSET_TEST_MARK";
+/// The variable that carries the mark, which is the box's folder. A worker may have a bare environment, but its model
+/// lies in the folder.
+const MARK: &str = "GENSET_TEST_FOLDER";
 
 /// A running `genset serve`.
 pub(super) struct Process {
     child: Child,
 }
 
-/// A process that carries a mark.
+/// A process of a box.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) pid: u32,
@@ -32,22 +34,13 @@ impl Found {
 }
 
 impl Process {
-    pub(super) fn start(folder: &Path, config: &Path, mark: &str) -> Process {
-        Process::start_with(folder, config, mark, &[])
-    }
-
-    pub(super) fn start_with(
-        folder: &Path,
-        config: &Path,
-        mark: &str,
-        environment: &[(String, String)],
-    ) -> Process {
+    pub(super) fn start(folder: &Path, config: &Path, environment: &[(String, String)]) -> Process {
         let log = |name: &str| {
             let file = File::options().create(true).append(true).open(folder.join(name));
             Stdio::from(file.expect("the folder takes a log"))
         };
         let mut command = Command::new(genset_binary());
-        command.arg("serve").arg("--config").arg(config).env(MARK, mark).process_group(0);
+        command.arg("serve").arg("--config").arg(config).env(MARK, folder).process_group(0);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log("stdout.log")).stderr(log("stderr.log"));
         Process { child: command.spawn().expect("the binary runs") }
@@ -90,9 +83,9 @@ impl Process {
 }
 
 /// Runs `genset` to its end.
-pub(super) fn cli(config: &Path, arguments: &[&str], mark: &str) -> Output {
+pub(super) fn cli(folder: &Path, config: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(genset_binary());
-    command.args(arguments).arg("--config").arg(config).env(MARK, mark).stdin(Stdio::null());
+    command.args(arguments).arg("--config").arg(config).env(MARK, folder).stdin(Stdio::null());
     command.output().expect("the binary runs")
 }
 
@@ -104,26 +97,28 @@ pub(super) fn log(folder: &Path) -> String {
     format!("{}{}", read("stdout.log"), read("stderr.log"))
 }
 
-/// All processes that carry `mark`.
-pub(super) fn marked(mark: &str) -> Vec<Found> {
-    let mark = format!("{MARK}={mark}");
+/// All processes of the box in `folder`.
+pub(super) fn of_box(folder: &Path) -> Vec<Found> {
+    let folder = folder.display().to_string();
+    let mark = format!("{MARK}={folder}");
     let entries = std::fs::read_dir("/proc").expect("/proc is there").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter_map(|pid| {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-        let carries = environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        (carries && !command.is_empty()).then_some(Found { pid, command })
+        let marked = environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
+        let found = !command.is_empty() && (marked || command.contains(&folder));
+        found.then_some(Found { pid, command })
     })
     .collect()
 }
 
-/// Waits until no process carries `mark`, and gives those that still do.
-pub(super) fn gone(mark: &str, patience: Duration) -> Vec<Found> {
+/// Waits until no process of the box is left, and gives those that still are.
+pub(super) fn gone(folder: &Path, patience: Duration) -> Vec<Found> {
     let started = Instant::now();
     loop {
-        let left = marked(mark);
+        let left = of_box(folder);
         if left.is_empty() || started.elapsed() > patience {
             return left;
         }
@@ -132,8 +127,8 @@ pub(super) fn gone(mark: &str, patience: Duration) -> Vec<Found> {
 }
 
 /// Kills what is left of a failed test.
-pub(super) fn kill_all(mark: &str) {
-    for found in marked(mark) {
+pub(super) fn kill_all(folder: &Path) {
+    for found in of_box(folder) {
         signal(found.pid, Signal::KILL);
     }
 }
