@@ -128,9 +128,10 @@ def report(run: Run) -> int:
         mine = [answer for answer in run.answers if answer.phase == phase]
         served = collections.Counter(answer.served_by for answer in mine)
         seams = sum(answer.seam for answer in mine)
-        worst = max((answer.first_words_s for answer in mine), default=0.0)
+        worst = max(mine, key=lambda answer: answer.first_words_s, default=None)
+        slowest = f"{worst.kind} by {worst.served_by}, {milliseconds(worst.first_words_s)}" if worst else "none"
         who = ", ".join(f"{count} by {name}" for name, count in served.most_common())
-        print(f"  {phase:<11} {len(mine):>6} requests: {who}; {seams} seams; slowest first words {milliseconds(worst)}")
+        print(f"  {phase:<11} {len(mine):>6} requests: {who}; {seams} seams; slowest first words: {slowest}")
     for (kind, route), median in sorted(usual.items()):
         print(f"  median of {kind} answers by {route}: {milliseconds(median)}")
     added = [answer.first_words_s - usual.get((answer.kind, answer.route), 0.0) for answer in run.answers]

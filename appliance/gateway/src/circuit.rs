@@ -163,3 +163,6 @@ impl Circuit {
 pub(crate) fn draw() -> f64 {
     f64::from(getrandom::u32().unwrap_or(u32::MAX / 2)) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

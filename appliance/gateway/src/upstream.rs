@@ -12,6 +12,7 @@ use dialect::openai::Completion;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 pub use client::ClientError;
 pub(crate) use reply::{Chunk, ChunkStream, Reply};
@@ -30,6 +31,15 @@ pub(crate) struct Upstream {
     client: Client,
     authorization: Option<HeaderValue>,
     retries: RetryBudget,
+}
+
+/// What an attempt waits for, and how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wait {
+    /// The request asks for a stream.
+    ForFirstToken(Duration),
+    /// The request asks for the answer in one piece, and nothing comes before it is done.
+    ForWholeAnswer,
 }
 
 impl Upstream {
@@ -52,35 +62,35 @@ impl Upstream {
     ///
     /// # Errors
     /// The fault of this attempt. One more try is made inside, where one makes sense.
-    pub(crate) async fn chat(&self, body: Bytes, stream: bool) -> Result<Reply, Fault> {
+    pub(crate) async fn chat(&self, body: Bytes, wait: Wait) -> Result<Reply, Fault> {
         self.retries.request();
-        match self.attempt(body.clone(), stream).await {
+        match self.attempt(body.clone(), wait).await {
             Err(fault) if fault.retry_at_once() && self.retries.take() => {
                 let jitter = Duration::from_millis(200 + (crate::circuit::draw() * 400.0) as u64);
                 tokio::time::sleep(jitter).await;
-                self.attempt(body, stream).await
+                self.attempt(body, wait).await
             }
-            Err(Fault::Throttled { retry_after: Some(wait) })
-                if wait <= Duration::from_secs(5) && self.retries.take() =>
+            Err(Fault::Throttled { retry_after: Some(pause) })
+                if pause <= Duration::from_secs(5) && self.retries.take() =>
             {
-                tokio::time::sleep(wait).await;
-                self.attempt(body, stream).await
+                tokio::time::sleep(pause).await;
+                self.attempt(body, wait).await
             }
             other => other,
         }
     }
 
-    async fn attempt(&self, body: Bytes, stream: bool) -> Result<Reply, Fault> {
-        let deadlines = self.settings.deadlines;
-        let (patience, started) = match stream {
-            true => (deadlines.first_token, tokio::time::Instant::now()),
-            false => (deadlines.whole_answer, tokio::time::Instant::now()),
+    async fn attempt(&self, body: Bytes, wait: Wait) -> Result<Reply, Fault> {
+        let (started, whole_answer) = (Instant::now(), self.settings.deadlines.whole_answer);
+        let patience = match wait {
+            Wait::ForFirstToken(patience) => patience,
+            Wait::ForWholeAnswer => whole_answer,
         };
         let request = self.request(Method::POST, "/chat/completions", body)?;
         let answer = tokio::time::timeout(patience, async {
             let response = self.send(request).await?;
-            if stream {
-                ChunkStream::begin(response, started + deadlines.whole_answer).await.map(Reply::Stream)
+            if matches!(wait, Wait::ForFirstToken(_)) {
+                ChunkStream::begin(response, started + whole_answer).await.map(Reply::Stream)
             } else {
                 let bytes = read_body(response, MAX_ANSWER_BYTES).await?;
                 Completion::read(&bytes).map(Reply::Whole).ok_or(Fault::Malformed)

@@ -258,3 +258,6 @@ impl Wire {
 fn put(out: &mut Vec<u8>, data: &[u8]) {
     out.extend_from_slice(&sse::encode(data));
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,14 +7,17 @@ use futures_util::StreamExt;
 use inference::{Event, Job, JobError, LocalModel, Message, Penalties, Sampling, Status};
 
 use super::Source;
-use crate::answer::{Ask, Refusal, Route, Served};
+use crate::answer::{Ask, CallerKind, Refusal, Route, Served};
 use crate::course::{Candidate, Course};
 use crate::fault::Fault;
 use crate::gateway::{Gateway, READY_PATIENCE};
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{Reply, Upstream, Wait};
 
 /// How long a request may wait in a local model's queue for its first token.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(120);
+
+/// The first token of an upstream for a person in the portal.
+const PORTAL_PATIENCE: Duration = Duration::from_secs(8);
 
 /// Tries the rest of the course in order. `begun` is the text that the answer has already; only a local model
 /// can go on from one.
@@ -72,7 +75,7 @@ async fn cloud(
 ) -> Result<Source, Closed> {
     let upstream = &gateway.board().upstreams[index];
     let body = Bytes::from(ask.request.body_for(model));
-    match attempt(upstream, body, ask.request.stream, has_alternative).await {
+    match attempt(upstream, body, patience(ask, upstream), has_alternative).await {
         Ok(Reply::Stream(stream)) => Ok(Source::Chunks { upstream: index, stream }),
         Ok(Reply::Whole(completion)) => Ok(Source::Whole { upstream: index, completion }),
         Err(fault) => {
@@ -86,14 +89,24 @@ async fn cloud(
     }
 }
 
+/// A person in front of a page is told sooner than a program that nothing comes.
+fn patience(ask: &Ask, upstream: &Upstream) -> Wait {
+    let first_token = upstream.settings.deadlines.first_token;
+    match (ask.request.stream, ask.caller.kind) {
+        (false, _) => Wait::ForWholeAnswer,
+        (true, CallerKind::Key) => Wait::ForFirstToken(first_token),
+        (true, CallerKind::Person) => Wait::ForFirstToken(first_token.min(PORTAL_PATIENCE)),
+    }
+}
+
 /// Waits for the upstream only as long as there is sense in it, when something else could answer.
 async fn attempt(
     upstream: &Upstream,
     body: Bytes,
-    stream: bool,
+    wait: Wait,
     has_alternative: bool,
 ) -> Result<Reply, Fault> {
-    let chat = upstream.chat(body, stream);
+    let chat = upstream.chat(body, wait);
     if !has_alternative {
         return chat.await;
     }

@@ -18,7 +18,7 @@ struct Bucket {
 
 impl Default for RetryBudget {
     fn default() -> Self {
-        RetryBudget(Mutex::new(Bucket { tokens: TOKENS_PER_SECOND, filled: Instant::now() }))
+        RetryBudget(Mutex::new(Bucket { tokens: 1.0, filled: Instant::now() }))
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
         assert!(budget.take() && !budget.take());
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(budget.take() && !budget.take());
-        (0..10).for_each(|_| budget.request());
+        (0..11).for_each(|_| budget.request());
         assert!(budget.take() && !budget.take());
     }
 }

@@ -1,0 +1,95 @@
+use bytes::Bytes;
+use continuity::SiteState;
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+
+use super::Wire;
+use crate::answer::{Answer, AnswerEvent, Refusal, Route, Served};
+use dialect::openai::Usage;
+
+fn served(by: &str, route: Route, reason: &'static str) -> Served {
+    Served { by: by.into(), route, reason, site_state: SiteState::Connected }
+}
+
+fn upstream_chunk(text: &str, finish_reason: Option<&str>) -> AnswerEvent {
+    let raw = json!({"id": "up-1", "created": 7, "model": "gpt", "x": 1,
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}]});
+    AnswerEvent::Delta {
+        text: text.into(),
+        raw: Some(Bytes::from(raw.to_string())),
+        closing: finish_reason.is_some(),
+    }
+}
+
+fn local_text(text: &str) -> AnswerEvent {
+    AnswerEvent::Delta { text: text.into(), raw: None, closing: false }
+}
+
+fn finished() -> AnswerEvent {
+    AnswerEvent::Finished {
+        reason: "stop".into(),
+        usage: Usage { prompt_tokens: 3, completion_tokens: 2 },
+        body: None,
+    }
+}
+
+/// The data of each event that the events of one answer become; `[DONE]` as a text.
+fn wire(first: Served, include_usage: bool, events: Vec<AnswerEvent>) -> Vec<Value> {
+    let events_of_answer = futures_util::stream::empty().boxed();
+    let answer = Answer { request_id: "r".into(), served: first, events: events_of_answer };
+    let mut wire = Wire::new(&answer, include_usage);
+    let bytes: Vec<u8> = events.into_iter().flat_map(|event| wire.encode(event)).collect();
+    let (mut decoder, mut data) = (dialect::sse::Decoder::new(1 << 20), Vec::new());
+    decoder.push(&bytes, &mut data).expect("within the limit");
+    data.into_iter()
+        .map(|data| serde_json::from_slice(&data).unwrap_or_else(|_| String::from_utf8_lossy(&data).into()))
+        .collect()
+}
+
+#[test]
+fn the_first_and_the_last_chunk_of_an_upstream_are_stamped_and_the_middle_is_its_own() {
+    let cloud = served("openai/gpt", Route::Cloud, "first-route");
+    let events = vec![
+        upstream_chunk("one ", None),
+        upstream_chunk("two ", None),
+        upstream_chunk("", Some("stop")),
+        finished(),
+    ];
+    let data = wire(cloud, false, events);
+    assert_eq!(data.len(), 4);
+    assert_eq!(data[0]["genset"]["served_by"], "openai/gpt");
+    assert_eq!(data[1].get("genset"), None);
+    assert_eq!((&data[1]["x"], &data[2]["x"]), (&json!(1), &json!(1)));
+    assert_eq!(data[2]["genset"]["route"], "cloud");
+    assert_eq!(data[3], "[DONE]");
+}
+
+#[test]
+fn after_the_seam_another_model_speaks_under_the_same_identity() {
+    let cloud = served("openai/gpt", Route::Cloud, "first-route");
+    let local = served("local/pilot-light", Route::Local, "cut");
+    let events = vec![
+        upstream_chunk("one ", None),
+        AnswerEvent::Seam { served: local, chars: 4 },
+        local_text("two"),
+        finished(),
+    ];
+    let data = wire(cloud, true, events);
+    let text: String = data.iter().filter_map(|d| d["choices"][0]["delta"]["content"].as_str()).collect();
+    assert_eq!(text, "one two");
+    assert!(data[..data.len() - 1].iter().all(|chunk| chunk["id"] == "up-1"));
+    let last = &data[data.len() - 3];
+    assert_eq!(last["choices"][0]["finish_reason"], "stop");
+    assert_eq!((&last["genset"]["seam"], &last["model"]), (&json!(4), &json!("pilot-light")));
+    assert_eq!(data[data.len() - 2]["usage"]["total_tokens"], 5);
+}
+
+#[test]
+fn a_failed_answer_ends_in_an_error_and_never_in_done() {
+    let local = served("local/pilot-light", Route::Local, "circuit-open");
+    let cut = Refusal::new(502, "upstream_error", "answer_cut", "cut");
+    let data = wire(local, false, vec![local_text("half"), AnswerEvent::Failed(cut)]);
+    assert_eq!(data[0]["choices"][0]["delta"], json!({"role": "assistant", "content": "half"}));
+    assert_eq!(data[1]["error"]["code"], "answer_cut");
+    assert_eq!(data.len(), 2);
+}
