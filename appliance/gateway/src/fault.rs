@@ -143,18 +143,8 @@ impl Fault {
             if current.is::<rustls::Error>() {
                 return Fault::Tls;
             }
-            if let Some(io) = current.downcast_ref::<io::Error>() {
-                if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
-                    return Fault::Tls;
-                }
-                match io.kind() {
-                    io::ErrorKind::ConnectionRefused => return Fault::Refused,
-                    io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => return Fault::Reset,
-                    io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
-                        return Fault::NoRoute;
-                    }
-                    _ => {}
-                }
+            if let Some(fault) = current.downcast_ref::<io::Error>().and_then(from_io) {
+                return fault;
             }
             if connecting && current.to_string().starts_with("dns error") {
                 return Fault::Dns;
@@ -163,6 +153,21 @@ impl Fault {
         }
         if connecting { Fault::Refused } else { Fault::Reset }
     }
+}
+
+/// An `io::Error` may hold another error that its `source` skips, and that one a further one: each is looked into.
+fn from_io(error: &io::Error) -> Option<Fault> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => return Some(Fault::Refused),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => return Some(Fault::Reset),
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => return Some(Fault::NoRoute),
+        _ => {}
+    }
+    let inner = error.get_ref()?;
+    if inner.is::<rustls::Error>() {
+        return Some(Fault::Tls);
+    }
+    inner.downcast_ref::<io::Error>().and_then(from_io)
 }
 
 /// The connector's own deadline ran out.
