@@ -13,7 +13,7 @@ pub struct ModelSpec {
     pub context_cells: u32,
     /// Answers that run at the same time, 256 at most.
     pub sequences: u32,
-    /// CPU threads of the engine; `None` takes one per core.
+    /// CPU threads of the engine; `None` takes one per core, and one alone for a very small model.
     pub threads: Option<u32>,
     /// Requests that may wait for a sequence.
     pub queue_limit: u32,

@@ -25,6 +25,9 @@ use crate::model::Facts;
 /// Tokens of one step. Longer steps read prompts faster and keep every running answer waiting for longer.
 pub(super) const STEP_TOKENS: u32 = 512;
 
+/// The work on a model smaller than this is done sooner by one thread than shared out among several.
+const SMALL_MODEL_BYTES: u64 = 32 << 20;
+
 /// A model in memory, with what the file says of it.
 pub(super) struct Loaded {
     pub(super) model: Arc<LlamaModel>,
@@ -64,6 +67,15 @@ pub(super) fn load(
 }
 
 impl Loaded {
+    /// One thread per core; a single one for a model so small that its threads would mostly wait for each other, and
+    /// for as long as a scheduler's turn on a busy machine.
+    fn usual_threads(&self) -> u32 {
+        if self.model.size() < SMALL_MODEL_BYTES {
+            return 1;
+        }
+        available_parallelism().ok().and_then(|cores| cores.get().try_into().ok()).unwrap_or(1)
+    }
+
     /// # Errors
     /// One plain line, where the device has no room for the context.
     pub(super) fn context<'a>(
@@ -71,8 +83,8 @@ impl Loaded {
         backend: &LlamaBackend,
         options: &WorkerOptions,
     ) -> Result<LlamaContext<'a>, String> {
-        let threads = options.threads.or_else(|| available_parallelism().ok()?.get().try_into().ok());
-        let threads = threads.and_then(|threads| i32::try_from(threads).ok()).unwrap_or(1);
+        let threads = options.threads.unwrap_or_else(|| self.usual_threads());
+        let threads = i32::try_from(threads).unwrap_or(1);
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(options.context))
             .with_n_seq_max(options.sequences)
