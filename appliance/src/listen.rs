@@ -28,6 +28,9 @@ const MAX_CONNECTIONS: usize = 4096;
 /// A client that does not finish its handshake or its headers within this time is let go.
 const GREETING: Duration = Duration::from_secs(10);
 
+/// A client that neither reads nor acknowledges for so long is gone; its answer must not hold its place for ever.
+const READER_PATIENCE_MS: u32 = 60_000;
+
 #[derive(Debug, thiserror::Error)]
 #[error("[listen] {key} = \"{address}\": {why}")]
 pub(crate) struct ListenError {
@@ -112,8 +115,9 @@ struct Guest {
 
 impl Guest {
     async fn welcome(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
-        // Tokens are small and each one counts.
+        // Tokens are small and each one counts. A socket that takes no options has gone already.
         let _ = stream.set_nodelay(true);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, READER_PATIENCE_MS);
         match tls {
             None => self.serve(stream).await,
             Some(tls) => {

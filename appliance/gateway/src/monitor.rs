@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use continuity::{SiteState, State};
+use futures_util::StreamExt;
 use futures_util::future::{join_all, join3};
+use futures_util::stream::FuturesUnordered;
+use inference::{LocalModel, Status};
 use serde_json::json;
 use store::EventRow;
 use tokio::sync::{mpsc, watch};
@@ -97,6 +100,7 @@ async fn tell_flips(gateway: &Gateway, mut flips: mpsc::UnboundedReceiver<FlipNo
 
 async fn publish_site(gateway: &Gateway, publish: &watch::Sender<Arc<Site>>) {
     let mut history = History::new(publish.borrow().state, clock::unix_ms());
+    let mut locals: Vec<_> = gateway.locals().iter().map(LocalModel::status).collect();
     loop {
         let mut site = view::site(gateway, publish.borrow().started_ms);
         history.turn(gateway, &mut site).await;
@@ -104,8 +108,20 @@ async fn publish_site(gateway: &Gateway, publish: &watch::Sender<Arc<Site>>) {
         tokio::select! {
             () = tokio::time::sleep(PUBLISH_EVERY) => {}
             () = gateway.board().changed.notified() => {}
+            () = one_changes(&mut locals) => {}
         }
     }
+}
+
+/// Resolves when a local model is loaded, ready or failed. One whose keeper has ended changes no more.
+async fn one_changes(locals: &mut [watch::Receiver<Status>]) {
+    let mut changes: FuturesUnordered<_> = locals.iter_mut().map(watch::Receiver::changed).collect();
+    while let Some(change) = changes.next().await {
+        if change.is_ok() {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// What lasts from one look to the next: since when the state holds, and the outage that is going on.

@@ -1,5 +1,7 @@
 //! `/v1/chat/completions`: from the body to an ask, and from the answer's events back to the OpenAI dialect.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -18,6 +20,9 @@ use super::refusal::{Refused, json_bytes};
 use crate::answer::{Answer, AnswerEvent, Ask, Lane, Mode, Refusal, Served};
 use crate::clock;
 use crate::gateway::Gateway;
+
+/// A client that trickles its request holds a connection for so long at most.
+const BODY_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn completions(
     State(gateway): State<Gateway>,
@@ -83,7 +88,12 @@ impl Wish {
 }
 
 async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    let collected = Limited::new(body, limit).collect().await;
+    let collected = tokio::time::timeout(BODY_PATIENCE, Limited::new(body, limit).collect());
+    let Ok(collected) = collected.await else {
+        let message =
+            format!("The body did not come within {} s. Send it in one go.", BODY_PATIENCE.as_secs());
+        return Err(Refusal::new(408, "invalid_request_error", "body_too_slow", message));
+    };
     collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
         if error.is::<LengthLimitError>() {
             let message =

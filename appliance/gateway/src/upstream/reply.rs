@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Duration, Instant};
 
-use super::{MAX_ERROR_BYTES, content_type};
+use super::{MAX_ANSWER_BYTES, MAX_ERROR_BYTES, content_type};
 use crate::fault::Fault;
 
 /// One event of a stream may be as long as this: a chunk is small, a final tool call may not be.
@@ -32,6 +32,7 @@ pub(crate) struct ChunkStream {
     ready: VecDeque<Chunk>,
     finished: bool,
     done: bool,
+    received_bytes: usize,
     ends: Instant,
     /// Since when a token has been waited for: chunks without one do not start the wait anew, and the time that the
     /// client takes to read is not counted.
@@ -57,6 +58,7 @@ impl ChunkStream {
             ready: VecDeque::new(),
             finished: false,
             done: false,
+            received_bytes: 0,
             ends,
             waiting_since: None,
         };
@@ -102,6 +104,10 @@ impl ChunkStream {
     async fn read_more(&mut self) -> Result<bool, Fault> {
         let Some(frame) = self.body.frame().await else { return Ok(false) };
         let Ok(data) = frame.map_err(|_| Fault::Cut)?.into_data() else { return Ok(true) };
+        self.received_bytes += data.len();
+        if self.received_bytes > MAX_ANSWER_BYTES {
+            return Err(Fault::Malformed);
+        }
         let mut events = Vec::new();
         self.decoder.push(&data, &mut events).map_err(|_| Fault::Malformed)?;
         for event in events {
