@@ -24,7 +24,9 @@ async fn main() {
     let mut arguments = std::env::args().skip(1);
     let genset = PathBuf::from(arguments.next().expect("the path of the release binary"));
     let seconds: u64 = arguments.next().map_or(5, |text| text.parse().expect("seconds"));
-    println!("upstream | clients | way | requests/s | p50 ms | p99 ms | added p50 ms | added p99 ms | failures");
+    println!(
+        "upstream | clients | way | requests/s | p50 ms | p99 ms | added p50 ms | added p99 ms | failures"
+    );
     for (delay, clients) in [(20, 1), (20, 16), (20, 64), (0, 1), (0, 16)] {
         let upstream = start_upstream(Duration::from_millis(delay)).await;
         let mut site = Site::start(&genset, upstream).await;
@@ -35,7 +37,11 @@ async fn main() {
             boxed.add(load(site.address, Some(&site.key), clients, span).await);
         }
         report(&format!("{delay} ms | {clients}"), &direct, &boxed);
-        println!("  control: resident {:.1} MiB, {:.0} us of CPU per request", site.resident_mib(), site.cpu_us(&boxed));
+        println!(
+            "  control: resident {:.1} MiB, {:.0} us of CPU per request",
+            site.resident_mib(),
+            site.cpu_us(&boxed)
+        );
         site.stop();
     }
 }
@@ -159,7 +165,9 @@ async fn start_upstream(delay: Duration) -> SocketAddr {
                     async move { Ok::<_, Infallible>(upstream_answer(request, answer, delay).await) }
                 });
                 // The box closes its pooled connections when it stops; that is no failure here.
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(socket), service)
+                    .await;
             });
         }
     });
@@ -229,7 +237,8 @@ impl Site {
     fn cpu_us(&self, boxed: &Sample) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("it runs");
         let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
-        let ticks: f64 = fields[11].parse::<f64>().expect("a number") + fields[12].parse::<f64>().expect("a number");
+        let ticks: f64 =
+            fields[11].parse::<f64>().expect("a number") + fields[12].parse::<f64>().expect("a number");
         ticks * 10_000.0 / boxed.latencies_ms.len() as f64
     }
 

@@ -14,6 +14,7 @@ mod contract;
 mod evaluation;
 mod failback;
 mod listeners;
+mod portal;
 mod stopping;
 mod streams;
 mod walls;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::{Client, Door, Sent};
-use crate::places;
+use crate::{Portal, places};
 use process::Process;
 
 /// A box starts, stops and changes its mind within this, or the test fails.
@@ -52,9 +52,25 @@ impl TestAppliance {
 
     /// A client with an API key, over HTTPS with the box's own authority.
     pub fn https_client(&self) -> Client {
+        self.visitor().with_key(&self.key)
+    }
+
+    /// A visitor of the portal, over HTTPS, who is nobody yet.
+    pub fn visitor(&self) -> Client {
         let address = self.https.expect("the test asked for an HTTPS listener");
         Client::new(Door::Https(address, self.data_dir().join("tls/ca.pem")), self.sent.clone())
-            .with_key(&self.key)
+    }
+
+    /// The owner, signed in on the first visit with the setup code.
+    pub async fn portal(&self) -> Portal {
+        let printed = self.cli(&["setup-code"]);
+        let code = String::from_utf8(printed.stdout).expect("a code is text");
+        Portal::first_visit(self.visitor(), code.trim()).await
+    }
+
+    /// The owner, signed in once more.
+    pub async fn portal_again(&self) -> Portal {
+        Portal::sign_in(self.visitor()).await
     }
 
     /// The API key of [`TestAppliance::client`].

@@ -1,0 +1,64 @@
+//! A person at the portal, with a browser that runs no scripts.
+
+use crate::client::{Client, Reply};
+
+const NAME: &str = "kim";
+const PASSWORD: &str = "four plain words here";
+
+/// A signed-in owner.
+#[derive(Debug, Clone)]
+pub struct Portal {
+    client: Client,
+}
+
+impl Portal {
+    /// Makes the owner's account with the setup code, as on the first visit.
+    pub(crate) async fn first_visit(client: Client, setup_code: &str) -> Portal {
+        let welcome = client.get("/").await;
+        assert_eq!(welcome.header("location"), "/setup", "until there is an owner all leads to the setup");
+        let fields = [("code", setup_code), ("name", NAME), ("password", PASSWORD), ("again", PASSWORD)];
+        Portal::entered(&client, &client.post_form("/setup", &fields).await)
+    }
+
+    /// Signs in to an account that was made before.
+    pub(crate) async fn sign_in(client: Client) -> Portal {
+        let fields = [("name", NAME), ("password", PASSWORD), ("back", "/")];
+        Portal::entered(&client, &client.post_form("/sign-in", &fields).await)
+    }
+
+    fn entered(client: &Client, reply: &Reply) -> Portal {
+        assert_eq!(reply.status, 303, "{}", reply.text());
+        let cookie = reply.header("set-cookie");
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        let session = cookie.split(';').next().expect("a cookie has a value");
+        Portal { client: client.clone().with_header("cookie", session) }
+    }
+
+    /// A page of the portal.
+    pub async fn page(&self, path: &str) -> Reply {
+        self.client.get(path).await
+    }
+
+    /// Asks on a new conversation's page and gives the page with the answer.
+    pub async fn ask(&self, alias: &str, question: &str) -> Reply {
+        let page = self.page("/").await.text();
+        let token = between(&page, "name=\"csrf\" value=\"", "\"").expect("a form carries a token");
+        let fields = [("csrf", token), ("conversation", ""), ("alias", alias), ("question", question)];
+        self.client.note(question);
+        let asked = self.client.post_form("/ask", &fields).await;
+        assert_eq!(asked.status, 303, "{}", asked.text());
+        self.page(&asked.header("location")).await
+    }
+
+    /// The site state that the band of a page shows.
+    pub async fn band(&self) -> String {
+        let page = self.page("/").await.text();
+        between(&page, "data-state=\"", "\"").expect("every page has the band").to_owned()
+    }
+}
+
+/// The text between the first `start` and the next `end`.
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let rest = &text[text.find(start)? + start.len()..];
+    rest.find(end).map(|end| &rest[..end])
+}
