@@ -31,9 +31,20 @@ use crate::upstream::{Chunk, ChunkStream};
 ///  └────────────────────────────────────────────────────────┘
 /// ```
 enum Source {
-    Chunks { upstream: usize, stream: ChunkStream },
-    Whole { upstream: usize, completion: Completion },
-    Local { generation: Generation, first: Option<Event> },
+    Chunks {
+        upstream: usize,
+        stream: ChunkStream,
+    },
+    /// `told` once its text was given to those who do not read the body.
+    Whole {
+        upstream: usize,
+        completion: Completion,
+        told: bool,
+    },
+    Local {
+        generation: Generation,
+        first: Option<Event>,
+    },
     Over,
 }
 
@@ -145,10 +156,13 @@ impl Relay {
                     None => Step::Whole(None),
                 })
             }
-            Source::Whole { completion, .. } => {
+            Source::Whole { completion, told, .. } => {
+                if !std::mem::replace(told, true) {
+                    let text = completion.text().to_owned();
+                    return Ok(Step::Event(self.take_text(text, None, false)));
+                }
                 self.usage = completion.usage().unwrap_or_default();
                 self.finish_reason = Some(completion.finish_reason().to_owned());
-                self.ledger.chars_out = completion.text().chars().count() as u64;
                 Ok(Step::Whole(Some(completion.clone())))
             }
             Source::Local { generation, first } => {
@@ -200,9 +214,6 @@ impl Relay {
     async fn finish(&mut self, body: Option<Completion>) -> AnswerEvent {
         if let Source::Chunks { upstream, .. } | Source::Whole { upstream, .. } = self.source {
             self.gateway.board().record(upstream, None);
-        }
-        if let Source::Whole { completion, .. } = &self.source {
-            self.sent.push_str(completion.text());
         }
         self.source = Source::Over;
         if let Err(error) = self.ledger.on_disk().await {

@@ -77,7 +77,7 @@ async fn cloud(
     let body = Bytes::from(ask.request.body_for(model));
     match attempt(upstream, body, patience(ask, upstream), has_alternative).await {
         Ok(Reply::Stream(stream)) => Ok(Source::Chunks { upstream: index, stream }),
-        Ok(Reply::Whole(completion)) => Ok(Source::Whole { upstream: index, completion }),
+        Ok(Reply::Whole(completion)) => Ok(Source::Whole { upstream: index, completion, told: false }),
         Err(fault) => {
             gateway.board().record(index, Some(&fault));
             gateway.metrics().failed_over(&upstream.settings.name, fault.reason());
