@@ -11,14 +11,14 @@ async fn staff_keep_working_in_the_same_page_when_the_cloud_goes_and_it_says_so(
     let nonce = nonce();
     let page = owner.ask("assistant", &format!("Please repeat {nonce}")).await;
     assert_eq!(page.status, 200, "{}", page.text());
-    assert!(page.text().contains(&format!("large model says to {nonce}")), "{}", page.text());
+    assert!(page.text().contains(&format!("large model says to {nonce}")), "the page shows the answer");
     assert!(page.text().contains("data-route=\"cloud\""));
     assert_eq!(owner.band().await, "connected");
 
     cloud.refuse();
     let known = known_answer(true);
     let page = owner.ask("assistant", &known.question).await.text();
-    assert!(page.contains(&known.answer), "{page}");
+    assert!(page.contains(&known.answer), "the page shows the local answer");
     assert!(page.contains("data-route=\"local\""));
     appliance.until_state("offline").await;
     assert_eq!(owner.band().await, "offline");

@@ -1,32 +1,22 @@
-"""One box for the whole run; each test finds it connected and leaves it so."""
+"""A box and a cloud for each test: a box remembers its outages for an hour, and holds the cloud down for longer each time."""
 
 import openai
 import pytest
 from box import Box, FakeCloud
 
 
-@pytest.fixture(scope="session")
-def world():
+@pytest.fixture
+def cloud():
     cloud = FakeCloud()
-    box = Box(cloud)
-    yield cloud, box
-    assert box.stop() == 0
+    yield cloud
     cloud.close()
 
 
 @pytest.fixture
-def cloud(world):
-    cloud, box = world
-    yield cloud
-    cloud.restore()
-    cloud.say("")
-    cloud.pace(5)
-    box.until_state("connected")
-
-
-@pytest.fixture
-def box(world):
-    return world[1]
+def box(cloud):
+    box = Box(cloud)
+    yield box
+    assert box.stop() == 0
 
 
 @pytest.fixture
