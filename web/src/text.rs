@@ -217,6 +217,10 @@ pub(crate) struct StatusText {
     pub(crate) event_demo_cut: fn(&str) -> String,
     pub(crate) event_demo_restored: fn(&str) -> String,
     pub(crate) event_sign_in_refused: &'static str,
+    /// The name of the key.
+    pub(crate) event_key_created: fn(&str) -> String,
+    pub(crate) event_key_revoked: fn(&str) -> String,
+    pub(crate) event_setup_code_made: &'static str,
     pub(crate) when: &'static str,
     pub(crate) what: &'static str,
     pub(crate) updated: fn(&str) -> String,

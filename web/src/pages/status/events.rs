@@ -70,6 +70,9 @@ fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
 fn of_a_person(event: &EventRow, text: &StatusText) -> Option<String> {
     let sentence = match event.what.as_str() {
         "breaker" => return None,
+        "setup-code-made" => return Some(text.event_setup_code_made.to_owned()),
+        "key-created" => return Some((text.event_key_created)(key_name(event))),
+        "key-revoked" => return Some((text.event_key_revoked)(key_name(event))),
         "sign-in-refused" => return Some(text.event_sign_in_refused.to_owned()),
         "setup-finished" => text.event_setup_finished,
         "sign-in" => text.event_sign_in,
@@ -79,4 +82,9 @@ fn of_a_person(event: &EventRow, text: &StatusText) -> Option<String> {
         other => return Some(format!("{}: {other}", event.who)),
     };
     Some(sentence(&event.who))
+}
+
+/// The name that a person gave to a key; the key itself is nowhere in the log.
+fn key_name(event: &EventRow) -> &str {
+    event.detail["name"].as_str().unwrap_or_default()
 }
