@@ -73,7 +73,8 @@ need_rust() {
 }
 
 need_rustup() {
-    if has apt-cache && apt-cache show rustup >/dev/null 2>&1; then
+    # A package that is only referred to has no candidate.
+    if has apt-cache && apt-cache policy rustup | grep -q 'Candidate: [0-9]'; then
         install_packages "the Rust toolchain installer of this distribution" rustup
     else
         rustup_from_its_makers
