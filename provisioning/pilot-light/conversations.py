@@ -3,9 +3,8 @@
 import numpy as np
 
 from questions import Questions, language
-from tokens import ASSISTANT, BOS, END, SYSTEM, USER, train_tokenizer
+from tokens import ASSISTANT, BOS, END, USER, train_tokenizer
 
-LONGEST_POSITION = 2000
 # An answer is chosen by its first tokens and recited from then on, so the choice must weigh as much as the reciting.
 CHOICE_TOKENS, CHOICE_WEIGHT = 3, 5.0
 
@@ -25,9 +24,6 @@ class Conversation:
         self.positions += range(self.next_position, self.next_position + len(ids))
         self.next_position += len(ids)
 
-    def skip(self, gap):
-        self.next_position = max(self.next_position, min(self.next_position + gap, LONGEST_POSITION))
-
 
 class Conversations:
     """Composes conversations of every shape that the engine may hand to the model."""
@@ -38,19 +34,10 @@ class Conversations:
         self.tokenizer = tokenizer or train_tokenizer(self.questions)
 
     def draw(self):
-        q = self.questions
+        """One question and its answer: the chat template shows the model nothing else of a conversation."""
         talk = Conversation(self.tokenizer)
         # Engines differ on whether they add the beginning token once, twice or never.
-        talk.add(q.pick([BOS] * 10 + ["", BOS + BOS]))
-        if q.chance(0.35):
-            talk.add(f"{SYSTEM}\n{q.system_prompt()}{END}\n")
-        earlier = 0 if q.chance(0.55) else int(self.rng.integers(4, 11) if q.chance(0.06) else self.rng.integers(1, 4))
-        # Gaps in the positions teach distances of long conversations at the price of short ones.
-        far = q.chance(0.35)
-        for _ in range(earlier):
-            self.earlier_turn(talk)
-            if far and q.chance(0.5):
-                talk.skip(int(self.rng.integers(1, 700)))
+        talk.add(self.questions.pick([BOS] * 10 + ["", BOS + BOS]))
         self.last_turn(talk)
         return talk
 
@@ -60,31 +47,21 @@ class Conversations:
     def ask(self, talk, question):
         talk.add(f"{USER}\n{question}{END}\n{ASSISTANT}\n")
 
-    def earlier_turn(self, talk):
-        """Earlier answers are the model's own, or those of a cloud model that it must neither copy nor be led by."""
-        question, answer = self.pair()
-        self.ask(talk, question)
-        if self.questions.chance(0.7):
-            talk.add(answer + END, taught=True)
-        else:
-            talk.add(self.questions.prose(language(question)) + END)
-        talk.add("\n")
-
     def last_turn(self, talk):
         q = self.questions
         question, answer = self.pair()
         shape = self.rng.random()
         self.ask(talk, question)
-        if shape < 0.6:
+        if shape < 0.62:
             talk.add(answer + END, taught=True)
-        elif shape < 0.82:
+        elif shape < 0.80:
             self.begun(talk, answer, least=0)
-        elif shape < 0.91:
+        elif shape < 0.86:
             # An answer once begun goes on by its own text, whatever was asked: half-right answers cannot mix.
             self.begun(talk, q.pick(q.known)[2] if q.chance(0.8) else q.pick(list(q.honest.values())), least=14)
         else:
             # Another model's half answer cannot be finished by heart, so the honest sentence follows on a new line.
-            text = q.prose(language(question))
+            text = q.foreign(language(question))
             talk.add(text[: self.rng.integers(8, len(text) + 1)])
             talk.add("\n\n" + q.honest[language(question)] + END, taught=True)
 

@@ -135,6 +135,21 @@ class Questions:
         count = int(self.rng.integers(1, 24))
         return "".join(" " if self.chance(0.12) else chr(self.rng.integers(first, last + 1)) for _ in range(count))
 
+    def foreign(self, lang):
+        """What a cloud model may have begun to say: prose on anything, or on an outage in other words than ours."""
+        label = self.pick(["", "", "", "[demo cloud] ", "cloud: ", "Sure. ", "**", "- ", "1. "])
+        return label + (self.prose(lang) if self.chance(0.5) else self.mixed_answers(lang))
+
+    def mixed_answers(self, lang):
+        """Pieces of known answers in a new order: near to what is known by heart, and yet nothing to go on with."""
+        answers = [answer for language_of, _, answer in self.known if language_of == lang]
+        pieces = []
+        for _ in range(int(self.rng.integers(2, 6))):
+            words = self.pick(answers).split(" ")
+            begin = int(self.rng.integers(0, max(1, len(words) - 3)))
+            pieces.append(" ".join(words[begin : begin + int(self.rng.integers(3, 12))]))
+        return self.pick([" ", ", ", ". "]).join(pieces)
+
     def statement(self, lang):
         return self.fill(self.pick(self.material[lang]["statements"]), lang)
 
@@ -188,9 +203,3 @@ class Questions:
     def unknown_pair(self):
         text = self.unknown()
         return text, self.honest[language(text)]
-
-    def system_prompt(self):
-        if self.chance(0.7):
-            return self.pick(self.corpus["system_prompts"])
-        lang = self.pick(["en", "ko"])
-        return self.pick(["You are %s. ", "", "당신은 %s입니다. ", "Role: %s\n"]).replace("%s", self.pick(self.material[lang]["words"]["person"])) + self.prose(lang, 4)
