@@ -1,10 +1,12 @@
 //! `provisioning/up`: what a visitor runs first. The build is left out; the binary under test is used.
 
 use std::io::Read;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tests::{genset_binary, repository};
 
@@ -16,10 +18,7 @@ struct Up {
 
 impl Up {
     fn start(folder: &Path) -> Up {
-        let mut command = Command::new(repository().join("provisioning/up"));
-        command.env("GENSET_BIN", genset_binary()).env("GENSET_FOLDER", folder);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut child = command.spawn().unwrap();
+        let mut child = command(folder).stderr(Stdio::inherit()).spawn().unwrap();
         let mut said = String::new();
         let mut buffer = [0; 4096];
         let output = child.stdout.as_mut().unwrap();
@@ -45,11 +44,18 @@ impl Up {
         run(command)
     }
 
-    fn stop(mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    /// Sends a signal and waits for the end; the exit code, none if the signal itself ended it.
+    fn end(mut self, signal: Signal) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
         self.child.wait().unwrap().code()
     }
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(repository().join("provisioning/up"));
+    command.env("GENSET_BIN", genset_binary()).env("GENSET_FOLDER", folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 fn run(command: &str) -> Value {
@@ -59,12 +65,27 @@ fn run(command: &str) -> Value {
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stdout)))
 }
 
-fn processes_of(folder: &Path) -> Vec<String> {
-    let folder = folder.display().to_string();
+/// Processes that were started by `up` for this folder, with their arguments.
+fn processes_of(folder: &Path) -> Vec<(Pid, String)> {
+    let mark = format!("GENSET_FOLDER={}", folder.display());
+    let name = folder.display().to_string();
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let commands = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    let commands = commands.map(|command| String::from_utf8_lossy(&command).replace('\0', " "));
-    commands.filter(|command| command.contains(&folder)).collect()
+    let pids = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+    pids.filter_map(|pid| {
+        let read = |file: &str| std::fs::read(format!("/proc/{}/{file}", pid.as_raw_pid())).ok();
+        let command = String::from_utf8_lossy(&read("cmdline")?).replace('\0', " ");
+        let marked = read("environ")?.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes());
+        (!command.is_empty() && (marked || command.contains(&name))).then_some((pid, command))
+    })
+    .collect()
+}
+
+fn assert_nothing_runs(folder: &Path) {
+    let started = Instant::now();
+    while !processes_of(folder).is_empty() {
+        assert!(started.elapsed() < Duration::from_secs(10), "left behind: {:?}", processes_of(folder));
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -94,14 +115,67 @@ fn one_command_shows_the_cloud_lost_and_found_and_leaves_nothing_behind() {
         assert!(started.elapsed() < Duration::from_secs(90), "the cloud does not come back");
         std::thread::sleep(Duration::from_millis(500));
     }
-    assert_eq!(up.stop(), Some(130));
-    assert_eq!(processes_of(folder.path()), Vec::<String>::new());
+    assert_eq!(up.end(Signal::INT), Some(130));
+    assert_nothing_runs(folder.path());
 
     let started = Instant::now();
     let again = Up::start(folder.path());
     assert!(started.elapsed() < Duration::from_secs(5), "the second start took {:?}", started.elapsed());
     assert_eq!(again.word("API key "), key, "the key is kept");
     assert_eq!(again.printed_curl()["choices"][0]["finish_reason"], "stop");
-    assert_eq!(again.stop(), Some(130));
-    assert_eq!(processes_of(folder.path()), Vec::<String>::new());
+    assert_eq!(again.end(Signal::INT), Some(130));
+    assert_nothing_runs(folder.path());
+}
+
+#[test]
+fn taken_ports_are_replaced_and_named_and_a_second_box_in_the_same_folder_is_refused() {
+    let holders = [8443, 8080, 18080].map(|port| TcpListener::bind(("127.0.0.1", port)));
+    let folder = tempfile::tempdir().unwrap();
+    let up = Up::start(folder.path());
+    assert_eq!(up.printed_curl()["genset"]["route"], "cloud");
+    let config = std::fs::read_to_string(folder.path().join("evaluation.toml")).unwrap();
+    for port in [":8443\"", ":8080\"", ":18080/"] {
+        assert!(!config.contains(port), "{port} is taken: {config}");
+    }
+    let second = command(folder.path()).output().unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.lines().count() == 1 && said.contains(&folder.path().display().to_string()), "{said}");
+    assert_eq!(up.printed_curl()["genset"]["route"], "cloud", "the first one is unharmed");
+    assert_eq!(up.end(Signal::TERM), Some(0));
+    assert_nothing_runs(folder.path());
+    drop(holders);
+}
+
+#[test]
+fn when_the_box_ends_by_itself_everything_ends_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut up = Up::start(folder.path());
+    let processes = processes_of(folder.path());
+    let (serve, _) = processes.iter().find(|(_, command)| command.contains(" serve ")).expect("the box runs");
+    kill_process(*serve, Signal::KILL).unwrap();
+    assert_eq!(up.child.wait().unwrap().code(), Some(1));
+    assert_nothing_runs(folder.path());
+}
+
+#[test]
+fn when_the_command_itself_is_killed_nothing_is_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = Up::start(folder.path());
+    assert_eq!(up.end(Signal::KILL), None);
+    assert_nothing_runs(folder.path());
+}
+
+#[test]
+fn a_key_that_no_longer_works_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Up::start(folder.path());
+    let key = first.word("API key ").to_owned();
+    assert_eq!(first.end(Signal::INT), Some(130));
+    std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    let second = Up::start(folder.path());
+    assert_ne!(second.word("API key "), key);
+    assert_eq!(second.printed_curl()["choices"][0]["finish_reason"], "stop");
+    assert_eq!(second.end(Signal::INT), Some(130));
+    assert_nothing_runs(folder.path());
 }
