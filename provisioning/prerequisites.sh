@@ -13,7 +13,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 has_libclang() {
     compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || [[ -n "${LIBCLANG_PATH:-}" ]] ||
-        { has ldconfig && ldconfig -p | grep -q 'libclang[-.]'; }
+        [[ "$(ldconfig -p 2>/dev/null)" == *libclang[-.]* ]]
 }
 
 as_root() {
@@ -52,7 +52,7 @@ need_build_packages() {
 }
 
 # True if version $1 is at least version $2.
-at_least() { [[ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" == "$2" ]]; }
+at_least() { printf '%s\n%s\n' "$2" "$1" | sort --version-sort --check=silent; }
 
 cargo_version() { cargo --version 2>/dev/null | cut -d ' ' -f 2; }
 
@@ -74,7 +74,7 @@ need_rust() {
 
 need_rustup() {
     # A package that is only referred to has no candidate.
-    if has apt-cache && apt-cache policy rustup | grep -q 'Candidate: [0-9]'; then
+    if [[ "$(apt-cache policy rustup 2>/dev/null)" == *"Candidate: "[0-9]* ]]; then
         install_packages "the Rust toolchain installer of this distribution" rustup
     else
         rustup_from_its_makers
