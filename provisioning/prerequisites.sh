@@ -66,7 +66,7 @@ need_rust() {
     fi
     has rustup || need_rustup
     say "Installing Rust $wanted with rustup (this workspace needs it; your default toolchain stays as it is)"
-    rustup toolchain install "$wanted" --profile minimal >&2
+    rustup toolchain install "$wanted" --profile minimal --no-self-update >&2
     export RUSTUP_TOOLCHAIN=$wanted
     at_least "$(cargo_version)" "$wanted" ||
         give_up "cargo is still older than $wanted. Please put rustup's cargo first in PATH, then run this again."
