@@ -146,3 +146,26 @@ async fn a_client_that_leaves_is_written_down_as_well() {
     }
     assert_eq!(rows(&appliance, "outcome")[0]["outcome"], "cancelled");
 }
+
+#[tokio::test]
+async fn even_the_loudest_log_holds_no_text_and_no_key() {
+    let cloud = FakeCloud::start();
+    let known = known_answer(false);
+    cloud.say(&known.answer);
+    let loud = TestAppliance::builder().cloud(&cloud).environment("GENSET_LOG", "trace");
+    let mut appliance = loud.start().await;
+    let (client, chat) = (appliance.client(), Chat::new("assistant", &known.question));
+    client.ask(&chat).await;
+    client.stream_whole(&chat).await;
+    cloud.cut_streams(2);
+    client.stream_whole(&chat).await;
+    client.ask(&Chat::new("local-only", &known.question)).await;
+    client.post("/v1/chat/completions", format!("{{ {} no JSON", known.question)).await;
+    appliance.stop().await;
+    let log = appliance.log();
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "it was loud");
+    for secret in [known.question.as_str(), known.answer.as_str(), appliance.key(), tests::fake_cloud::KEY] {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "the log holds a secret");
+    }
+}

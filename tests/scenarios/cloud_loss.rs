@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use tests::test_appliance::{known_answer, nonce};
 use tests::{Chat, FakeCloud, TestAppliance};
 
@@ -210,4 +211,40 @@ async fn without_any_cloud_the_box_starts_cold_and_serves() {
     let lines = appliance.client().ask(&Chat::new("local-only", &known.question)).await;
     assert_eq!(lines.said(), known.answer);
     assert_eq!(appliance.site_state().await, "offline");
+}
+
+#[tokio::test]
+async fn a_content_filter_is_not_routed_around() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    cloud.answer_400("content_filter");
+    for _ in 0..6 {
+        let reply = appliance.client().ask(&Chat::new("assistant", "Please say what you must not")).await;
+        assert_eq!((reply.status.as_u16(), reply.error_code().as_str()), (400, "content_filter"));
+        let streamed =
+            appliance.client().stream(&Chat::new("assistant", "Please say what you must not")).await;
+        assert_eq!(streamed.status, 400);
+    }
+    assert_eq!(cloud.chats().len(), 12, "and never tried twice");
+    assert_eq!(appliance.status().await["upstreams"][0]["breaker"], "closed");
+}
+
+#[tokio::test]
+async fn what_the_pilot_light_cannot_do_is_refused_and_never_faked() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    cloud.refuse();
+    appliance.until_state("offline").await;
+    let tool =
+        json!([{ "type": "function", "function": { "name": "order", "parameters": { "type": "object" } } }]);
+    let image = json!([{ "role": "user", "content": [
+        { "type": "text", "text": "Please look at this picture" },
+        { "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } },
+    ] }]);
+    let chat = Chat::new("assistant", "Please do what you can");
+    for chat in [chat.clone().with("tools", tool), chat.clone().with("messages", image), chat.with("n", 2)] {
+        let reply = appliance.client().ask(&chat).await;
+        assert!(reply.status.as_u16() >= 400, "{}", reply.text());
+        assert!(reply.error_message().len() > 20, "{}", reply.text());
+    }
 }

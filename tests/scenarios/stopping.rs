@@ -43,3 +43,33 @@ async fn an_idle_box_stops_at_once() {
     appliance.stop().await;
     assert!(started.elapsed() < Duration::from_secs(3), "it took {:?}", started.elapsed());
 }
+
+#[tokio::test]
+async fn a_box_that_is_killed_leaves_no_worker_and_comes_back_with_a_whole_log() {
+    let cloud = FakeCloud::start();
+    let mut appliance = TestAppliance::with_cloud(&cloud).await;
+    let known = known_answer(false);
+    for _ in 0..3 {
+        let mut streams = Vec::new();
+        for _ in 0..4 {
+            streams.push(appliance.client().stream(&Chat::new("local-only", &known.question)).await);
+        }
+        appliance.kill().await;
+        drop(streams);
+        let verified = appliance.cli(&["audit", "verify"]);
+        assert_eq!(verified.status.code(), Some(0), "{}", String::from_utf8_lossy(&verified.stderr));
+        appliance.start_again().await;
+        let reply = appliance.client().ask(&Chat::new("local-only", &known.question)).await;
+        assert_eq!(reply.said(), known.answer);
+    }
+}
+
+#[tokio::test]
+async fn a_second_box_on_the_same_data_is_refused_and_the_first_is_unharmed() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    let (code, said) = appliance.second_box().await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains(&appliance.data_dir().display().to_string()), "{said}");
+    assert_eq!(appliance.client().ask(&Chat::new("assistant", "Are you unharmed?")).await.status, 200);
+}

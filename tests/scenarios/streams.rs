@@ -127,3 +127,79 @@ async fn a_client_that_leaves_frees_its_place_at_once() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test]
+async fn a_stream_that_only_seems_to_end_is_finished_by_the_pilot_light() {
+    let (appliance, cloud, known) = box_and_cloud(false).await;
+    let chat = Chat::new("assistant", &known.question);
+    cloud.end_early(4);
+    let streamed = appliance.client().stream_whole(&chat).await;
+    assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
+    assert!(streamed.seam().is_some());
+    cloud.err_inside(4);
+    let streamed = appliance.client().stream_whole(&chat).await;
+    assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
+    assert!(streamed.seam().is_some());
+}
+
+#[tokio::test]
+async fn a_stream_that_is_whole_but_never_done_ends_at_once() {
+    let (appliance, cloud, known) = box_and_cloud(false).await;
+    cloud.never_be_done();
+    let started = std::time::Instant::now();
+    let streamed = appliance.client().stream_whole(&Chat::new("assistant", &known.question)).await;
+    assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
+    assert_eq!(streamed.seam(), None, "nothing was missing");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn events_that_are_no_json_are_skipped() {
+    let (appliance, cloud, known) = box_and_cloud(true).await;
+    cloud.garble();
+    let streamed = appliance.client().stream_whole(&Chat::new("assistant", &known.question)).await;
+    assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
+    assert_eq!(streamed.seam(), None);
+}
+
+#[tokio::test]
+async fn many_clients_see_no_failure_while_the_cloud_flaps() {
+    let (appliance, cloud, known) = box_and_cloud(false).await;
+    cloud.pace(Duration::from_millis(2));
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let clients: Vec<_> = (0..12)
+        .map(|number| {
+            let (client, stop) = (appliance.client(), stop.clone());
+            let (chat, answer) = (Chat::new("assistant", &known.question), known.answer.clone());
+            tokio::spawn(async move {
+                let mut answers = 0;
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    if number % 2 == 0 {
+                        let streamed = client.stream_whole(&chat).await;
+                        assert!(streamed.is_whole(), "{streamed:?}");
+                        assert_eq!(streamed.said(), answer);
+                    } else {
+                        assert_eq!(client.ask(&chat).await.said(), answer);
+                    }
+                    answers += 1;
+                }
+                answers
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        for trouble in [FakeCloud::refuse, FakeCloud::reset, FakeCloud::answer_500, FakeCloud::go_silent] {
+            trouble(&cloud);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            cloud.restore();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        cloud.cut_streams(2);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        cloud.restore();
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    for client in clients {
+        assert!(client.await.unwrap() > 0);
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tests::test_appliance::known_answer;
-use tests::{Chat, FakeCloud, TestAppliance};
+use tests::{Chat, Ended, FakeCloud, TestAppliance};
 
 #[tokio::test]
 async fn answers_go_on_word_for_word_when_the_worker_is_killed_in_the_middle_of_eight_streams() {
@@ -63,4 +63,31 @@ async fn many_answers_run_side_by_side() {
         assert!(streamed.is_whole(), "{streamed:?}");
         assert_eq!(streamed.said(), known.answer, "one user's text never reaches another");
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_again_and_again_ends_its_streams_clearly_and_the_box_goes_on() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    let known = known_answer(false);
+    let client = appliance.client();
+    let running = tokio::spawn({
+        let chat = Chat::new("local-only", &known.question);
+        async move { futures_util::future::join_all((0..32).map(|_| client.stream_whole(&chat))).await }
+    });
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        appliance.kill_worker();
+    }
+    for streamed in running.await.unwrap() {
+        match streamed.ended {
+            Ended::Done => assert_eq!(streamed.said(), known.answer),
+            Ended::Error(_) => {
+                assert!(known.answer.starts_with(&streamed.said()) && streamed.finish_reason().is_none());
+            }
+            _ => assert!(streamed.status.is_server_error(), "neither whole nor a clear error: {streamed:?}"),
+        }
+    }
+    let reply = appliance.client().ask(&Chat::new("local-only", &known.question)).await;
+    assert_eq!(reply.said(), known.answer, "{}", reply.text());
 }

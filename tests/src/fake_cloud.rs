@@ -45,6 +45,20 @@ pub(crate) enum Mood {
     RejectingKey,
     SlowFirstToken(Duration),
     Html,
+    /// Streams end properly after so many words, with neither a finish reason nor `[DONE]`.
+    EndingEarly {
+        after: usize,
+    },
+    /// Streams report an error inside after so many words.
+    ErringInside {
+        after: usize,
+    },
+    /// Streams give their finish reason and then nothing more, for ever.
+    NeverDone,
+    /// Each word of a stream is followed by an event that is no JSON.
+    Garbling,
+    /// A 400 with this code.
+    Refusing400(&'static str),
 }
 
 /// What the answers look like.
@@ -195,6 +209,31 @@ impl FakeCloud {
     /// Answers everything with a page, as a captive portal does.
     pub fn speak_html(&self) {
         self.change(Mood::Html);
+    }
+
+    /// Ends streams as if they were whole after `after` pieces of text, without saying that they are.
+    pub fn end_early(&self, after: usize) {
+        self.change(Mood::EndingEarly { after });
+    }
+
+    /// Reports an error inside the stream after `after` pieces of text.
+    pub fn err_inside(&self, after: usize) {
+        self.change(Mood::ErringInside { after });
+    }
+
+    /// Gives the finish reason and then neither `[DONE]` nor the end of the stream.
+    pub fn never_be_done(&self) {
+        self.change(Mood::NeverDone);
+    }
+
+    /// Puts an event that is no JSON after each piece of text.
+    pub fn garble(&self) {
+        self.change(Mood::Garbling);
+    }
+
+    /// Refuses every chat as the caller's fault, with 400 and this code.
+    pub fn answer_400(&self, code: &'static str) {
+        self.change(Mood::Refusing400(code));
     }
 
     /// Back to well. Requests that hang in silence are reset.

@@ -70,6 +70,9 @@ async fn chat(
     if request["model"] != MODEL {
         return Ok(error(StatusCode::NOT_FOUND, "model_not_found", "the fake cloud has one model: large"));
     }
+    if let Mood::Refusing400(code) = mood {
+        return Ok(error(StatusCode::BAD_REQUEST, code, "the fake cloud refuses this request"));
+    }
     let text = words(&shared, request);
     if request["stream"] == true {
         return Ok(streamed(shared, cut, mood, request, &text));
@@ -134,10 +137,24 @@ fn streamed(
         let comments = wait.as_millis() / KEEP_ALIVE.as_millis();
         pieces.extend((0..comments).map(|_| Piece::Wait(KEEP_ALIVE)));
     }
-    pieces.extend(
-        text.split_inclusive(' ').map(|word| Piece::Word(chunk(&json!({ "content": word }), &Value::Null))),
-    );
+    for (index, word) in text.split_inclusive(' ').enumerate() {
+        match mood {
+            Mood::EndingEarly { after } if index == after => return sent(shared, cut, pieces),
+            Mood::ErringInside { after } if index == after => {
+                let error =
+                    json!({ "error": { "message": "the fake cloud is overloaded", "type": "server_error" } });
+                pieces.push(Piece::Plain(format!("data: {error}\n\n")));
+                return sent(shared, cut, pieces);
+            }
+            Mood::Garbling => pieces.push(Piece::Plain("data: {\"choices\": [\n\n".to_owned())),
+            _ => {}
+        }
+        pieces.push(Piece::Word(chunk(&json!({ "content": word }), &Value::Null)));
+    }
     pieces.push(Piece::Plain(chunk(&json!({}), &json!("stop"))));
+    if mood == Mood::NeverDone {
+        pieces.push(Piece::Wait(Duration::from_secs(3600)));
+    }
     if request["stream_options"]["include_usage"] == true {
         let last = json!({
             "id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1, "model": MODEL,
@@ -146,6 +163,11 @@ fn streamed(
         pieces.push(Piece::Plain(format!("data: {last}\n\n")));
     }
     pieces.push(Piece::Plain("data: [DONE]\n\n".to_owned()));
+    sent(shared, cut, pieces)
+}
+
+/// A response that sends the pieces, each in its time.
+fn sent(shared: Arc<Shared>, cut: CancellationToken, pieces: Vec<Piece>) -> Response<Body> {
     let body = stream::unfold((pieces.into_iter(), 0), move |(mut pieces, sent)| {
         let (shared, cut) = (shared.clone(), cut.clone());
         async move {

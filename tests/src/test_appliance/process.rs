@@ -50,6 +50,11 @@ impl Process {
         signal(self.child.id(), Signal::TERM);
     }
 
+    pub(super) async fn kill(&mut self) {
+        signal(self.child.id(), Signal::KILL);
+        self.wait(Duration::from_secs(5)).await;
+    }
+
     /// The exit code, if it has ended; -1 after a signal.
     pub(super) fn ended(&mut self) -> Option<i32> {
         self.child.try_wait().expect("a child can be asked").map(|status| status.code().unwrap_or(-1))
