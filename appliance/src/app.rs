@@ -1,5 +1,6 @@
 //! The box as a whole: built from its configuration, then run until it is told to stop.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use axum::Router;
@@ -22,6 +23,8 @@ pub(crate) struct App {
     monitor: Monitor,
     listeners: Vec<Listener>,
     router: Router,
+    /// Held as long as the box lives: two boxes on one data folder would each keep breakers and outages of their own.
+    _data_lock: File,
 }
 
 impl App {
@@ -31,6 +34,7 @@ impl App {
     /// One line with the place and the mend.
     pub(crate) async fn build(config: Config) -> Result<App, Failure> {
         let store = Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))?;
+        let data_lock = claim(&config)?;
         let listeners = bind(&config).await?;
         place_pilot_light(&config);
         let mut registry = Registry::with_prefix("genset");
@@ -52,7 +56,7 @@ impl App {
         );
         let router = Door::new(gateway, Arc::new(registry)).router().merge(portal.router());
         tell_first_steps(&store, &config.file);
-        Ok(App { store, keepers, monitor, listeners, router })
+        Ok(App { store, keepers, monitor, listeners, router, _data_lock: data_lock })
     }
 
     /// Runs until `stop` resolves; true when the box stopped by that order.
@@ -74,6 +78,20 @@ impl App {
         tracing::info!("stopped");
         by_order
     }
+}
+
+/// Takes the data folder for this box alone; the commands of `genset` may still read and write the store beside it.
+fn claim(config: &Config) -> Result<File, Failure> {
+    let path = config.data_dir.join("box.lock");
+    let file = File::create(&path).map_err(|error| {
+        Failure::Failed(format!("{}: cannot be written ({error}). Check the folder's owner.", path.display()))
+    })?;
+    file.try_lock().map_err(|_| {
+        let folder = config.data_dir.display();
+        let mend = "Stop that one, or give this one a data_dir of its own.";
+        Failure::Unusable(format!("[site] data_dir {folder}: another box runs on this data. {mend}"))
+    })?;
+    Ok(file)
 }
 
 async fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {

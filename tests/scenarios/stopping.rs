@@ -63,3 +63,13 @@ async fn a_box_that_is_killed_leaves_no_worker_and_comes_back_with_a_whole_log()
         assert_eq!(reply.said(), known.answer);
     }
 }
+
+#[tokio::test]
+async fn a_second_box_on_the_same_data_is_refused_and_the_first_is_unharmed() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    let (code, said) = appliance.second_box().await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains(&appliance.data_dir().display().to_string()), "{said}");
+    assert_eq!(appliance.client().ask(&Chat::new("assistant", "Are you unharmed?")).await.status, 200);
+}

@@ -172,6 +172,20 @@ impl TestAppliance {
         self.assert_nothing_runs();
     }
 
+    /// Starts another box on the same data with listeners of its own; gives its exit code and its log. A box that does
+    /// not end by itself within a while has none, and is killed.
+    pub async fn second_box(&self) -> (Option<i32>, String) {
+        let folder = self.folder.path().join("second");
+        std::fs::create_dir(&folder).expect("the folder is new");
+        let text = std::fs::read_to_string(self.config_file()).expect("the box has a configuration");
+        let address = self.http.to_string();
+        let other = self.folder.path().join("second.toml");
+        std::fs::write(&other, text.replace(&address, &places::free_address().to_string()))
+            .expect("writable");
+        let mut process = Process::start(&folder, &other, &[]);
+        (process.wait(Duration::from_secs(5)).await, process::log(&folder))
+    }
+
     /// Kills the box itself with SIGKILL; its workers must follow by themselves.
     pub async fn kill(&mut self) {
         let mut process = self.process.take().expect("the box runs");

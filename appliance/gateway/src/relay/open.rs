@@ -185,7 +185,11 @@ fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
             top_k: request.top_k.unwrap_or(0),
             min_p: request.min_p.unwrap_or(0.0),
             seed: request.seed,
-            penalties: Penalties::default(),
+            penalties: Penalties {
+                presence: request.presence_penalty.unwrap_or(0.0),
+                frequency: request.frequency_penalty.unwrap_or(0.0),
+                ..Penalties::default()
+            },
         },
         stop: request.stop.clone(),
         lane: ask.lane,

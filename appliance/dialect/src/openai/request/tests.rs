@@ -43,6 +43,8 @@ fn each_bad_field_is_refused_by_its_name() {
         ("top_p", json!(-0.1)),
         ("max_tokens", json!(0)),
         ("n", json!(0)),
+        ("presence_penalty", json!(2.1)),
+        ("frequency_penalty", json!("much")),
         ("stream", json!("yes")),
         ("stop", json!([""])),
         ("stop", json!(["1", "2", "3", "4", "5"])),
