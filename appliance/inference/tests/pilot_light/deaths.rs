@@ -90,8 +90,9 @@ fn an_answer_that_sees_three_workers_die_is_given_up_and_the_next_one_works() {
     with_model(spec(), async |model| {
         let known = &longest(false, 1)[0];
         let mut generation = model.generate(job(&known.question));
+        // Others beside it, so that none of them can be done before the third worker is killed.
+        let _others: Vec<_> = (1..16).map(|_| model.generate(job(&known.question))).collect();
         for _ in 0..3 {
-            // The worker is stopped first, so that the answer can't end before the kill.
             let pid = worker(model).await;
             let _ = kill_process(pid, Signal::STOP);
             kill_process(pid, Signal::KILL).unwrap();
