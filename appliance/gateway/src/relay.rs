@@ -252,9 +252,12 @@ impl Relay {
 
     fn go_on_with(&mut self, served: Served, source: Source) -> AnswerEvent {
         let chars = self.sent.chars().count() as u64;
-        self.gateway.metrics().seam(served.reason);
         self.ledger.serve(&served);
-        self.ledger.seam = Some(chars);
+        // In committed mode the answer started over, so there is no seam in it to count or to record.
+        if self.ask.mode == Mode::Stream {
+            self.gateway.metrics().seam(served.reason);
+            self.ledger.seam = Some(chars);
+        }
         self.finish_reason = None;
         self.source = source;
         self.served = served.clone();
