@@ -8,6 +8,7 @@ use gateway::{LocalView, Site};
 
 use crate::language::Language;
 use crate::moment::Clock;
+use crate::notices;
 use crate::text::{BandText, BandWords, Text};
 
 /// The name by which everything knows the smallest emergency model.
@@ -45,6 +46,8 @@ pub(crate) struct Band {
     pub(crate) title: String,
     pub(crate) changed: &'static str,
     pub(crate) todo: &'static str,
+    /// Announcements that people should read now.
+    pub(crate) notices: Vec<String>,
     /// Changes with everything that the band shows, so that an unchanged band is not sent or announced again.
     pub(crate) fingerprint: String,
 }
@@ -60,14 +63,16 @@ impl Band {
     pub(crate) fn of(site: &Site, language: Language, clock: &Clock) -> Band {
         let (tone, words) = voice(site, &Text::of(language).band);
         let title = (words.title)(&clock.short(site.since_ms));
+        let notices = notices::current(site, language, clock);
         let mut hasher = DefaultHasher::new();
-        (language.code(), site.state.as_str(), &title, words.changed).hash(&mut hasher);
+        (language.code(), site.state.as_str(), &title, words.changed, &notices).hash(&mut hasher);
         Band {
             state: site.state.as_str(),
             tone,
             title,
             changed: words.changed,
             todo: words.todo,
+            notices,
             fingerprint: format!("{:016x}", hasher.finish()),
         }
     }

@@ -17,6 +17,7 @@ mod headers;
 mod language;
 mod line;
 mod moment;
+mod notices;
 mod pages;
 mod posted;
 mod routes;

@@ -11,6 +11,7 @@ use crate::language::Language;
 pub(crate) struct Text {
     pub(crate) frame: FrameText,
     pub(crate) band: BandText,
+    pub(crate) notice: NoticeText,
     pub(crate) line: LineText,
     pub(crate) chat: ChatText,
     pub(crate) answer: AnswerText,
@@ -65,6 +66,28 @@ pub(crate) struct BandText {
     pub(crate) forced_local: BandWords,
     pub(crate) forced_cloud: BandWords,
     pub(crate) drill: BandWords,
+}
+
+/// Announcements. Times are clock times such as "14:02".
+#[derive(Debug)]
+pub(crate) struct NoticeText {
+    /// Since when.
+    pub(crate) outage_began: fn(&str) -> String,
+    /// Out from, back since.
+    pub(crate) cloud_back: fn(&str, &str) -> String,
+    /// One sentence for each step of the ladder of scarcity, from the first.
+    pub(crate) brown_out: [fn(&str) -> String; 5],
+    pub(crate) brown_out_over: fn(&str) -> String,
+    pub(crate) drill_began: fn(&str) -> String,
+    pub(crate) drill_passed: fn(&str) -> String,
+    pub(crate) drill_failed: fn(&str) -> String,
+    /// Until when the order holds.
+    pub(crate) forced_local: fn(&str) -> String,
+    pub(crate) forced_cloud: fn(&str) -> String,
+    /// The upstream; until when, or since when.
+    pub(crate) isolated: fn(&str, &str) -> String,
+    pub(crate) isolation_over: fn(&str, &str) -> String,
+    pub(crate) order_over: fn(&str) -> String,
 }
 
 /// The dashboard line: which route carries the requests now.
@@ -194,6 +217,8 @@ pub(crate) struct StatusText {
     pub(crate) still_running: &'static str,
     pub(crate) cause: &'static str,
     pub(crate) served_local: &'static str,
+    pub(crate) announcements: &'static str,
+    pub(crate) no_announcements: &'static str,
     pub(crate) events: &'static str,
     pub(crate) no_events: &'static str,
     pub(crate) state_connected: &'static str,

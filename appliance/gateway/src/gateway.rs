@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use store::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::announcer::Announcer;
 use crate::answer::{Answer, Ask, Mode, Refusal};
 use crate::board::Board;
 use crate::course::Course;
@@ -37,6 +38,7 @@ struct Parts {
     metrics: Metrics,
     demo: Option<DemoControl>,
     homes: Homes,
+    announcer: Announcer,
 }
 
 impl Gateway {
@@ -66,6 +68,7 @@ impl Gateway {
             metrics,
             demo: settings.demo_control.map(DemoControl::new),
             homes: Homes::default(),
+            announcer: Announcer::default(),
             settings,
         }));
         let monitor = Monitor::new(gateway.clone(), flips, publish);
@@ -124,6 +127,10 @@ impl Gateway {
 
     pub(crate) fn homes(&self) -> &Homes {
         &self.0.homes
+    }
+
+    pub(crate) fn announcer(&self) -> &Announcer {
+        &self.0.announcer
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

@@ -8,6 +8,7 @@
 //! Architecture invariant: nothing here spawns a task. The monitor is one future that the supervisor runs, and a
 //! request lives and dies with its caller.
 
+mod announcer;
 pub mod answer;
 mod board;
 mod circuit;
@@ -26,6 +27,7 @@ pub mod settings;
 pub mod site;
 mod upstream;
 
+pub use announcer::{Announcement, AnnouncementKind};
 pub use answer::{Answer, AnswerEvent, Ask, Caller, CallerKind, Events, Lane, Mode, Refusal, Route, Served};
 pub use demo::{DemoControl, DemoGone};
 pub use dialect::openai::{ChatRequest, Message, Usage};

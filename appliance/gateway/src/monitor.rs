@@ -108,6 +108,7 @@ async fn publish_site(gateway: &Gateway, publish: &watch::Sender<Arc<Site>>) {
         tokio::select! {
             () = tokio::time::sleep(PUBLISH_EVERY) => {}
             () = gateway.board().changed.notified() => {}
+            () = gateway.announcer().changed.notified() => {}
             () = one_changes(&mut locals) => {}
         }
     }
@@ -148,6 +149,7 @@ impl History {
         site.since_ms = self.since_ms;
         self.outage.turn(gateway, site).await;
         site.outage = self.outage.view();
+        site.announcements = gateway.announcer().kept();
     }
 }
 

@@ -3,6 +3,8 @@
 use continuity::{SiteState, Verdict};
 use serde::Serialize;
 
+use crate::announcer::Announcement;
+
 /// The newest facts of the site: the band, the status page and `/api/status` show nothing else.
 #[derive(Debug, Clone, Serialize)]
 pub struct Site {
@@ -15,6 +17,8 @@ pub struct Site {
     pub locals: Vec<LocalView>,
     pub aliases: Vec<AliasView>,
     pub outage: Option<OutageView>,
+    /// The newest, the oldest of them first; [`Announcement::current`] picks those that people should read now.
+    pub announcements: Vec<Announcement>,
 }
 
 /// One upstream as the box sees it.

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
-use gateway::{AliasView, LocalView, OutageView, UpstreamView};
+use gateway::{AliasView, Announcement, LocalView, OutageView, UpstreamView};
 use http::StatusCode;
 use serde::Deserialize;
 use store::{Outage, Right, StoreError, authorize};
@@ -13,6 +13,7 @@ use crate::error_page::{Failed, log};
 use crate::frame::{Frame, Place};
 use crate::line::Line;
 use crate::moment::Clock;
+use crate::notices;
 use crate::pages::demo::DemoView;
 use crate::text::StatusText;
 use crate::visit::{Signed, Visit};
@@ -35,6 +36,8 @@ pub(crate) struct StatusPage {
     pub(crate) aliases: Vec<AliasRow>,
     pub(crate) records_failed: bool,
     pub(crate) outages: Vec<OutageRow>,
+    /// The newest first.
+    pub(crate) announcements: Vec<EventView>,
     pub(crate) events: Vec<EventView>,
     pub(crate) demo: Option<DemoView>,
 }
@@ -124,6 +127,7 @@ impl Reader<'_> {
             aliases: site.aliases.iter().map(|alias| self.alias(alias)).collect(),
             records_failed,
             outages,
+            announcements: site.announcements.iter().rev().map(|told| self.announcement(told)).collect(),
             events,
             demo: DemoView::of(self.visit).await,
         }
@@ -204,6 +208,12 @@ impl Reader<'_> {
             if names.is_empty() { self.text.none.to_owned() } else { names.join(", ") }
         };
         AliasRow { name: alias.name.clone(), cloud: joined(&alias.cloud), standby: joined(&alias.standby) }
+    }
+
+    fn announcement(&self, told: &Announcement) -> EventView {
+        let clock = self.visit.portal.clock();
+        let what = notices::sentence(told, &self.visit.text().notice, clock);
+        EventView { when: clock.full(told.at_ms), what }
     }
 
     fn running_outage(&self, outage: &OutageView) -> OutageRow {

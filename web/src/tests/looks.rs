@@ -2,13 +2,14 @@
 
 use askama::Template;
 use continuity::{SiteState, Verdict};
-use gateway::{AliasView, LocalView, Site, UpstreamView};
+use gateway::{AliasView, Announcement, AnnouncementKind, LocalView, Site, UpstreamView};
 
 use super::harness::{Box, Browser, Page};
 use crate::band::{Band, BandPartial, Tone};
 use crate::language::Language;
 use crate::line::Line;
 use crate::moment::Clock;
+use crate::notices;
 use crate::text::Text;
 
 const SINCE_MS: i64 = 1_700_000_000_000;
@@ -42,7 +43,9 @@ fn upstream(breaker: &'static str, share_percent: u8) -> UpstreamView {
 fn site(state: SiteState, upstreams: Vec<UpstreamView>, locals: Vec<LocalView>) -> Site {
     let aliases = vec![AliasView { name: "assistant".into(), cloud: Vec::new(), standby: Vec::new() }];
     let name = "Harbor Hospital".to_owned();
-    Site { name, state, since_ms: SINCE_MS, started_ms: SINCE_MS, upstreams, locals, aliases, outage: None }
+    let (since_ms, started_ms) = (SINCE_MS, SINCE_MS);
+    let (outage, announcements) = (None, Vec::new());
+    Site { name, state, since_ms, started_ms, upstreams, locals, aliases, outage, announcements }
 }
 
 fn out() -> Vec<UpstreamView> {
@@ -94,6 +97,53 @@ fn the_band_of_an_outage_has_an_icon_and_its_state_besides_its_colour() {
     let site = site(SiteState::Offline, out(), vec![local("large", "ready")]);
     let html = BandPartial { band: Band::of(&site, Language::Korean, &Clock::utc()) }.render().unwrap();
     insta::assert_snapshot!("band_offline", html);
+}
+
+#[test]
+fn the_end_of_an_outage_is_told_beside_a_calm_band_and_changes_its_fingerprint() {
+    let mut site = site(SiteState::Connected, vec![upstream("closed", 100)], Vec::new());
+    let quiet = Band::of(&site, Language::English, &Clock::utc());
+    assert!(quiet.notices.is_empty());
+    let kind = AnnouncementKind::CloudBack { out_since_ms: SINCE_MS };
+    site.announcements = vec![Announcement { at_ms: Clock::now_ms(), kind }];
+    for language in Language::ALL {
+        let band = Band::of(&site, language, &Clock::utc());
+        assert_eq!((band.tone, band.notices.len()), (Tone::Calm, 1));
+        assert!(band.notices[0].contains("2023-11-14 22:13"), "{:?}", band.notices);
+        assert_ne!(band.fingerprint, quiet.fingerprint);
+    }
+    let band = Band::of(&site, Language::English, &Clock::utc());
+    let html = BandPartial { band }.render().unwrap();
+    assert!(html.contains("<li>The cloud models are back since"), "{html}");
+}
+
+#[test]
+fn every_announcement_has_its_sentence_in_both_languages() {
+    let upstream = || Some("openai".to_owned());
+    let kinds = [
+        AnnouncementKind::OutageBegan,
+        AnnouncementKind::CloudBack { out_since_ms: SINCE_MS },
+        AnnouncementKind::BrownOut { step: 1, was: 0 },
+        AnnouncementKind::BrownOut { step: 5, was: 4 },
+        AnnouncementKind::BrownOut { step: 0, was: 1 },
+        AnnouncementKind::DrillBegan,
+        AnnouncementKind::DrillEnded { passed: true },
+        AnnouncementKind::DrillEnded { passed: false },
+        AnnouncementKind::OrderBegan { order: "force-local", upstream: None, until_ms: SINCE_MS },
+        AnnouncementKind::OrderBegan { order: "force-cloud", upstream: None, until_ms: SINCE_MS },
+        AnnouncementKind::OrderBegan { order: "isolate", upstream: upstream(), until_ms: SINCE_MS },
+        AnnouncementKind::OrderEnded { order: "isolate", upstream: upstream() },
+        AnnouncementKind::OrderEnded { order: "force-local", upstream: None },
+    ];
+    let mut shown = String::new();
+    for kind in kinds {
+        let announcement = Announcement { at_ms: SINCE_MS, kind };
+        for language in Language::ALL {
+            shown += &notices::sentence(&announcement, &Text::of(language).notice, &Clock::utc());
+            shown.push('\n');
+        }
+    }
+    insta::assert_snapshot!("notices", shown);
 }
 
 /// Without what differs from run to run: tokens, codes, identifiers, hashes, times.
@@ -188,7 +238,8 @@ async fn an_outage_turns_the_band_and_the_line_and_is_recorded_for_all_to_see() 
     assert!(page.has(".band--stopped"));
     assert_eq!(page.attribute(".line", "data-carries"), "none");
     assert!(page.has("#upstreams [data-breaker=open]"));
-    assert!(page.has("#outages td"));
+    assert!(page.has("#outages td") && page.has("#announcements td"));
+    assert!(page.text(".band-notices").starts_with("The cloud models went out of reach at"));
     assert!(
         page.text("#events").contains("went from “connected” to “cloud out of reach”"),
         "{}",

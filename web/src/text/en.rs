@@ -2,7 +2,7 @@
 
 use super::{
     AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText,
-    Refusal, StatusText, Text,
+    NoticeText, Refusal, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -15,6 +15,7 @@ pub(super) static TEXT: Text = Text {
         language: "Language",
     },
     band: BAND,
+    notice: NOTICE,
     line: LineText {
         label: "Who carries the requests now",
         requests: "Requests",
@@ -97,6 +98,47 @@ const BAND: BandText = BandText {
         changed: "The cloud is treated as lost, and models inside the building answer. This is not a real outage.",
         todo: "Work as you would in a real outage.",
     },
+};
+
+const NOTICE: NoticeText = NoticeText {
+    outage_began: |at| {
+        format!("The cloud models went out of reach at {at}. The in-house model has answered since then.")
+    },
+    cloud_back: |from, at| {
+        format!(
+            "The cloud models are back since {at}; answers between {from} and {at} came from the in-house model."
+        )
+    },
+    brown_out: [
+        |at| {
+            format!(
+                "Many people are asking at once. Since {at} answers are kept shorter, so that everybody gets one."
+            )
+        },
+        |at| format!("Very many people are asking at once. Since {at} answers are kept much shorter."),
+        |at| format!("Very many people are asking at once. Since {at} a smaller model gives short answers."),
+        |at| {
+            format!(
+                "The in-house models are at their limit. Since {at} batch work waits; people are answered, in short."
+            )
+        },
+        |at| {
+            format!(
+                "The in-house models are at their limit. Since {at} some questions are turned away with the time to wait; clinical requests go first."
+            )
+        },
+    ],
+    brown_out_over: |at| format!("Since {at} answers have their usual length again."),
+    drill_began: |at| format!("A drill began at {at}: an outage is being rehearsed. It is not a real one."),
+    drill_passed: |at| format!("The drill ended at {at} and was passed."),
+    drill_failed: |at| {
+        format!("The drill ended at {at} and was not passed. The people in charge look into it.")
+    },
+    forced_local: |until| format!("By order, questions are answered inside the building until {until}."),
+    forced_cloud: |until| format!("By order, questions go to the cloud until {until}."),
+    isolated: |upstream, until| format!("By order, the cloud account {upstream} is not used until {until}."),
+    isolation_over: |upstream, at| format!("The cloud account {upstream} may be used again since {at}."),
+    order_over: |at| format!("The order ended at {at}; the box decides again by itself."),
 };
 
 const CHAT: ChatText = ChatText {
@@ -198,6 +240,8 @@ const STATUS: StatusText = StatusText {
     still_running: "still running",
     cause: "Cause",
     served_local: "Answered inside the building",
+    announcements: "Announcements",
+    no_announcements: "Nothing has been announced since the box started.",
     events: "Latest events",
     no_events: "Nothing has happened yet.",
     state_connected: "connected",

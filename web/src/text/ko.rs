@@ -4,7 +4,7 @@
 
 use super::{
     AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText,
-    Refusal, StatusText, Text,
+    NoticeText, Refusal, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -17,6 +17,7 @@ pub(super) static TEXT: Text = Text {
         language: "언어",
     },
     band: BAND,
+    notice: NOTICE,
     line: LineText {
         label: "현재 요청을 처리하는 곳",
         requests: "요청",
@@ -99,6 +100,49 @@ const BAND: BandText = BandText {
         changed: "클라우드가 끊긴 것으로 간주하고 건물 내부의 모델이 답변합니다. 실제 장애가 아닙니다.",
         todo: "실제 장애와 똑같이 업무를 진행해 주십시오.",
     },
+};
+
+const NOTICE: NoticeText = NoticeText {
+    outage_began: |at| {
+        format!("{at}에 클라우드 모델과의 연결이 끊겼습니다. 그 뒤로는 건물 내부의 모델이 답변합니다.")
+    },
+    cloud_back: |from, at| {
+        format!(
+            "{at}부터 클라우드 모델을 다시 사용합니다. {from}부터 {at}까지의 답변은 건물 내부의 모델이 작성했습니다."
+        )
+    },
+    brown_out: [
+        |at| {
+            format!(
+                "질문이 한꺼번에 몰리고 있습니다. 모두 답변을 받으실 수 있도록 {at}부터 답변을 짧게 드립니다."
+            )
+        },
+        |at| format!("질문이 매우 많이 몰리고 있습니다. {at}부터 답변을 훨씬 짧게 드립니다."),
+        |at| format!("질문이 매우 많이 몰리고 있습니다. {at}부터 더 작은 모델이 짧게 답변합니다."),
+        |at| {
+            format!(
+                "건물 내부 모델의 처리 한도에 이르렀습니다. {at}부터 일괄 작업은 대기하고, 직원의 질문에는 짧게 답변합니다."
+            )
+        },
+        |at| {
+            format!(
+                "건물 내부 모델의 처리 한도에 이르렀습니다. {at}부터 일부 질문은 대기 시간을 안내한 뒤 받지 않으며, 진료 관련 요청을 먼저 처리합니다."
+            )
+        },
+    ],
+    brown_out_over: |at| format!("{at}부터 답변 길이가 평소대로 돌아왔습니다."),
+    drill_began: |at| {
+        format!("{at}에 훈련이 시작되었습니다. 장애 상황을 연습하는 것이며 실제 장애가 아닙니다.")
+    },
+    drill_passed: |at| format!("{at}에 훈련이 끝났으며 합격했습니다."),
+    drill_failed: |at| format!("{at}에 훈련이 끝났으며 합격하지 못했습니다. 책임자가 확인하고 있습니다."),
+    forced_local: |until| format!("책임자의 지시로 {until}까지 건물 내부의 모델이 답변합니다."),
+    forced_cloud: |until| format!("책임자의 지시로 {until}까지 질문을 클라우드로 보냅니다."),
+    isolated: |upstream, until| {
+        format!("책임자의 지시로 {until}까지 클라우드 계정 {upstream} 사용을 중단합니다.")
+    },
+    isolation_over: |upstream, at| format!("{at}부터 클라우드 계정 {upstream} 사용이 다시 허용됩니다."),
+    order_over: |at| format!("{at}에 지시가 끝났습니다. 이제 장비가 다시 스스로 판단합니다."),
 };
 
 const CHAT: ChatText = ChatText {
@@ -202,6 +246,8 @@ const STATUS: StatusText = StatusText {
     still_running: "진행 중",
     cause: "원인",
     served_local: "건물 내부 답변 수",
+    announcements: "공지",
+    no_announcements: "장비가 시작된 뒤 공지된 내용이 없습니다.",
     events: "최근 변동",
     no_events: "아직 기록이 없습니다.",
     state_connected: "정상 연결",

@@ -5,6 +5,7 @@ use serde_json::json;
 use store::Outage;
 
 use super::event;
+use crate::announcer::AnnouncementKind;
 use crate::clock;
 use crate::gateway::Gateway;
 use crate::site::{OutageView, Site};
@@ -58,6 +59,7 @@ impl OutageRecord {
             Ok(record) => {
                 let detail = json!({"outage": record.id, "verdict": record.verdict});
                 drop(gateway.store().audit.event(event("outage-began", detail)));
+                gateway.announcer().tell(AnnouncementKind::OutageBegan);
                 let answered_before = gateway.metrics().answered_locally();
                 self.open = Some(Open { record, verdict, answered_before });
             }
@@ -84,6 +86,7 @@ impl Open {
         let detail = json!({"outage": self.record.id, "verdict": self.record.verdict,
             "started_ms": self.record.start_ms, "served_local": self.record.served_local});
         drop(gateway.store().audit.event(event("outage-ended", detail)));
+        gateway.announcer().tell(AnnouncementKind::CloudBack { out_since_ms: self.record.start_ms });
     }
 
     async fn write(&self, gateway: &Gateway) {
