@@ -5,7 +5,12 @@
 mod answer;
 mod control;
 mod line;
+mod play;
+mod script;
 
+pub use script::{Lasts, Prefill, Script, SignsOfLife, Trouble};
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,6 +66,24 @@ pub(crate) enum Mood {
     Refusing400(&'static str),
 }
 
+/// How a fake cloud speaks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Wire {
+    Plain,
+    TlsHttp1,
+    TlsHttp2,
+}
+
+impl Wire {
+    /// What a TLS server offers, best first.
+    fn protocols(self) -> &'static [&'static [u8]] {
+        match self {
+            Wire::Plain | Wire::TlsHttp1 => &[b"http/1.1"],
+            Wire::TlsHttp2 => &[b"h2", b"http/1.1"],
+        }
+    }
+}
+
 /// What the answers look like.
 #[derive(Debug, Clone)]
 pub(crate) struct Speech {
@@ -90,6 +113,8 @@ pub struct Seen {
 pub(crate) struct Shared {
     mood: watch::Sender<Mood>,
     speech: Mutex<Speech>,
+    /// Models that behave by a script of their own while the mood is well.
+    scripts: Mutex<BTreeMap<String, script::Played>>,
     seen: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
     /// Cancelled to reset all connections, then replaced.
@@ -111,23 +136,30 @@ pub struct FakeCloud {
 impl FakeCloud {
     /// A fake cloud on plain HTTP, up and well.
     pub fn start() -> FakeCloud {
-        FakeCloud::launch("cloud", None)
+        FakeCloud::on(Wire::Plain, "cloud")
+    }
+
+    /// A fake cloud that speaks as `wire` says; its answers begin with `name`.
+    pub fn on(wire: Wire, name: &str) -> FakeCloud {
+        FakeCloud::launch(wire, name)
     }
 
     /// A second, unrelated one; its answers begin with `name`.
     pub fn named(name: &str) -> FakeCloud {
-        FakeCloud::launch(name, None)
+        FakeCloud::on(Wire::Plain, name)
     }
 
     /// A fake cloud on TLS with HTTP/2, under an authority of its own.
     pub fn with_tls() -> FakeCloud {
-        FakeCloud::launch("cloud", Some(Authority::new()))
+        FakeCloud::on(Wire::TlsHttp2, "cloud")
     }
 
-    fn launch(name: &str, authority: Option<Authority>) -> FakeCloud {
+    fn launch(wire: Wire, name: &str) -> FakeCloud {
         let address = places::free_address();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let tls = authority.as_ref().map(|authority| authority.server(address.ip()));
+        let authority = (wire != Wire::Plain).then(Authority::new);
+        let names = [address.ip().to_string(), "localhost".to_owned()];
+        let tls = authority.as_ref().map(|authority| authority.server(&names, wire.protocols()));
         let authority = authority.map(|authority| {
             let file = folder.path().join("fake-cloud-ca.pem");
             std::fs::write(&file, authority.pem()).expect("the temporary folder takes a file");
@@ -136,6 +168,7 @@ impl FakeCloud {
         let shared = Arc::new(Shared {
             mood: watch::channel(Mood::Well).0,
             speech: Mutex::new(Speech { text: None, pace: Duration::from_millis(5) }),
+            scripts: Mutex::default(),
             seen: Mutex::default(),
             connections: AtomicUsize::new(0),
             cut: Mutex::default(),
@@ -256,6 +289,11 @@ impl FakeCloud {
         lock(&self.shared.speech).pace = pause;
     }
 
+    /// One more model, which behaves by its script from here on.
+    pub fn model(&self, name: &str, script: Script) {
+        lock(&self.shared.scripts).insert(name.to_owned(), script::Played::new(script));
+    }
+
     /// Every request seen so far, in order.
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.shared.seen).clone()
@@ -264,6 +302,17 @@ impl FakeCloud {
     /// The chat requests among them.
     pub fn chats(&self) -> Vec<Seen> {
         self.seen().into_iter().filter(|seen| seen.path.ends_with("/chat/completions")).collect()
+    }
+
+    /// When the chats for `model` came that were somebody's: a request without messages only probes it.
+    pub fn attempts_on(&self, model: &str) -> Vec<Duration> {
+        let asked = |seen: &Seen| seen.body["model"] == model && !play::is_probe(&seen.body);
+        self.chats().into_iter().filter(asked).map(|seen| seen.at).collect()
+    }
+
+    /// How long the fake cloud has been there: the clock of [`Seen::at`].
+    pub fn elapsed(&self) -> Duration {
+        self.shared.started.elapsed()
     }
 
     /// The requests for the model list among them.

@@ -12,14 +12,17 @@
 
 pub mod chat;
 pub mod client;
+mod dice;
 pub mod fake_cloud;
 mod places;
 pub mod portal;
+pub mod scoreboard;
 pub mod test_appliance;
 mod tls;
 
 pub use chat::Chat;
 pub use client::{Client, Ended, Reply, Streamed};
+pub use dice::Dice;
 pub use fake_cloud::{FakeCloud, Seen};
 pub use portal::Portal;
 pub use test_appliance::{TestAppliance, genset_binary, repository};

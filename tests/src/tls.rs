@@ -1,6 +1,5 @@
 //! A certificate authority for the fake cloud, and the trust of test clients in one.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,9 +30,9 @@ impl Authority {
         &self.pem
     }
 
-    /// A server for `address` that offers HTTP/2 and HTTP/1.1.
-    pub(crate) fn server(&self, address: IpAddr) -> Arc<ServerConfig> {
-        let params = CertificateParams::new(vec![address.to_string(), "localhost".to_owned()]).unwrap();
+    /// A server under these names and addresses that offers these protocols, best first.
+    pub(crate) fn server(&self, names: &[String], protocols: &[&[u8]]) -> Arc<ServerConfig> {
+        let params = CertificateParams::new(names.to_vec()).unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
@@ -41,7 +40,7 @@ impl Authority {
             ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
         let mut config =
             builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Arc::new(config)
     }
 }

@@ -5,7 +5,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::{PATIENCE, Reply};
 
 /// How a stream ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +65,12 @@ impl Streaming {
     pub async fn finish(mut self) -> Streamed {
         while self.more().await {}
         self.so_far
+    }
+
+    /// A request for a stream that was refused: the answer that came instead.
+    pub async fn refusal(self) -> Reply {
+        let body = super::collect(self.body).await.expect("a refusal is sent whole");
+        Reply { status: self.status, headers: self.headers, body }
     }
 
     /// What has come so far.

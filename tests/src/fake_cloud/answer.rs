@@ -13,9 +13,10 @@ use hyper::body::{Frame, Incoming};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{KEY, MODEL, Mood, Seen, Shared, lock};
+use super::script::{Script, Trouble};
+use super::{KEY, MODEL, Mood, Seen, Shared, lock, play};
 
-type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// How often a cloud that keeps its client waiting says so.
 const KEEP_ALIVE: Duration = Duration::from_millis(100);
@@ -49,14 +50,14 @@ pub(super) async fn answer(
         Mood::Html => Ok(page()),
         Mood::RejectingKey => Ok(wrong_key()),
         _ if !authorized => Ok(wrong_key()),
-        _ if parts.uri.path().ends_with("/models") => Ok(models()),
+        _ if parts.uri.path().ends_with("/models") => Ok(models(&shared)),
         _ if parts.uri.path().ends_with("/chat/completions") => chat(shared, cut, mood, &body).await,
         _ => Ok(error(StatusCode::NOT_FOUND, "not_found", "the fake cloud has no such path")),
     }
 }
 
 /// Resets the connection of the request that is being answered.
-async fn reset<T>(cut: &CancellationToken) -> T {
+pub(super) async fn reset<T>(cut: &CancellationToken) -> T {
     cut.cancel();
     std::future::pending().await
 }
@@ -67,8 +68,17 @@ async fn chat(
     mood: Mood,
     request: &Value,
 ) -> Result<Response<Body>, Infallible> {
+    if mood == Mood::Well
+        && let Some((script, trouble)) = scripted(&shared, request)
+    {
+        return play::play(&script, trouble, cut, request).await;
+    }
     if request["model"] != MODEL {
         return Ok(error(StatusCode::NOT_FOUND, "model_not_found", "the fake cloud has one model: large"));
+    }
+    if play::is_probe(request) {
+        let message = "messages must have at least one entry";
+        return Ok(error(StatusCode::BAD_REQUEST, "invalid_request_error", message));
     }
     if let Mood::Refusing400(code) = mood {
         return Ok(error(StatusCode::BAD_REQUEST, code, "the fake cloud refuses this request"));
@@ -88,6 +98,14 @@ async fn chat(
         "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }],
         "usage": usage(&text),
     })))
+}
+
+/// The script of the model that is asked for, and the trouble that this request meets.
+fn scripted(shared: &Shared, request: &Value) -> Option<(Script, Trouble)> {
+    let mut scripts = lock(&shared.scripts);
+    let played = scripts.get_mut(request["model"].as_str()?)?;
+    let trouble = played.meets(play::is_probe(request));
+    Some((played.script.clone(), trouble))
 }
 
 /// The answer: what the test said it should be, or who speaks and the nonce of the question.
@@ -209,16 +227,23 @@ async fn stall(shared: &Shared) {
 }
 
 fn chunk(delta: &Value, finish: &Value) -> String {
+    chunk_of(MODEL, delta, finish)
+}
+
+/// One event of a stream of `model`.
+pub(super) fn chunk_of(model: &str, delta: &Value, finish: &Value) -> String {
     let chunk = json!({
-        "id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1, "model": MODEL,
+        "id": "chatcmpl-fake", "object": "chat.completion.chunk", "created": 1, "model": model,
         "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }],
     });
     format!("data: {chunk}\n\n")
 }
 
-fn models() -> Response<Body> {
-    let model = json!({ "id": MODEL, "object": "model", "created": 1, "owned_by": "fake-cloud" });
-    whole(&json!({ "object": "list", "data": [model] }))
+fn models(shared: &Shared) -> Response<Body> {
+    let scripted: Vec<_> = lock(&shared.scripts).keys().cloned().collect();
+    let models = std::iter::once(MODEL.to_owned()).chain(scripted);
+    let entry = |model| json!({ "id": model, "object": "model", "created": 1, "owned_by": "fake-cloud" });
+    whole(&json!({ "object": "list", "data": models.map(entry).collect::<Vec<_>>() }))
 }
 
 fn wrong_key() -> Response<Body> {
@@ -231,13 +256,13 @@ fn throttled(retry_after: Duration) -> Response<Body> {
     response
 }
 
-fn page() -> Response<Body> {
+pub(super) fn page() -> Response<Body> {
     let page = "<!doctype html><title>Guest network</title><p>Accept the terms to go on.";
     let response = Response::builder().header(header::CONTENT_TYPE, "text/html");
     response.body(full(page)).unwrap()
 }
 
-fn error(status: StatusCode, code: &str, message: &str) -> Response<Body> {
+pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response<Body> {
     let error = json!({ "error": { "message": message, "type": code, "param": null, "code": code } });
     let mut response = whole(&error);
     *response.status_mut() = status;

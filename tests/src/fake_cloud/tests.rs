@@ -112,3 +112,44 @@ async fn it_speaks_tls_under_its_own_authority() {
     assert!(client(&cloud).ask(&chat()).await.said().contains("nonce-1"));
     assert!(cloud.base_url().starts_with("https://127."));
 }
+
+#[tokio::test]
+async fn a_scripted_model_fails_by_its_name_and_the_others_are_well() {
+    let cloud = FakeCloud::start();
+    let trouble = Trouble::Status { status: 503, code: "overloaded", retry_after: None };
+    cloud.model("once", Script { trouble, lasts: Lasts::Once, ..Script::new("all is well", 1) });
+    let probe = Chat::new("once", "").with("messages", serde_json::json!([]));
+    assert_eq!(client(&cloud).ask(&probe).await.status, 400, "a probe is no request");
+    assert_eq!(client(&cloud).ask(&Chat::new("once", "Are you well?")).await.status, 503);
+    assert_eq!(client(&cloud).ask(&Chat::new("once", "Are you well?")).await.said(), "all is well");
+    assert_eq!(cloud.attempts_on("once").len(), 2);
+    assert!(client(&cloud).ask(&chat()).await.status.is_success());
+}
+
+#[tokio::test]
+async fn a_scripted_stream_is_cut_at_the_letter() {
+    let cloud = FakeCloud::start();
+    let trouble = Trouble::Cut { after: 11 };
+    let script =
+        Script { trouble, frame_bytes: 1, ..Script::new("파일럿 라이트는 작은 모델입니다", 3) };
+    cloud.model("cut", script);
+    let streamed = client(&cloud).stream_whole(&Chat::new("cut", "누구세요?")).await;
+    assert_eq!(streamed.ended, Ended::Broken);
+    assert!("파일럿 라이트는 작은".starts_with(&streamed.said()), "{streamed:?}");
+}
+
+#[tokio::test]
+async fn a_scripted_model_treats_a_begun_answer_as_it_was_told() {
+    let cloud = FakeCloud::start();
+    let messages = serde_json::json!([
+        { "role": "user", "content": "Count" }, { "role": "assistant", "content": "one two" }
+    ]);
+    let chat = Chat::new("model", "Count").with("messages", messages);
+    let mut said = Vec::new();
+    for prefill in [Prefill::Continues, Prefill::StartsAnew, Prefill::Rejected] {
+        cloud.model("model", Script { prefill, ..Script::new("one two three", 1) });
+        let reply = client(&cloud).ask(&chat).await;
+        said.push(format!("{} {}", reply.status.as_u16(), reply.said()));
+    }
+    assert_eq!(said, ["200  three", "200 one two three", "400 "]);
+}

@@ -38,6 +38,7 @@ pub struct Builder {
     key_file: String,
     extra: String,
     breaker: String,
+    as_shipped: bool,
     environment: Vec<(String, String)>,
 }
 
@@ -51,6 +52,7 @@ impl Builder {
             key_file: "keys/cloud".to_owned(),
             extra: String::new(),
             breaker: BREAKER.to_owned(),
+            as_shipped: false,
             environment: Vec::new(),
         }
     }
@@ -83,6 +85,13 @@ impl Builder {
     /// Other thresholds for the breakers of all upstreams.
     pub fn breaker(mut self, lines: &str) -> Builder {
         lines.clone_into(&mut self.breaker);
+        self
+    }
+
+    /// Deadlines, thresholds and ramps as the product ships them, for all upstreams given so far.
+    pub fn as_shipped(mut self) -> Builder {
+        self.upstreams.iter_mut().for_each(|upstream| upstream.tuning.clear());
+        self.as_shipped = true;
         self
     }
 
@@ -181,8 +190,11 @@ impl Builder {
             if let Some(ca_file) = ca_file {
                 writeln!(text, "ca_file = {ca_file:?}").unwrap();
             }
-            writeln!(text, "{tuning}\n[upstream.breaker]\n{}\n[upstream.failback]\n{FAILBACK}", self.breaker)
-                .unwrap();
+            writeln!(text, "{tuning}").unwrap();
+            if !self.as_shipped {
+                writeln!(text, "[upstream.breaker]\n{}\n[upstream.failback]\n{FAILBACK}", self.breaker)
+                    .unwrap();
+            }
         }
         writeln!(text, "\n[[local]]\nname = \"pilot-light\"\nfile = {:?}", self.model_file).unwrap();
         let cloud: Vec<_> =

@@ -1,0 +1,78 @@
+//! Prints what was measured.
+#![allow(clippy::print_stdout, reason = "the scoreboard is what its caller reads")]
+
+use std::time::Duration;
+
+use super::Options;
+use super::faults::FAULTS;
+use super::judge::Grade;
+use super::rows::Row;
+
+const LINE: usize = 118;
+
+pub(super) fn print(rows: &[Row], options: &Options) {
+    println!(
+        "\nPublic faults, {} seeds (first {}), real boxes as shipped",
+        options.seeds.len(),
+        options.seeds[0]
+    );
+    println!(
+        "{:34} {:9} {:>4} {:>7} {:>4} {:>4} | {:>8} | {:>13} | {:>13} | {:>4} {:>7}",
+        "fault",
+        "mode",
+        "pass",
+        "partial",
+        "safe",
+        "fail",
+        "attempts",
+        "transfer s",
+        "failback s",
+        "lost",
+        "doubled"
+    );
+    for (fault, name) in FAULTS {
+        for mode in &options.modes {
+            let some: Vec<_> = rows.iter().filter(|row| row.fault == fault && row.mode == *mode).collect();
+            if !some.is_empty() {
+                println!("{:34} {:9} {}", format!("{fault} {name}"), mode.name(), figures(&some));
+            }
+        }
+    }
+    println!("{}", "-".repeat(LINE));
+    for mode in &options.modes {
+        let some: Vec<_> = rows.iter().filter(|row| row.mode == *mode).collect();
+        println!("{:34} {:9} {}", "all", mode.name(), figures(&some));
+    }
+    println!("attempts: most on the primary in trouble in one performance; times: median / longest");
+    for row in rows.iter().filter(|row| row.judgement.grade != Grade::Pass) {
+        let Row { fault, mode, seed, judgement, .. } = row;
+        println!("  {fault} {} seed {seed}: {:?}: {}", mode.name(), judgement.grade, judgement.why);
+    }
+}
+
+fn figures(rows: &[&Row]) -> String {
+    let count = |grade| rows.iter().filter(|row| row.judgement.grade == grade).count();
+    let lost: usize = rows.iter().map(|row| row.judgement.lost).sum();
+    let doubled: usize = rows.iter().map(|row| row.judgement.doubled).sum();
+    format!(
+        "{:>4} {:>7} {:>4} {:>4} | {:>8} | {:>13} | {:>13} | {lost:>4} {doubled:>7}",
+        count(Grade::Pass),
+        count(Grade::Partial),
+        count(Grade::Safe),
+        count(Grade::Fail),
+        rows.iter().map(|row| row.attempts).max().unwrap_or_default(),
+        spread(rows.iter().map(|row| row.transfer).collect()),
+        spread(rows.iter().filter_map(|row| row.failback).collect()),
+    )
+}
+
+/// The median and the longest, in seconds.
+pub(super) fn spread(mut times: Vec<Duration>) -> String {
+    times.sort();
+    match (times.get(times.len().saturating_sub(1) / 2), times.last()) {
+        (Some(median), Some(longest)) => {
+            format!("{:.2} / {:.2}", median.as_secs_f64(), longest.as_secs_f64())
+        }
+        _ => "-".to_owned(),
+    }
+}
