@@ -1,21 +1,28 @@
 //! The course of one request: the routes that may serve it, in order, and why the earlier ones do not.
 
+mod filters;
+
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
-use inference::{LocalModel, Status};
+use inference::LocalModel;
 
-use crate::{
-    answer::{Ask, Route},
-    board::now,
-    gateway::Gateway,
-    settings::AliasSettings,
-};
+use crate::{answer::Ask, gateway::Gateway, settings::AliasSettings};
+use filters::{CLOUD, Look, STANDBY};
 
 /// A route that a request may try.
+#[derive(Clone)]
 pub(crate) enum Candidate {
     Cloud { upstream: usize, model: String, label: String },
     Local(LocalModel),
+}
+
+/// What a filter says of one route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Say {
+    Pass,
+    /// After all others: better than no answer at all.
+    Last(&'static str),
+    Never(&'static str),
 }
 
 pub(crate) struct Course {
@@ -25,48 +32,24 @@ pub(crate) struct Course {
 }
 
 impl Course {
-    /// Cloud routes whose breaker is closed, then the standby in order. A cloud route that is held back only by the
-    /// ramp of failback, or because the conversation began on a local model, comes last: better than no answer at all.
+    /// The cloud routes, then the standby, each asked through its filters in order: the first filter that does not
+    /// let a route pass decides on it.
     pub(crate) fn plan(gateway: &Gateway, alias: &AliasSettings, ask: &Ask, request_id: &str) -> Self {
-        let mut reason = "first-route";
-        let mut note = |word| {
-            if reason == "first-route" {
-                reason = word;
-            }
-        };
-        let (mut candidates, mut held_back) = (VecDeque::new(), Vec::new());
-        let draw = conversation_draw(ask.conversation.as_deref().unwrap_or(request_id));
-        let began_locally =
-            ask.conversation.as_deref().and_then(|id| gateway.homes().of(id)) == Some(Route::Local);
+        let look = Look::new(gateway, ask, request_id);
+        let mut draft = Draft::default();
         for route in &alias.cloud {
-            let circuit = &gateway.board().upstreams[route.upstream].circuit;
             let candidate = Candidate::Cloud {
                 upstream: route.upstream,
                 model: route.model.clone(),
                 label: route.label.clone(),
             };
-            if ask.local_only {
-                note("local-only");
-            } else if !circuit.admits_requests() {
-                note("circuit-open");
-            } else if began_locally {
-                note("conversation");
-                held_back.push(candidate);
-            } else if circuit.admits_conversation(now(), draw) {
-                candidates.push_back(candidate);
-            } else {
-                note("recovering");
-                held_back.push(candidate);
-            }
+            draft.take(candidate, first_word(CLOUD.iter().map(|filter| filter(&look, route))));
         }
-        let standby = alias.standby.iter().filter_map(|name| gateway.local(name));
-        let (usable, failed): (Vec<_>, Vec<_>) = standby.partition(|model| !has_failed(model));
-        if !failed.is_empty() && candidates.is_empty() {
-            note("standby-unready");
+        for model in alias.standby.iter().filter_map(|name| gateway.local(name)) {
+            let said = first_word(STANDBY.iter().map(|filter| filter(&look, model)));
+            draft.take(Candidate::Local(model.clone()), said);
         }
-        candidates.extend(usable.into_iter().map(|model| Candidate::Local(model.clone())));
-        candidates.extend(held_back);
-        Course { candidates, reason }
+        draft.course()
     }
 
     pub(crate) fn next(&mut self) -> Option<Candidate> {
@@ -84,21 +67,56 @@ impl Course {
 
     /// The name of the first route, for the log.
     pub(crate) fn first(&self) -> String {
-        match self.candidates.front() {
-            Some(Candidate::Cloud { label, .. }) => label.clone(),
-            Some(Candidate::Local(model)) => format!("local/{}", model.name()),
-            None => "none".into(),
+        self.candidates.front().map_or_else(|| "none".into(), Candidate::label)
+    }
+}
+
+impl Candidate {
+    /// `upstream/model` or `local/model`.
+    pub(crate) fn label(&self) -> String {
+        match self {
+            Candidate::Cloud { label, .. } => label.clone(),
+            Candidate::Local(model) => format!("local/{}", model.name()),
         }
     }
 }
 
-fn has_failed(model: &LocalModel) -> bool {
-    matches!(*model.status().borrow(), Status::Failed { .. })
+fn first_word(mut said: impl Iterator<Item = Say>) -> Say {
+    said.find(|say| *say != Say::Pass).unwrap_or(Say::Pass)
 }
 
-/// Where a conversation stands in the ramp; the same conversation always stands at the same place.
-fn conversation_draw(conversation: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    conversation.hash(&mut hasher);
-    hasher.finish()
+/// A course while its routes are being asked.
+#[derive(Default)]
+struct Draft {
+    candidates: VecDeque<Candidate>,
+    last: Vec<Candidate>,
+    reason: Option<&'static str>,
 }
+
+impl Draft {
+    fn take(&mut self, candidate: Candidate, said: Say) {
+        match said {
+            Say::Pass => self.candidates.push_back(candidate),
+            Say::Last(reason) => {
+                self.note(reason);
+                self.last.push(candidate);
+            }
+            Say::Never(reason) => self.note(reason),
+        }
+    }
+
+    /// Only what stands before the first route that is left is a reason for its being chosen.
+    fn note(&mut self, reason: &'static str) {
+        if self.candidates.is_empty() {
+            self.reason.get_or_insert(reason);
+        }
+    }
+
+    fn course(mut self) -> Course {
+        self.candidates.extend(self.last);
+        Course { candidates: self.candidates, reason: self.reason.unwrap_or("first-route") }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -36,10 +36,8 @@ pub(super) async fn first_that_answers(
             }
             Candidate::Local(model) => local(gateway, ask, model, begun).await,
         };
-        let (by, route) = match candidate {
-            Candidate::Cloud { label, .. } => (label, Route::Cloud),
-            Candidate::Local(model) => (format!("local/{}", model.name()), Route::Local),
-        };
+        let by = candidate.label();
+        let route = if matches!(candidate, Candidate::Cloud { .. }) { Route::Cloud } else { Route::Local };
         match opened {
             Ok(source) => {
                 let site_state = gateway.board().site_state();
