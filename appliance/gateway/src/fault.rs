@@ -1,5 +1,7 @@
 //! What can go wrong with one attempt at a route: what it says of the upstream, and in which words.
 
+mod reading;
+
 use std::error::Error as _;
 use std::io;
 use std::time::Duration;
@@ -7,8 +9,11 @@ use std::time::Duration;
 use continuity::{Failure, Outcome, Sign};
 use dialect::ApiError;
 
+pub(crate) use reading::of_answer;
+
 /// Why an attempt gave no answer, or stopped giving one.
 #[derive(Debug, Clone, thiserror::Error)]
+#[allow(dead_code, reason = "the relay learns to tell these apart")]
 pub(crate) enum Fault {
     #[error("the name of the upstream could not be resolved")]
     Dns,
@@ -22,12 +27,24 @@ pub(crate) enum Fault {
         "the TLS handshake failed: the certificate is not the upstream's, or its authority is not trusted"
     )]
     Tls,
+    #[error("the upstream's certificate is {0} at the time that this box has")]
+    CertificateTime(CertificateTime),
     #[error("the connection was reset")]
     Reset,
+    /// Nothing came, and a probe sent meanwhile was missed as well; or the probe itself was.
     #[error("no answer within {} ms", .0.as_millis())]
     Silent(Duration),
+    #[error("connected, but no answer began within {} ms", .0.as_millis())]
+    HeadersTimeout(Duration),
+    #[error("the answer began, but no token came within {} ms", .0.as_millis())]
+    FirstTokenTimeout(Duration),
     #[error("no token for {} ms in the middle of an answer", .0.as_millis())]
     Stalled(Duration),
+    #[error("the answer was not whole within {} ms", .0.as_millis())]
+    WholeTimeout(Duration),
+    /// The local start that raced the waiting upstream gave its token first.
+    #[error("a local model answered sooner, after {} ms", .0.as_millis())]
+    Slow(Duration),
     #[error("the answer was cut off in the middle")]
     Cut,
     #[error("status {0}")]
@@ -36,10 +53,16 @@ pub(crate) enum Fault {
     Throttled { retry_after: Option<Duration> },
     #[error("the key was rejected with status {0}")]
     KeyRejected(u16),
+    #[error("the quota or the credit of the account is used up (status {0})")]
+    Quota(u16),
     #[error("the model is not there")]
     ModelWithdrawn,
     #[error("the request itself was refused with status {}", .0.status)]
     Caller(Box<ApiError>),
+    #[error("the conversation is too long for the upstream's model")]
+    ContextTooLong(Box<ApiError>),
+    #[error("the upstream's content filter refused the request")]
+    ContentFilter(Box<ApiError>),
     #[error("a web page or a redirect came instead of an answer")]
     Intercepted,
     #[error("the answer was malformed")]
@@ -50,8 +73,36 @@ pub(crate) enum Fault {
     NoKey,
 }
 
+/// How a certificate and the box's clock disagree: one of the two is wrong, and nobody is in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CertificateTime {
+    Expired,
+    NotYetValid,
+}
+
+impl std::fmt::Display for CertificateTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            CertificateTime::Expired => "expired",
+            CertificateTime::NotYetValid => "not valid yet",
+        })
+    }
+}
+
+/// What a fault is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "the breakers of the models ask for it")]
+pub(crate) enum Blame {
+    /// The way to the upstream, or its account: all of its models have it alike.
+    Upstream,
+    /// The answer of one model; the upstream's other models may be well.
+    Model,
+    /// The request, or something that the breakers know already.
+    Nobody,
+}
+
 impl Fault {
-    /// What the fault says of the upstream.
+    /// What the fault says of the upstream or the model that it is held against.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Fault::NoRoute
@@ -59,16 +110,77 @@ impl Fault {
             | Fault::Refused
             | Fault::ConnectTimeout(_)
             | Fault::Tls
+            | Fault::CertificateTime(_)
             | Fault::Reset
             | Fault::Intercepted => Outcome::Failure(Failure::Hard),
-            Fault::Silent(_) | Fault::Stalled(_) | Fault::Cut | Fault::Status(_) | Fault::Malformed => {
-                Outcome::Failure(Failure::Soft)
-            }
+            Fault::Silent(_)
+            | Fault::HeadersTimeout(_)
+            | Fault::FirstTokenTimeout(_)
+            | Fault::Stalled(_)
+            | Fault::WholeTimeout(_)
+            | Fault::Slow(_)
+            | Fault::Cut
+            | Fault::Status(_)
+            | Fault::Malformed => Outcome::Failure(Failure::Soft),
             Fault::Throttled { .. } => Outcome::Throttled,
-            Fault::KeyRejected(_) | Fault::NoKey => Outcome::KeyRejected,
-            Fault::Caller(_) | Fault::ModelWithdrawn => Outcome::CallerFault,
+            Fault::KeyRejected(_) | Fault::Quota(_) | Fault::NoKey => Outcome::KeyRejected,
+            Fault::Caller(_) | Fault::ContextTooLong(_) | Fault::ContentFilter(_) | Fault::ModelWithdrawn => {
+                Outcome::CallerFault
+            }
             // The breaker knows already: the loss was its own finding.
             Fault::Lost => Outcome::Cancelled,
+        }
+    }
+
+    #[allow(dead_code, reason = "the breakers of the models ask for it")]
+    pub(crate) fn blame(&self) -> Blame {
+        match self {
+            Fault::NoRoute
+            | Fault::Dns
+            | Fault::Refused
+            | Fault::ConnectTimeout(_)
+            | Fault::Tls
+            | Fault::CertificateTime(_)
+            | Fault::Reset
+            | Fault::Silent(_)
+            | Fault::Intercepted
+            | Fault::KeyRejected(_)
+            | Fault::Quota(_)
+            | Fault::NoKey => Blame::Upstream,
+            Fault::HeadersTimeout(_)
+            | Fault::FirstTokenTimeout(_)
+            | Fault::Stalled(_)
+            | Fault::WholeTimeout(_)
+            | Fault::Slow(_)
+            | Fault::Cut
+            | Fault::Status(_)
+            | Fault::Malformed
+            | Fault::Throttled { .. }
+            | Fault::ModelWithdrawn => Blame::Model,
+            Fault::Caller(_) | Fault::ContextTooLong(_) | Fault::ContentFilter(_) | Fault::Lost => {
+                Blame::Nobody
+            }
+        }
+    }
+
+    /// What the upstream said of the request itself: it is passed on, and no other route is asked.
+    pub(crate) fn refusal(&self) -> Option<&ApiError> {
+        match self {
+            Fault::Caller(error) | Fault::ContextTooLong(error) | Fault::ContentFilter(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The deadline that ran out, if it was one, as metrics name it.
+    #[allow(dead_code, reason = "the metrics count them")]
+    pub(crate) fn deadline(&self) -> Option<&'static str> {
+        match self {
+            Fault::ConnectTimeout(_) => Some("connect"),
+            Fault::HeadersTimeout(_) => Some("headers"),
+            Fault::FirstTokenTimeout(_) => Some("first-token"),
+            Fault::Stalled(_) => Some("between-tokens"),
+            Fault::WholeTimeout(_) => Some("whole"),
+            _ => None,
         }
     }
 
@@ -78,16 +190,22 @@ impl Fault {
             Fault::Dns => "dns",
             Fault::NoRoute => "no-route",
             Fault::Refused => "refused",
-            Fault::ConnectTimeout(_) | Fault::Silent(_) => "silent",
-            Fault::Tls => "tls",
+            Fault::ConnectTimeout(_)
+            | Fault::Silent(_)
+            | Fault::HeadersTimeout(_)
+            | Fault::FirstTokenTimeout(_) => "silent",
+            Fault::Tls | Fault::CertificateTime(_) => "tls",
             Fault::Reset => "reset",
             Fault::Stalled(_) => "stalled",
+            Fault::WholeTimeout(_) | Fault::Slow(_) => "slow",
             Fault::Cut => "cut",
             Fault::Status(_) => "upstream-error",
             Fault::Throttled { .. } => "throttled",
             Fault::KeyRejected(_) | Fault::NoKey => "key-rejected",
+            Fault::Quota(_) => "quota",
             Fault::ModelWithdrawn => "model-withdrawn",
-            Fault::Caller(_) => "caller-fault",
+            Fault::ContextTooLong(_) => "context",
+            Fault::Caller(_) | Fault::ContentFilter(_) => "caller-fault",
             Fault::Intercepted => "intercepted",
             Fault::Malformed => "malformed",
             Fault::Lost => "upstream-lost",
@@ -99,6 +217,7 @@ impl Fault {
         matches!(
             self,
             Fault::Dns
+                | Fault::NoRoute
                 | Fault::Refused
                 | Fault::ConnectTimeout(_)
                 | Fault::Tls
@@ -115,14 +234,19 @@ impl Fault {
             Fault::Refused => Sign::Refused,
             Fault::ConnectTimeout(_) | Fault::Silent(_) | Fault::Lost => Sign::Silent,
             Fault::Tls => Sign::TlsFailed,
-            Fault::Reset => Sign::Reset,
-            Fault::Stalled(_) => Sign::Slow,
+            Fault::CertificateTime(_) | Fault::Reset => Sign::Reset,
+            Fault::HeadersTimeout(_)
+            | Fault::FirstTokenTimeout(_)
+            | Fault::Stalled(_)
+            | Fault::WholeTimeout(_)
+            | Fault::Slow(_) => Sign::Slow,
             Fault::Cut | Fault::Malformed => Sign::Malformed,
             Fault::Status(status) | Fault::KeyRejected(status) => Sign::Status(*status),
+            Fault::Quota(_) => Sign::QuotaSpent,
             Fault::Throttled { .. } => Sign::Status(429),
             Fault::NoKey => Sign::Status(401),
             Fault::ModelWithdrawn => Sign::ModelMissing,
-            Fault::Caller(_) => Sign::Answered,
+            Fault::Caller(_) | Fault::ContextTooLong(_) | Fault::ContentFilter(_) => Sign::Answered,
             Fault::Intercepted => Sign::NotJson,
         }
     }
@@ -140,8 +264,8 @@ impl Fault {
             if let Some(timeout) = current.downcast_ref::<ConnectDeadline>() {
                 return Fault::ConnectTimeout(timeout.0);
             }
-            if current.is::<rustls::Error>() {
-                return Fault::Tls;
+            if let Some(error) = current.downcast_ref::<rustls::Error>() {
+                return from_tls(error);
             }
             if let Some(fault) = current.downcast_ref::<io::Error>().and_then(from_io) {
                 return fault;
@@ -159,15 +283,31 @@ impl Fault {
 fn from_io(error: &io::Error) -> Option<Fault> {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => return Some(Fault::Refused),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => return Some(Fault::Reset),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
+            return Some(Fault::Reset);
+        }
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => return Some(Fault::NoRoute),
         _ => {}
     }
     let inner = error.get_ref()?;
-    if inner.is::<rustls::Error>() {
-        return Some(Fault::Tls);
+    if let Some(error) = inner.downcast_ref::<rustls::Error>() {
+        return Some(from_tls(error));
     }
     inner.downcast_ref::<io::Error>().and_then(from_io)
+}
+
+/// A certificate that is only out of its time shows no stranger on the way: the box's clock may be wrong.
+fn from_tls(error: &rustls::Error) -> Fault {
+    use rustls::CertificateError as Wrong;
+    match error {
+        rustls::Error::InvalidCertificate(Wrong::Expired | Wrong::ExpiredContext { .. }) => {
+            Fault::CertificateTime(CertificateTime::Expired)
+        }
+        rustls::Error::InvalidCertificate(Wrong::NotValidYet | Wrong::NotValidYetContext { .. }) => {
+            Fault::CertificateTime(CertificateTime::NotYetValid)
+        }
+        _ => Fault::Tls,
+    }
 }
 
 /// The connector's own deadline ran out.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 pub use client::ClientError;
 pub(crate) use reply::{Chunk, ChunkStream, Reply};
 
-use crate::{circuit::Circuit, clock, fault::Fault, settings::UpstreamSettings};
+use crate::{circuit::Circuit, clock, fault, fault::Fault, settings::UpstreamSettings};
 use client::Client;
 use retry::RetryBudget;
 
@@ -104,24 +104,15 @@ impl Upstream {
         let response = self.client.request(request).await.map_err(|error| Fault::from_client(&error))?;
         let status = response.status();
         let is_page = content_type(&response).starts_with("text/html");
-        match status {
-            StatusCode::OK if is_page => Err(Fault::Intercepted),
-            StatusCode::OK => Ok(response),
-            status if status.is_redirection() || (is_page && !status.is_server_error()) => {
-                Err(Fault::Intercepted)
-            }
-            StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => {
-                Err(Fault::KeyRejected(status.as_u16()))
-            }
-            StatusCode::TOO_MANY_REQUESTS => Err(Fault::Throttled { retry_after: retry_after(&response) }),
-            StatusCode::NOT_FOUND => Err(Fault::ModelWithdrawn),
-            StatusCode::REQUEST_TIMEOUT => Err(Fault::Status(408)),
-            status if status.is_client_error() => {
-                let body = read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default();
-                Err(Fault::Caller(Box::new(dialect::read_upstream_error(status.as_u16(), &body))))
-            }
-            status => Err(Fault::Status(status.as_u16())),
+        if status == StatusCode::OK && !is_page {
+            return Ok(response);
         }
+        let pause = retry_after(&response);
+        let body = match status.is_client_error() {
+            true => read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default(),
+            false => Bytes::new(),
+        };
+        Err(fault::of_answer(status.as_u16(), is_page, pause, &body))
     }
 
     fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {

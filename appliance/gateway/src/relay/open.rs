@@ -79,9 +79,9 @@ async fn cloud(
         Err(fault) => {
             gateway.board().record(index, Some(&fault));
             gateway.metrics().failed_over(&upstream.settings.name, fault.reason());
-            match fault {
-                Fault::Caller(error) => Err(Closed::Refused(error)),
-                fault => Err(Closed::Next { reason: fault.reason(), refusal: None }),
+            match fault.refusal() {
+                Some(error) => Err(Closed::Refused(Box::new(error.clone()))),
+                None => Err(Closed::Next { reason: fault.reason(), refusal: None }),
             }
         }
     }

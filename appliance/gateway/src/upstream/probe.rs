@@ -20,7 +20,9 @@ impl Upstream {
         let request = self.request(Method::GET, "/models", Bytes::new())?;
         let response = match self.send(request).await {
             // Some upstreams have no list; that they answer in their own shape is proof enough of the way.
-            Err(Fault::Caller(_) | Fault::ModelWithdrawn) => return Ok(()),
+            Err(fault) if fault.refusal().is_some() || matches!(fault, Fault::ModelWithdrawn) => {
+                return Ok(());
+            }
             other => other?,
         };
         let body = read_body(response, 16 * MAX_ERROR_BYTES).await?;
