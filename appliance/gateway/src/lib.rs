@@ -24,6 +24,8 @@ mod metrics;
 mod monitor;
 mod relay;
 pub mod settings;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod site;
 mod upstream;
 

@@ -1,5 +1,6 @@
 //! Keeps one worker process alive, and the answers that it was giving.
 
+#[cfg_attr(feature = "simulation", path = "simulation/child.rs")]
 mod child;
 mod journal;
 

@@ -10,6 +10,8 @@ mod job;
 mod keeper;
 mod model;
 mod selftest;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod spec;
 pub mod worker;
 

@@ -37,6 +37,8 @@ pub use secret::Secret;
 pub use store_error::StoreError;
 pub use work::{Conversation, Message, NewMessage, Outage, Work};
 pub use writer::Receipt;
+#[cfg(feature = "simulation")]
+pub use writer::simulated::{Commit, Disk};
 
 use file::{Folder, StoreFile};
 use readers::Readers;
@@ -59,20 +61,35 @@ impl Store {
     /// # Errors
     /// One line that names the path and the mend; nothing has been changed in a file that is refused.
     pub fn open(dir: &Path) -> Result<Store, OpenError> {
+        let writer = Writer::start(Store::connect(dir)?)
+            .map_err(|source| OpenError::Thread { dir: dir.to_owned(), source })?;
+        Ok(Store::with(dir, writer))
+    }
+
+    /// Opens the same files for a simulated box, whose clock stands still while its disk works.
+    #[cfg(feature = "simulation")]
+    pub fn open_simulated(dir: &Path) -> Result<(Store, Disk), OpenError> {
+        let (writer, disk) = Writer::simulated(Store::connect(dir)?);
+        Ok((Store::with(dir, writer), disk))
+    }
+
+    fn connect(dir: &Path) -> Result<Connections, OpenError> {
         let folder = Folder::claim(dir)?;
         let audit = folder.open(StoreFile::Audit)?;
         let core = folder.open(StoreFile::Core)?;
         let work = folder.open(StoreFile::Work)?;
         folder.sync()?;
-        let writer = Writer::start(Connections { audit, core, work })
-            .map_err(|source| OpenError::Thread { dir: dir.to_owned(), source })?;
+        Ok(Connections { audit, core, work })
+    }
+
+    fn with(dir: &Path, writer: Writer) -> Store {
         let readers = |file: StoreFile| Readers::new(file, dir.join(file.name()));
-        Ok(Store {
+        Store {
             core: Core::new(writer.clone(), readers(StoreFile::Core)),
             audit: Audit::new(writer.clone(), readers(StoreFile::Audit)),
             work: Work::new(writer.clone(), readers(StoreFile::Work)),
             writer,
-        })
+        }
     }
 
     /// Writes what is queued, then closes the files. Later writes are refused with [`StoreError::Closed`].

@@ -113,26 +113,41 @@ where
     }
 }
 
-/// The queue is dropped last, because its end tells [`Writer::close`] that the files are closed.
-fn run(connections: Connections, mut queue: mpsc::Receiver<Order>) {
-    let Connections { mut audit, mut core, mut work } = connections;
+fn run(mut connections: Connections, mut queue: mpsc::Receiver<Order>) {
     let mut orders = Vec::new();
-    let mut stopping = false;
-    while !stopping && queue.blocking_recv_many(&mut orders, BATCH_LIMIT) > 0 {
-        let (mut to_audit, mut to_core, mut to_work) = (Vec::new(), Vec::new(), Vec::new());
-        for order in orders.drain(..) {
-            match order {
-                Order::Change(StoreFile::Audit, change) => to_audit.push(change),
-                Order::Change(StoreFile::Core, change) => to_core.push(change),
-                Order::Change(StoreFile::Work, change) => to_work.push(change),
-                Order::Stop => stopping = true,
-            }
+    while queue.blocking_recv_many(&mut orders, BATCH_LIMIT) > 0 {
+        if carry_out(&mut connections, &mut orders) == Next::Stop {
+            break;
         }
-        // The audit log comes first: answers to clients wait for it.
-        commit(&mut audit, StoreFile::Audit, to_audit);
-        commit(&mut core, StoreFile::Core, to_core);
-        commit(&mut work, StoreFile::Work, to_work);
     }
+    // In this order: the end of the queue tells [`Writer::close`] that the files are closed.
+    drop(connections);
+    drop(queue);
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Stop,
+}
+
+/// Commits what has queued up, one batch for each file.
+fn carry_out(connections: &mut Connections, orders: &mut Vec<Order>) -> Next {
+    let (mut to_audit, mut to_core, mut to_work) = (Vec::new(), Vec::new(), Vec::new());
+    let mut next = Next::GoOn;
+    for order in orders.drain(..) {
+        match order {
+            Order::Change(StoreFile::Audit, change) => to_audit.push(change),
+            Order::Change(StoreFile::Core, change) => to_core.push(change),
+            Order::Change(StoreFile::Work, change) => to_work.push(change),
+            Order::Stop => next = Next::Stop,
+        }
+    }
+    // The audit log comes first: answers to clients wait for it.
+    commit(&mut connections.audit, StoreFile::Audit, to_audit);
+    commit(&mut connections.core, StoreFile::Core, to_core);
+    commit(&mut connections.work, StoreFile::Work, to_work);
+    next
 }
 
 type Batch = Vec<Box<dyn Change>>;
@@ -171,6 +186,9 @@ fn attempt(connection: &mut Connection, batch: &mut Batch) -> Result<(), Failure
     }
     transaction.commit().map_err(Failure::OfAll)
 }
+
+#[cfg(feature = "simulation")]
+pub(crate) mod simulated;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,8 @@
 //! The HTTP client of one upstream: pooled connections, HTTP/2 where offered, rustls, one deadline to connect.
 
+#[cfg_attr(feature = "simulation", path = "../simulation/connector.rs")]
+mod connector;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,13 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Uri;
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::{
-    client::legacy::{Client as Legacy, connect::HttpConnector},
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    client::legacy::Client as Legacy,
+    rt::{TokioExecutor, TokioTimer},
 };
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use tokio::net::TcpStream;
+
+use connector::{Connection, Connector};
 
 use crate::{fault::ConnectDeadline, settings::UpstreamSettings};
 
@@ -27,17 +29,7 @@ pub enum ClientError {
 }
 
 pub(super) fn build(settings: &UpstreamSettings) -> Result<Client, ClientError> {
-    let tls = tls_config(settings)?;
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(Duration::from_secs(15)));
-    let https = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_all_versions()
-        .wrap_connector(tcp);
-    let connector = WithDeadline { inner: https, deadline: settings.deadlines.connect };
+    let connector = WithDeadline { inner: connector::build(settings)?, deadline: settings.deadlines.connect };
     let client = Legacy::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -50,36 +42,17 @@ pub(super) fn build(settings: &UpstreamSettings) -> Result<Client, ClientError> 
     Ok(client)
 }
 
-fn tls_config(settings: &UpstreamSettings) -> Result<rustls::ClientConfig, ClientError> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(pem) = &settings.extra_roots_pem {
-        let certificates: Vec<CertificateDer<'static>> =
-            CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
-        let (added, _) = roots.add_parsable_certificates(certificates);
-        if added == 0 {
-            return Err(ClientError::Roots { upstream: settings.name.clone() });
-        }
-    }
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider supports the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
-}
-
 /// Bounds name, connection and TLS together: each of them can hang alone when the cable is out.
 #[derive(Clone)]
 pub(crate) struct WithDeadline {
-    inner: HttpsConnector<HttpConnector>,
+    inner: Connector,
     deadline: Duration,
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl tower::Service<Uri> for WithDeadline {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = Connection;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 

@@ -58,6 +58,7 @@ impl WorkerOptions {
         })
     }
 
+    #[cfg_attr(feature = "simulation", expect(dead_code, reason = "a simulated worker has no command line"))]
     pub(crate) fn to_args(&self) -> Vec<OsString> {
         let mut args = vec!["--model".into(), self.model.clone().into_os_string()];
         let numbers = [
