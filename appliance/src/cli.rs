@@ -45,6 +45,9 @@ enum Command {
     /// Keys of the API
     #[command(subcommand)]
     Key(KeyCommand),
+    /// A person's overrides: each has a reason, and ends by itself
+    #[command(subcommand)]
+    Order(OrderCommand),
     /// The audit log
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -82,6 +85,41 @@ pub(crate) enum KeyCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrderCommand {
+    /// List the orders, the newest first
+    List(ConfigArg),
+    /// Nothing that users ask goes to any cloud
+    ForceLocal(OrderArgs),
+    /// Everything goes to the cloud first, whatever its breakers say
+    ForceCloud(OrderArgs),
+    /// Nothing that users ask goes to one upstream
+    Isolate {
+        upstream: String,
+        #[command(flatten)]
+        args: OrderArgs,
+    },
+    /// End an order before its time
+    Lift {
+        /// The number that `order list` shows
+        id: i64,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OrderArgs {
+    /// Why, in 3 to 200 characters: staff read it, and the audit log keeps it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// For how long: 1m to 24h
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) lasts: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,6 +181,7 @@ async fn run_async(command: Command) -> Result<ExitCode, Failure> {
         Command::Status { config, json } => command::status::run(&config.file, json).await,
         Command::SetupCode(config) => command::setup_code::run(&config.file).await,
         Command::Key(key) => command::key::run(key).await,
+        Command::Order(order) => command::order::run(order).await,
         Command::Audit(AuditCommand::Verify(config)) => command::audit::verify(&config.file).await,
         Command::DemoCloud { listen, control } => command::demo_cloud::run(listen, control).await,
         Command::Worker { args } => command::worker::run(args),

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod demo_cloud;
 pub(crate) mod doctor;
 pub(crate) mod key;
+pub(crate) mod order;
 pub(crate) mod serve;
 pub(crate) mod setup_code;
 pub(crate) mod status;
@@ -32,4 +33,18 @@ async fn note(store: &Store, what: &str, detail: serde_json::Value) -> Result<()
     let at_ms = jiff::Timestamp::now().as_millisecond();
     let row = EventRow { at_ms, who: "command line".into(), what: what.into(), detail };
     store.audit.event(row).await.map(drop).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// A moment as it is printed for scripts.
+fn moment(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |at| at.to_string())
+}
+
+/// Who stands behind a command, as far as the machine knows.
+fn who() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    match user.filter(|user| (1..=32).contains(&user.len()) && !user.contains(char::is_control)) {
+        Some(user) => format!("{user} (command line)"),
+        None => "command line".to_owned(),
+    }
 }

@@ -9,7 +9,9 @@ use gateway::{LocalView, Site};
 use crate::language::Language;
 use crate::moment::Clock;
 use crate::notices;
+use crate::pages::orders;
 use crate::text::{BandText, BandWords, Text};
+use crate::visit::Visit;
 
 /// The name by which everything knows the smallest emergency model.
 const PILOT_LIGHT: &str = "pilot-light";
@@ -48,6 +50,8 @@ pub(crate) struct Band {
     pub(crate) todo: &'static str,
     /// Announcements that people should read now.
     pub(crate) notices: Vec<String>,
+    /// Who has ordered what, until when and why; only for people of the house.
+    pub(crate) orders: Vec<String>,
     /// Changes with everything that the band shows, so that an unchanged band is not sent or announced again.
     pub(crate) fingerprint: String,
 }
@@ -60,6 +64,19 @@ pub(crate) struct BandPartial {
 }
 
 impl Band {
+    /// The band for whoever visits: people of the house also read who has ordered what, and why.
+    pub(crate) fn of_visit(visit: &Visit) -> Band {
+        let (site, clock) = (visit.portal.site(), visit.portal.clock());
+        let mut band = Band::of(&site, visit.language, clock);
+        if visit.person.is_some() {
+            band.orders = orders::told(&site, &visit.text().order, clock);
+            let mut hasher = DefaultHasher::new();
+            (&band.fingerprint, &band.orders).hash(&mut hasher);
+            band.fingerprint = format!("{:016x}", hasher.finish());
+        }
+        band
+    }
+
     pub(crate) fn of(site: &Site, language: Language, clock: &Clock) -> Band {
         let (tone, words) = voice(site, &Text::of(language).band);
         let title = (words.title)(&clock.short(site.since_ms));
@@ -73,6 +90,7 @@ impl Band {
             changed: words.changed,
             todo: words.todo,
             notices,
+            orders: Vec::new(),
             fingerprint: format!("{:016x}", hasher.finish()),
         }
     }

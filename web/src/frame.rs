@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
+use store::{Right, authorize};
 
 use crate::assets;
 use crate::band::Band;
@@ -15,6 +16,7 @@ use crate::visit::Visit;
 pub(crate) enum Place {
     Chat,
     Status,
+    Orders,
     Elsewhere,
 }
 
@@ -23,6 +25,8 @@ pub(crate) enum Place {
 pub(crate) struct PersonView {
     pub(crate) name: String,
     pub(crate) csrf: String,
+    /// May give orders to the site.
+    pub(crate) orders_site: bool,
 }
 
 #[derive(Debug)]
@@ -41,12 +45,17 @@ impl Frame {
     pub(crate) fn of(visit: &Visit, place: Place) -> Frame {
         let portal = &visit.portal;
         let person = visit.person.as_ref();
+        let orders_site = person.is_some_and(|p| authorize(&p.subject(), Right::OrderSite).is_ok());
         Frame {
             text: visit.text(),
             language: visit.language,
             site_name: portal.site_name().to_owned(),
-            band: Band::of(&portal.site(), visit.language, portal.clock()),
-            person: person.map(|p| PersonView { name: p.account.name.clone(), csrf: p.csrf.clone() }),
+            band: Band::of_visit(visit),
+            person: person.map(|p| PersonView {
+                name: p.account.name.clone(),
+                csrf: p.csrf.clone(),
+                orders_site,
+            }),
             place,
             path: visit.path.clone(),
         }

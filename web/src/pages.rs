@@ -4,6 +4,7 @@ pub(crate) mod ask;
 pub(crate) mod chat;
 pub(crate) mod demo;
 pub(crate) mod language;
+pub(crate) mod orders;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
 pub(crate) mod status;

@@ -18,6 +18,7 @@ pub(crate) struct Text {
     pub(crate) status: StatusText,
     pub(crate) account: AccountText,
     pub(crate) demo: DemoText,
+    pub(crate) order: OrderText,
     pub(crate) error: ErrorText,
 }
 
@@ -37,6 +38,7 @@ pub(crate) struct FrameText {
     pub(crate) navigation: &'static str,
     pub(crate) chat: &'static str,
     pub(crate) status: &'static str,
+    pub(crate) orders: &'static str,
     pub(crate) sign_out: &'static str,
     pub(crate) language: &'static str,
 }
@@ -246,6 +248,10 @@ pub(crate) struct StatusText {
     pub(crate) event_key_created: fn(&str) -> String,
     pub(crate) event_key_revoked: fn(&str) -> String,
     pub(crate) event_setup_code_made: &'static str,
+    /// Who did it; the kind of the order.
+    pub(crate) event_order_given: fn(&str, &str) -> String,
+    pub(crate) event_order_lifted: fn(&str, &str) -> String,
+    pub(crate) event_order_expired: fn(&str) -> String,
     pub(crate) when: &'static str,
     pub(crate) what: &'static str,
     pub(crate) updated: fn(&str) -> String,
@@ -292,6 +298,47 @@ pub(crate) struct DemoText {
     pub(crate) after_cut: &'static str,
     pub(crate) after_restore: &'static str,
     pub(crate) failed: &'static str,
+}
+
+/// The page of orders, and what staff read of one.
+#[derive(Debug)]
+pub(crate) struct OrderText {
+    pub(crate) title: &'static str,
+    pub(crate) explanation: &'static str,
+    pub(crate) force_local: &'static str,
+    pub(crate) force_cloud: &'static str,
+    /// The upstream.
+    pub(crate) isolate: fn(&str) -> String,
+    /// What, who, until when, why.
+    pub(crate) told: fn(&str, &str, &str, &str) -> String,
+    pub(crate) standing: &'static str,
+    pub(crate) none_stands: &'static str,
+    pub(crate) ended: &'static str,
+    pub(crate) none_ended: &'static str,
+    pub(crate) order: &'static str,
+    pub(crate) kind_hint: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) reason_hint: &'static str,
+    pub(crate) who: &'static str,
+    pub(crate) given: &'static str,
+    pub(crate) until: &'static str,
+    pub(crate) end: &'static str,
+    pub(crate) for_how_long: &'static str,
+    /// Minutes.
+    pub(crate) length: fn(u64) -> String,
+    pub(crate) give: &'static str,
+    pub(crate) lift: &'static str,
+    /// When.
+    pub(crate) ran_out: fn(&str) -> String,
+    /// Who, when.
+    pub(crate) lifted: fn(&str, &str) -> String,
+    pub(crate) no_such_kind: &'static str,
+    pub(crate) bad_reason: &'static str,
+    pub(crate) bad_length: &'static str,
+    /// What stands.
+    pub(crate) stands: fn(&str) -> String,
+    pub(crate) unknown: &'static str,
+    pub(crate) store_failed: &'static str,
 }
 
 /// One refusal: a headline, what is wrong, and what still works.

@@ -38,6 +38,8 @@ pub struct UpstreamCondition {
     pub admits: bool,
     /// Its [`crate::Failback::share_percent`].
     pub share_percent: u8,
+    /// By a person's order nothing of users goes there.
+    pub is_isolated: bool,
 }
 
 /// The state that the conditions and the order add up to.
@@ -48,9 +50,12 @@ pub fn site_state(upstreams: &[UpstreamCondition], order: Option<Order>) -> Site
         Some(Order::Drill) => return SiteState::Drill,
         None => {}
     }
-    if upstreams.iter().all(|upstream| !upstream.admits) {
+    let is_out = |upstream: &UpstreamCondition| !upstream.admits || upstream.is_isolated;
+    if !upstreams.is_empty() && upstreams.iter().all(|upstream| upstream.is_isolated) {
+        SiteState::ForcedLocal
+    } else if upstreams.iter().all(is_out) {
         SiteState::Offline
-    } else if upstreams.iter().any(|upstream| !upstream.admits) {
+    } else if upstreams.iter().any(is_out) {
         SiteState::Degraded
     } else if upstreams.iter().any(|upstream| upstream.share_percent < 100) {
         SiteState::Recovering
@@ -84,14 +89,15 @@ impl fmt::Display for SiteState {
 mod tests {
     use super::*;
 
-    const UP: UpstreamCondition = UpstreamCondition { admits: true, share_percent: 100 };
-    const OUT: UpstreamCondition = UpstreamCondition { admits: false, share_percent: 0 };
-    const HELD_DOWN: UpstreamCondition = UpstreamCondition { admits: true, share_percent: 0 };
-    const RAMPING: UpstreamCondition = UpstreamCondition { admits: true, share_percent: 50 };
+    const UP: UpstreamCondition = UpstreamCondition { admits: true, share_percent: 100, is_isolated: false };
+    const OUT: UpstreamCondition = UpstreamCondition { admits: false, share_percent: 0, ..UP };
+    const HELD_DOWN: UpstreamCondition = UpstreamCondition { share_percent: 0, ..UP };
+    const RAMPING: UpstreamCondition = UpstreamCondition { share_percent: 50, ..UP };
+    const ISOLATED: UpstreamCondition = UpstreamCondition { is_isolated: true, ..UP };
 
     #[test]
     fn the_upstreams_add_up_to_one_word() {
-        let table: [(&[UpstreamCondition], SiteState); 10] = [
+        let table: [(&[UpstreamCondition], SiteState); 15] = [
             (&[], SiteState::Offline),
             (&[UP], SiteState::Connected),
             (&[UP, UP], SiteState::Connected),
@@ -102,6 +108,11 @@ mod tests {
             (&[HELD_DOWN], SiteState::Recovering),
             (&[UP, RAMPING], SiteState::Recovering),
             (&[RAMPING, HELD_DOWN], SiteState::Recovering),
+            (&[ISOLATED], SiteState::ForcedLocal),
+            (&[ISOLATED, ISOLATED], SiteState::ForcedLocal),
+            (&[ISOLATED, UP], SiteState::Degraded),
+            (&[ISOLATED, RAMPING], SiteState::Degraded),
+            (&[ISOLATED, OUT], SiteState::Offline),
         ];
         for (upstreams, expected) in table {
             assert_eq!(site_state(upstreams, None), expected, "{upstreams:?}");

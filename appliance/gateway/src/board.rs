@@ -6,10 +6,12 @@ use std::time::Instant;
 use continuity::{Flip, SharedFate, SiteState, Trip, UpstreamCondition, site_state};
 use tokio::sync::{Notify, mpsc};
 
-use crate::{clock, fault::Fault, upstream::Upstream};
+use crate::{clock, fault::Fault, orders::Orders, upstream::Upstream};
 
 pub(crate) struct Board {
     pub upstreams: Vec<Upstream>,
+    /// What persons in charge have ordered.
+    pub orders: Orders,
     shared_fate: Mutex<SharedFate>,
     /// Wakes whoever publishes the site.
     pub changed: Notify,
@@ -29,6 +31,7 @@ impl Board {
         let (flips, receiver) = mpsc::unbounded_channel();
         let board = Board {
             upstreams,
+            orders: Orders::default(),
             shared_fate: Mutex::new(SharedFate::default()),
             changed: Notify::new(),
             flips,
@@ -38,16 +41,20 @@ impl Board {
 
     /// The state of the site at this moment, straight from the breakers.
     pub(crate) fn site_state(&self) -> SiteState {
-        let now = now();
+        let (now, orders) = (now(), self.orders.current());
         let conditions: Vec<UpstreamCondition> = self
             .upstreams
             .iter()
             .map(|upstream| {
                 let reading = upstream.circuit.reading(now);
-                UpstreamCondition { admits: reading.admits, share_percent: reading.share_percent }
+                UpstreamCondition {
+                    admits: reading.admits,
+                    share_percent: reading.share_percent,
+                    is_isolated: orders.isolates(&upstream.settings.name),
+                }
             })
             .collect();
-        site_state(&conditions, None)
+        site_state(&conditions, orders.of_the_site())
     }
 
     /// What a request learned of an upstream; `None` is a success.

@@ -20,6 +20,8 @@ pub(crate) enum Candidate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Say {
     Pass,
+    /// Passes whatever the filters after this one would say.
+    Ordered(&'static str),
     /// After all others: better than no answer at all.
     Last(&'static str),
     Never(&'static str),
@@ -97,6 +99,10 @@ impl Draft {
     fn take(&mut self, candidate: Candidate, said: Say) {
         match said {
             Say::Pass => self.candidates.push_back(candidate),
+            Say::Ordered(reason) => {
+                self.note(reason);
+                self.candidates.push_back(candidate);
+            }
             Say::Last(reason) => {
                 self.note(reason);
                 self.last.push(candidate);

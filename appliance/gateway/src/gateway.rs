@@ -18,6 +18,7 @@ use crate::homes::Homes;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::monitor::{Monitor, first_site};
+use crate::orders::Orders;
 use crate::relay::Relay;
 use crate::settings::{AliasSettings, Settings};
 use crate::site::Site;
@@ -119,6 +120,11 @@ impl Gateway {
 
     pub(crate) fn board(&self) -> &Board {
         &self.0.board
+    }
+
+    /// What persons in charge have ordered.
+    pub fn orders(&self) -> &Orders {
+        &self.0.board.orders
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -22,6 +22,7 @@ mod homes;
 mod ledger;
 mod metrics;
 mod monitor;
+pub mod orders;
 mod relay;
 pub mod settings;
 #[cfg(feature = "simulation")]
@@ -36,6 +37,7 @@ pub use dialect::openai::{ChatRequest, Message, Usage};
 pub use door::{Door, Peer};
 pub use gateway::Gateway;
 pub use monitor::Monitor;
+pub use orders::Orders;
 pub use settings::Settings;
-pub use site::{AliasView, LocalView, OutageView, Site, UpstreamView};
+pub use site::{AliasView, LocalView, OrderView, OutageView, Site, UpstreamView};
 pub use upstream::ClientError;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use continuity::{SiteState, State};
 use futures_util::StreamExt;
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join_all, join4};
 use futures_util::stream::FuturesUnordered;
 use inference::{LocalModel, Status};
 use serde_json::json;
@@ -51,7 +51,8 @@ impl Monitor {
         let Monitor { gateway, flips, publish } = self;
         let watches =
             join_all((0..gateway.board().upstreams.len()).map(|index| watch_upstream(&gateway, index)));
-        let work = join3(watches, tell_flips(&gateway, flips), publish_site(&gateway, &publish));
+        let orders = crate::orders::keep(&gateway);
+        let work = join4(watches, tell_flips(&gateway, flips), publish_site(&gateway, &publish), orders);
         cancel.run_until_cancelled(work).await;
     }
 }

@@ -17,6 +17,8 @@ pub struct Site {
     pub locals: Vec<LocalView>,
     pub aliases: Vec<AliasView>,
     pub outage: Option<OutageView>,
+    /// What persons in charge have ordered.
+    pub orders: Vec<OrderView>,
     /// The newest, the oldest of them first; [`Announcement::current`] picks those that people should read now.
     pub announcements: Vec<Announcement>,
 }
@@ -72,4 +74,18 @@ pub struct OutageView {
     pub verdict: Option<Verdict>,
     /// Answers that local models gave since it began.
     pub served_local: u64,
+}
+
+/// An order that stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct OrderView {
+    pub id: i64,
+    /// `force-local`, `force-cloud` or `isolate`.
+    pub kind: &'static str,
+    /// The upstream that is isolated.
+    pub upstream: Option<String>,
+    pub who: String,
+    pub reason: String,
+    pub given_ms: i64,
+    pub until_ms: i64,
 }

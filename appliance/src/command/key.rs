@@ -27,15 +27,11 @@ pub(crate) async fn run(command: KeyCommand) -> Result<ExitCode, Failure> {
             let keys = store.core.keys().map_err(|error| Failure::Failed(error.to_string()))?;
             for key in keys {
                 let state = if key.revoked_ms.is_some() { "revoked" } else { "valid" };
-                say(&format!("{}\t{}\t{state}", key.name, moment(key.created_ms)));
+                say(&format!("{}\t{}\t{state}", key.name, super::moment(key.created_ms)));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn moment(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| "-".to_owned(), |at| at.to_string())
 }
 
 fn refused(name: &str, error: &store::KeyError) -> Failure {

@@ -3,6 +3,7 @@
 mod accounts;
 mod attempts;
 mod keys;
+mod orders;
 mod sessions;
 mod settings;
 mod setup;
@@ -13,6 +14,7 @@ use rusqlite::{Connection, Transaction};
 
 pub use accounts::{Account, AccountError};
 pub use keys::{ApiKey, KeyError, KeyRecord};
+pub use orders::{NewOrder, ORDER_LASTS, OrderError, OrderKind, OrderRecord};
 pub use sessions::{Session, SignInError};
 pub use setup::SetupError;
 

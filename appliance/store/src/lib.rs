@@ -2,7 +2,7 @@
 //!
 //! | file | holds | when an answer means "on disk" |
 //! | --- | --- | --- |
-//! | `core.db` | accounts, sessions, API keys, settings, the setup code | WAL, synchronous FULL: yes |
+//! | `core.db` | accounts, sessions, API keys, settings, orders, the setup code | WAL, synchronous FULL: yes |
 //! | `audit.db` | append only, hash-chained: who asked, what served it, what happened | WAL, synchronous FULL: yes |
 //! | `work.db` | conversations and outages | WAL, synchronous NORMAL: safe from a crash of the box; a power cut may take the last seconds |
 //!
@@ -18,6 +18,7 @@ mod core;
 mod file;
 mod names;
 mod open_error;
+mod orders;
 mod password;
 mod readers;
 mod secret;
@@ -29,7 +30,10 @@ use std::path::Path;
 
 pub use access::{Denied, Right, Role, Subject, authorize};
 pub use audit::{Audit, Entry, EventRow, OutcomeRow, Record, RequestRow, Verified, VerifyError, verify_file};
-pub use core::{Account, AccountError, ApiKey, Core, KeyError, KeyRecord, Session, SetupError, SignInError};
+pub use core::{
+    Account, AccountError, ApiKey, Core, KeyError, KeyRecord, NewOrder, ORDER_LASTS, OrderError, OrderKind,
+    OrderRecord, Session, SetupError, SignInError,
+};
 pub use names::BadName;
 pub use open_error::OpenError;
 pub use password::BadPassword;

@@ -95,7 +95,7 @@ pub(crate) struct Seen {
 
 /// `GET /band`: the band alone, or nothing when it is as it was, so that it is not read out again.
 pub(crate) async fn band(visit: Visit, Query(seen): Query<Seen>) -> Result<Response, Failed> {
-    let band = Band::of(&visit.portal.site(), visit.language, visit.portal.clock());
+    let band = Band::of_visit(&visit);
     if band.fingerprint == seen.seen {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

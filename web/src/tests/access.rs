@@ -9,7 +9,10 @@ use crate::guard::Access;
 use crate::routes::{Entry, ROUTES};
 
 fn concrete(path: &str) -> String {
-    path.replace("{conversation}", "0123").replace("{hash}", "0123").replace("{name}", "x.css")
+    path.replace("{conversation}", "0123")
+        .replace("{order}", "1")
+        .replace("{hash}", "0123")
+        .replace("{name}", "x.css")
 }
 
 #[tokio::test]

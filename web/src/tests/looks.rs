@@ -44,8 +44,8 @@ fn site(state: SiteState, upstreams: Vec<UpstreamView>, locals: Vec<LocalView>) 
     let aliases = vec![AliasView { name: "assistant".into(), cloud: Vec::new(), standby: Vec::new() }];
     let name = "Harbor Hospital".to_owned();
     let (since_ms, started_ms) = (SINCE_MS, SINCE_MS);
-    let (outage, announcements) = (None, Vec::new());
-    Site { name, state, since_ms, started_ms, upstreams, locals, aliases, outage, announcements }
+    let (outage, orders, announcements) = (None, Vec::new(), Vec::new());
+    Site { name, state, since_ms, started_ms, upstreams, locals, aliases, outage, orders, announcements }
 }
 
 fn out() -> Vec<UpstreamView> {

@@ -2,7 +2,7 @@
 
 use super::{
     AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText,
-    NoticeText, Refusal, StatusText, Text,
+    NoticeText, OrderText, Refusal, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -11,6 +11,7 @@ pub(super) static TEXT: Text = Text {
         navigation: "Pages",
         chat: "Ask",
         status: "Status",
+        orders: "Orders",
         sign_out: "Sign out",
         language: "Language",
     },
@@ -43,6 +44,7 @@ pub(super) static TEXT: Text = Text {
         after_restore: "Ask something, cut the cloud, and ask again. After a restore the cloud returns step by step: first three good probes, then a growing share of conversations.",
         failed: "The demo cloud's control does not answer. Is the process “genset demo-cloud” still running?",
     },
+    order: ORDER,
     error: ERROR,
 };
 
@@ -265,6 +267,9 @@ const STATUS: StatusText = StatusText {
     event_key_created: |name| format!("The API key “{name}” was made from the command line."),
     event_key_revoked: |name| format!("The API key “{name}” was revoked from the command line."),
     event_setup_code_made: "A new setup code was made from the command line.",
+    event_order_given: |who, kind| format!("{who} gave the order “{kind}”."),
+    event_order_lifted: |who, kind| format!("{who} lifted the order “{kind}”."),
+    event_order_expired: |kind| format!("The order “{kind}” ran out."),
     when: "When",
     what: "What",
     updated: |time| format!("As of {time}. This page refreshes by itself."),
@@ -295,6 +300,43 @@ const ACCOUNT: AccountText = AccountText {
     code_expired: "That setup code is older than a day. “genset setup-code” on the box prints a new one.",
     store_failed: "The box cannot read or write its accounts at the moment. Its log says why. Try again in a moment.",
     session_over: "Your session is over. Copy your question, load the page anew and sign in again.",
+};
+
+const ORDER: OrderText = OrderText {
+    title: "Orders",
+    explanation: "An order stands above what the box decides by itself. It has a reason, it ends by itself, and the audit log keeps it.",
+    force_local: "Nothing goes to the cloud",
+    force_cloud: "Everything goes to the cloud first",
+    isolate: |upstream| format!("The cloud account {upstream} is not used"),
+    told: |what, who, until, why| format!("{what}: ordered by {who} until {until}, because: {why}"),
+    standing: "In force now",
+    none_stands: "No order is in force. The box decides by itself.",
+    ended: "Ended",
+    none_ended: "No order has ended yet.",
+    order: "Order",
+    kind_hint: "Of each kind one may be in force. An answer that is under way ends where it began.",
+    reason: "Reason",
+    reason_hint: "3 to 200 characters. Staff read it in the band on every page.",
+    who: "By",
+    given: "Given",
+    until: "Until",
+    end: "Ended",
+    for_how_long: "For",
+    length: |minutes| match minutes {
+        1..60 => format!("{minutes} minutes"),
+        60 => "1 hour".to_owned(),
+        _ => format!("{} hours", minutes / 60),
+    },
+    give: "Give the order",
+    lift: "Lift",
+    ran_out: |at| format!("ran out at {at}"),
+    lifted: |who, at| format!("lifted by {who} at {at}"),
+    no_such_kind: "There is no such order. Choose one from the list.",
+    bad_reason: "The reason must have 3 to 200 characters on one line.",
+    bad_length: "An order lasts 1 minute to 24 hours.",
+    stands: |what| format!("This order is in force and excludes the new one: “{what}”. Lift it first."),
+    unknown: "That order is no longer in force.",
+    store_failed: "The order could not be written down, so it is not in force. The log of the box says why.",
 };
 
 const ERROR: ErrorText = ErrorText {

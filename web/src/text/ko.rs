@@ -4,7 +4,7 @@
 
 use super::{
     AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText,
-    NoticeText, Refusal, StatusText, Text,
+    NoticeText, OrderText, Refusal, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -13,6 +13,7 @@ pub(super) static TEXT: Text = Text {
         navigation: "메뉴",
         chat: "질문하기",
         status: "운영 현황",
+        orders: "지시",
         sign_out: "로그아웃",
         language: "언어",
     },
@@ -45,6 +46,7 @@ pub(super) static TEXT: Text = Text {
         after_restore: "질문을 해 보신 뒤 클라우드를 끊고 다시 질문해 보십시오. 복구 후에는 점검에 세 번 성공한 다음 대화의 비율을 늘려 가며 단계적으로 클라우드로 돌아갑니다.",
         failed: "데모 클라우드의 제어 주소가 응답하지 않습니다. “genset demo-cloud” 프로세스가 실행 중인지 확인해 주십시오.",
     },
+    order: ORDER,
     error: ERROR,
 };
 
@@ -271,6 +273,9 @@ const STATUS: StatusText = StatusText {
     event_key_created: |name| format!("명령줄에서 API 키 ‘{name}’이(가) 만들어졌습니다."),
     event_key_revoked: |name| format!("명령줄에서 API 키 ‘{name}’이(가) 폐기되었습니다."),
     event_setup_code_made: "명령줄에서 새 설정 코드가 만들어졌습니다.",
+    event_order_given: |who, kind| format!("{who} 님이 ‘{kind}’ 지시를 내렸습니다."),
+    event_order_lifted: |who, kind| format!("{who} 님이 ‘{kind}’ 지시를 해제했습니다."),
+    event_order_expired: |kind| format!("‘{kind}’ 지시의 기한이 끝났습니다."),
     when: "시각",
     what: "내용",
     updated: |time| format!("{time} 기준이며, 이 페이지는 자동으로 갱신됩니다."),
@@ -301,6 +306,42 @@ const ACCOUNT: AccountText = AccountText {
     code_expired: "설정 코드가 만들어진 지 하루가 지났습니다. 장비에서 “genset setup-code” 명령으로 새 코드를 받을 수 있습니다.",
     store_failed: "지금은 장비가 계정 정보를 읽거나 쓸 수 없습니다. 원인은 장비의 로그에 있습니다. 잠시 후 다시 시도해 주십시오.",
     session_over: "접속 시간이 끝났습니다. 질문을 복사해 두신 뒤 페이지를 새로 고쳐 다시 로그인해 주십시오.",
+};
+
+const ORDER: OrderText = OrderText {
+    title: "지시",
+    explanation: "지시는 장비의 자체 판단보다 우선합니다. 지시에는 사유가 있어야 하고, 정해진 시간이 지나면 저절로 끝나며, 감사 기록에 남습니다.",
+    force_local: "클라우드를 사용하지 않음",
+    force_cloud: "모든 질문을 클라우드로 먼저 보냄",
+    isolate: |upstream| format!("클라우드 계정 {upstream} 사용 중지"),
+    told: |what, who, until, why| format!("{what}: {who} 님의 지시, {until}까지. 사유: {why}"),
+    standing: "시행 중인 지시",
+    none_stands: "시행 중인 지시가 없습니다. 장비가 스스로 판단합니다.",
+    ended: "끝난 지시",
+    none_ended: "끝난 지시가 없습니다.",
+    order: "지시",
+    kind_hint: "종류별로 하나씩만 시행할 수 있습니다. 이미 작성 중인 답변은 시작한 곳에서 마무리됩니다.",
+    reason: "사유",
+    reason_hint: "3자 이상 200자 이내. 모든 페이지의 상단 표시에서 직원이 읽을 수 있습니다.",
+    who: "지시자",
+    given: "시작",
+    until: "종료 예정",
+    end: "종료",
+    for_how_long: "기간",
+    length: |minutes| match minutes {
+        1..60 => format!("{minutes}분"),
+        _ => format!("{}시간", minutes / 60),
+    },
+    give: "지시 내리기",
+    lift: "해제",
+    ran_out: |at| format!("{at}에 기한이 끝남"),
+    lifted: |who, at| format!("{at}에 {who} 님이 해제함"),
+    no_such_kind: "그런 지시는 없습니다. 목록에서 선택해 주십시오.",
+    bad_reason: "사유는 한 줄로 3자 이상 200자 이내여야 합니다.",
+    bad_length: "지시의 기간은 1분 이상 24시간 이내여야 합니다.",
+    stands: |what| format!("함께 시행할 수 없는 지시가 시행 중입니다: ‘{what}’. 먼저 해제해 주십시오."),
+    unknown: "이미 끝난 지시입니다.",
+    store_failed: "지시를 기록하지 못하여 시행하지 않았습니다. 원인은 장비의 로그에 있습니다.",
 };
 
 const ERROR: ErrorText = ErrorText {

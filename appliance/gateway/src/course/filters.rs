@@ -3,6 +3,7 @@
 //! To hold routes back for a new reason, write a filter and put its name into the list, at the place of its rank.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use inference::{LocalModel, Status};
 
@@ -11,6 +12,7 @@ use crate::{
     answer::{Ask, Route},
     board::now,
     gateway::Gateway,
+    orders::Standing,
     settings::CloudRoute,
 };
 
@@ -18,7 +20,7 @@ type CloudFilter = fn(&Look<'_>, &CloudRoute) -> Say;
 type StandbyFilter = fn(&Look<'_>, &LocalModel) -> Say;
 
 /// In order of rank: what a person or a policy forbids, what cannot be, what should not be now.
-pub(super) const CLOUD: &[CloudFilter] = &[stays_inside, breaker, home, ramp];
+pub(super) const CLOUD: &[CloudFilter] = &[stays_inside, ordered, breaker, home, ramp];
 
 pub(super) const STANDBY: &[StandbyFilter] = &[has_failed];
 
@@ -29,6 +31,7 @@ pub(super) struct Look<'a> {
     /// Where the conversation stands in the ramp of failback, and in every other share.
     draw: u64,
     began_locally: bool,
+    orders: Arc<Standing>,
 }
 
 impl<'a> Look<'a> {
@@ -36,13 +39,24 @@ impl<'a> Look<'a> {
         let conversation = ask.conversation.as_deref();
         let home = conversation.and_then(|id| gateway.homes().of(id));
         let draw = conversation_draw(conversation.unwrap_or(request_id));
-        Look { gateway, ask, draw, began_locally: home == Some(Route::Local) }
+        let began_locally = home == Some(Route::Local);
+        Look { gateway, ask, draw, began_locally, orders: gateway.orders().current() }
     }
 }
 
 /// A request may have to stay in the building.
 fn stays_inside(look: &Look<'_>, _: &CloudRoute) -> Say {
     if look.ask.local_only { Say::Never("local-only") } else { Say::Pass }
+}
+
+/// What a person in charge has ordered stands above all that the box finds out by itself.
+fn ordered(look: &Look<'_>, route: &CloudRoute) -> Say {
+    let upstream = &look.gateway.board().upstreams[route.upstream].settings.name;
+    match look.orders.keeps_from(upstream) {
+        Some(reason) => Say::Never(reason),
+        None if look.orders.forces_cloud() => Say::Ordered("forced-cloud"),
+        None => Say::Pass,
+    }
 }
 
 /// The breaker of the upstream must be closed.

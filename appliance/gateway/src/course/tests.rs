@@ -24,6 +24,8 @@ fn routes_keep_their_order_and_those_for_later_come_last() {
         (&[("a", Say::Last("recovering")), ("b", Say::Pass)], &["b", "a"], "recovering"),
         (&[("a", Say::Never("local-only")), ("b", Say::Never("standby-unready"))], &[], "local-only"),
         (&[("a", Say::Pass), ("b", Say::Never("circuit-open"))], &["a"], "first-route"),
+        (&[("a", Say::Ordered("forced-cloud")), ("b", Say::Pass)], &["a", "b"], "forced-cloud"),
+        (&[("a", Say::Never("isolated")), ("b", Say::Pass)], &["b"], "isolated"),
     ];
     for (said, order, reason) in table {
         let (labels, word) = planned(said);

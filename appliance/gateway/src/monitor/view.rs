@@ -41,6 +41,7 @@ fn snapshot(settings: &Settings, board: &Board, locals: &[LocalModel], started_m
             })
             .collect(),
         outage: None,
+        orders: board.orders.current().views(),
         announcements: Vec::new(),
     }
 }

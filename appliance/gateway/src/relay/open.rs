@@ -72,6 +72,13 @@ async fn cloud(
     model: &str,
 ) -> Result<Source, Closed> {
     let upstream = &gateway.board().upstreams[index];
+    let orders = gateway.orders().current();
+    // The course may have been planned before the order was given.
+    if let Some(reason) = orders.keeps_from(&upstream.settings.name) {
+        return Err(Closed::Next { reason, refusal: None });
+    }
+    // By order a request waits for the cloud also where its breaker gives it up.
+    let has_alternative = has_alternative && !orders.forces_cloud();
     let body = Bytes::from(ask.request.body_for(model));
     match attempt(upstream, body, patience(ask, upstream), has_alternative).await {
         Ok(Reply::Stream(stream)) => Ok(Source::Chunks { upstream: index, stream }),

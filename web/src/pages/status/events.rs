@@ -70,6 +70,9 @@ fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
 fn of_a_person(event: &EventRow, text: &StatusText) -> Option<String> {
     let sentence = match event.what.as_str() {
         "breaker" => return None,
+        "order-given" => return Some((text.event_order_given)(&event.who, order_kind(event))),
+        "order-lifted" => return Some((text.event_order_lifted)(&event.who, order_kind(event))),
+        "order-expired" => return Some((text.event_order_expired)(order_kind(event))),
         "setup-code-made" => return Some(text.event_setup_code_made.to_owned()),
         "key-created" => return Some((text.event_key_created)(key_name(event))),
         "key-revoked" => return Some((text.event_key_revoked)(key_name(event))),
@@ -87,4 +90,8 @@ fn of_a_person(event: &EventRow, text: &StatusText) -> Option<String> {
 /// The name that a person gave to a key; the key itself is nowhere in the log.
 fn key_name(event: &EventRow) -> &str {
     event.detail["name"].as_str().unwrap_or_default()
+}
+
+fn order_kind(event: &EventRow) -> &str {
+    event.detail["kind"].as_str().unwrap_or_default()
 }

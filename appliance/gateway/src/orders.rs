@@ -1,0 +1,133 @@
+//! What persons in charge have ordered, as a snapshot that every request reads, and the giving and lifting of orders.
+
+mod keeper;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use continuity::Order as SiteOrder;
+use store::{NewOrder, OrderError, OrderKind, OrderRecord};
+use tokio::sync::{Notify, watch};
+
+pub(crate) use keeper::keep;
+
+use crate::gateway::Gateway;
+use crate::site::OrderView;
+
+/// An order that was given or lifted is in force within this, or the keeper has ended.
+const IN_FORCE_WITHIN: Duration = Duration::from_secs(1);
+
+/// A cheap handle; all clones are the same orders.
+#[derive(Clone)]
+pub struct Orders(Arc<Parts>);
+
+struct Parts {
+    standing: watch::Sender<Arc<Standing>>,
+    /// Wakes the keeper: something was written.
+    written: Notify,
+}
+
+/// The orders that stand at one moment. A reader keeps it as long as it likes.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    pub orders: Vec<StandingOrder>,
+}
+
+/// An order in force.
+#[derive(Debug, Clone)]
+pub struct StandingOrder {
+    pub record: OrderRecord,
+    /// When it ends, by the wall clock as it is now; unix milliseconds.
+    pub until_ms: i64,
+}
+
+impl Default for Orders {
+    fn default() -> Self {
+        Orders(Arc::new(Parts { standing: watch::Sender::new(Arc::default()), written: Notify::new() }))
+    }
+}
+
+impl Orders {
+    /// The orders that stand now.
+    pub fn current(&self) -> Arc<Standing> {
+        self.0.standing.borrow().clone()
+    }
+
+    /// Waits until an order has come into force, or until it has ended.
+    async fn until(&self, id: i64, stands: bool) {
+        self.0.written.notify_one();
+        let mut standing = self.0.standing.subscribe();
+        let settled = standing.wait_for(|now| now.orders.iter().any(|order| order.record.id == id) == stands);
+        let _ = tokio::time::timeout(IN_FORCE_WITHIN, settled).await;
+    }
+}
+
+impl Standing {
+    /// Why nothing that users ask may go to this upstream: the reason word.
+    pub fn keeps_from(&self, upstream: &str) -> Option<&'static str> {
+        self.orders.iter().find_map(|order| match &order.record.kind {
+            OrderKind::ForceLocal => Some("forced-local"),
+            OrderKind::Isolate(isolated) if isolated == upstream => Some("isolated"),
+            OrderKind::Isolate(_) | OrderKind::ForceCloud => None,
+        })
+    }
+
+    /// The cloud is asked first, whatever the breakers and the ramp say.
+    pub fn forces_cloud(&self) -> bool {
+        self.orders.iter().any(|order| order.record.kind == OrderKind::ForceCloud)
+    }
+
+    pub fn isolates(&self, upstream: &str) -> bool {
+        self.orders.iter().any(|order| order.record.kind.upstream() == Some(upstream))
+    }
+
+    /// The order that the whole site stands under.
+    pub fn of_the_site(&self) -> Option<SiteOrder> {
+        self.orders.iter().find_map(|order| match order.record.kind {
+            OrderKind::ForceLocal => Some(SiteOrder::ForceLocal),
+            OrderKind::ForceCloud => Some(SiteOrder::ForceCloud),
+            OrderKind::Isolate(_) => None,
+        })
+    }
+
+    pub(crate) fn views(&self) -> Vec<OrderView> {
+        self.orders.iter().map(StandingOrder::view).collect()
+    }
+}
+
+impl StandingOrder {
+    fn view(&self) -> OrderView {
+        let OrderRecord { id, kind, who, reason, given_ms, .. } = &self.record;
+        OrderView {
+            id: *id,
+            kind: kind.as_str(),
+            upstream: kind.upstream().map(str::to_owned),
+            who: who.clone(),
+            reason: reason.clone(),
+            given_ms: *given_ms,
+            until_ms: self.until_ms,
+        }
+    }
+}
+
+impl Gateway {
+    /// Gives an order, and comes back when it is in force.
+    ///
+    /// # Errors
+    /// See [`store::Store::give_order`].
+    pub async fn give_order(&self, new: NewOrder) -> Result<OrderRecord, OrderError> {
+        let order = self.store().give_order(new).await?;
+        self.orders().until(order.id, true).await;
+        Ok(order)
+    }
+
+    /// Lifts an order, and comes back when it is no longer in force.
+    ///
+    /// # Errors
+    /// See [`store::Store::lift_order`].
+    pub async fn lift_order(&self, id: i64, who: &str) -> Result<OrderRecord, OrderError> {
+        let order = self.store().lift_order(id, who).await?;
+        self.orders().until(id, false).await;
+        Ok(order)
+    }
+}

@@ -1,0 +1,179 @@
+//! The page of orders: what stands, giving one, lifting one.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use store::{NewOrder, OrderError, OrderKind, OrderRecord};
+
+use crate::error_page::{Failed, log};
+use crate::frame::{Frame, Place};
+use crate::moment::Clock;
+use crate::posted::Posted;
+use crate::text::OrderText;
+use crate::visit::{Signed, Visit};
+
+const ENDED_SHOWN: u32 = 20;
+
+/// The lengths that the form offers, in minutes.
+const LENGTHS: [u64; 7] = [15, 30, 60, 120, 240, 480, 1440];
+
+#[derive(Template)]
+#[template(path = "pages/orders.html")]
+pub(crate) struct OrdersPage {
+    pub(crate) frame: Frame,
+    pub(crate) csrf: String,
+    pub(crate) problem: Option<String>,
+    pub(crate) standing: Vec<OrderRow>,
+    pub(crate) ended: Vec<OrderRow>,
+    pub(crate) upstreams: Vec<String>,
+    pub(crate) lengths: Vec<Length>,
+    /// What was filled in before it was refused.
+    pub(crate) given: NewOrderForm,
+}
+
+pub(crate) struct Length {
+    pub(crate) minutes: u64,
+    pub(crate) words: String,
+}
+
+pub(crate) struct OrderRow {
+    pub(crate) id: i64,
+    pub(crate) what: String,
+    pub(crate) who: String,
+    pub(crate) reason: String,
+    pub(crate) given: String,
+    pub(crate) end: String,
+}
+
+#[derive(Default, Deserialize)]
+pub(crate) struct NewOrderForm {
+    /// `force-local`, `force-cloud` or `isolate UPSTREAM`.
+    pub(crate) kind: String,
+    pub(crate) reason: String,
+    pub(crate) minutes: u64,
+}
+
+/// `GET /orders`.
+pub(crate) async fn show(signed: Signed) -> Result<Response, Failed> {
+    page(&signed, None, NewOrderForm { minutes: 30, ..NewOrderForm::default() })
+}
+
+/// `POST /orders`.
+pub(crate) async fn give(signed: Signed, Posted(form): Posted<NewOrderForm>) -> Result<Response, Failed> {
+    let Signed(visit, person) = &signed;
+    let text = &visit.text().order;
+    let lasts = Duration::from_secs(form.minutes.saturating_mul(60));
+    let Some(kind) = kind(visit, &form.kind) else {
+        return again(&signed, text.no_such_kind.to_owned(), form);
+    };
+    let new = match NewOrder::checked(kind, &person.account.name, &form.reason, lasts) {
+        Ok(new) => new,
+        Err(error) => return again(&signed, problem(&error, text), form),
+    };
+    match visit.portal.gateway().give_order(new).await {
+        Ok(_) => Ok(Redirect::to("/orders").into_response()),
+        Err(error) => again(&signed, problem(&error, text), form),
+    }
+}
+
+/// `POST /orders/{id}/lift`. An order that has ended meanwhile is lifted already.
+pub(crate) async fn lift(signed: Signed, Path(id): Path<i64>) -> Result<Response, Failed> {
+    let Signed(visit, person) = &signed;
+    match visit.portal.gateway().lift_order(id, &person.account.name).await {
+        Ok(_) | Err(OrderError::Unknown) => Ok(Redirect::to("/orders").into_response()),
+        Err(error) => {
+            let text = &visit.text().order;
+            again(&signed, problem(&error, text), NewOrderForm::default())
+        }
+    }
+}
+
+fn kind(visit: &Visit, word: &str) -> Option<OrderKind> {
+    match word {
+        "force-local" => Some(OrderKind::ForceLocal),
+        "force-cloud" => Some(OrderKind::ForceCloud),
+        other => {
+            let upstream = other.strip_prefix("isolate ")?;
+            let known = visit.portal.site().upstreams.iter().any(|known| known.name == upstream);
+            known.then(|| OrderKind::Isolate(upstream.to_owned()))
+        }
+    }
+}
+
+fn problem(error: &OrderError, text: &OrderText) -> String {
+    match error {
+        OrderError::BadReason => text.bad_reason.to_owned(),
+        OrderError::BadLength => text.bad_length.to_owned(),
+        OrderError::Stands(standing) => (text.stands)(&what(&standing.kind, text)),
+        OrderError::Unknown => text.unknown.to_owned(),
+        OrderError::Store(error) => {
+            log(error);
+            text.store_failed.to_owned()
+        }
+    }
+}
+
+/// What an order orders, in the reader's words.
+pub(crate) fn what(kind: &OrderKind, text: &OrderText) -> String {
+    match kind {
+        OrderKind::ForceLocal => text.force_local.to_owned(),
+        OrderKind::ForceCloud => text.force_cloud.to_owned(),
+        OrderKind::Isolate(upstream) => (text.isolate)(upstream),
+    }
+}
+
+fn again(signed: &Signed, problem: String, form: NewOrderForm) -> Result<Response, Failed> {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page(signed, Some(problem), form)?).into_response())
+}
+
+fn page(signed: &Signed, problem: Option<String>, given: NewOrderForm) -> Result<Response, Failed> {
+    let Signed(visit, person) = signed;
+    let (text, portal) = (&visit.text().order, &visit.portal);
+    let recorded = portal.store().core.orders(ENDED_SHOWN).map_err(|error| visit.internal(&error))?;
+    let site = portal.site();
+    let standing = portal.gateway().orders().current();
+    let row = |record: &OrderRecord, end: String| OrderRow {
+        id: record.id,
+        what: what(&record.kind, text),
+        who: record.who.clone(),
+        reason: record.reason.clone(),
+        given: portal.clock().short(record.given_ms),
+        end,
+    };
+    let ended = recorded.iter().filter_map(|record| {
+        let at = portal.clock().short(record.ended_ms?);
+        let end = record.ended_by.as_ref().map_or_else(|| (text.ran_out)(&at), |by| (text.lifted)(by, &at));
+        Some(row(record, end))
+    });
+    visit.show(&OrdersPage {
+        frame: Frame::of(visit, Place::Orders),
+        csrf: person.csrf.clone(),
+        problem,
+        standing: standing
+            .orders
+            .iter()
+            .map(|order| row(&order.record, portal.clock().short(order.until_ms)))
+            .collect(),
+        ended: ended.collect(),
+        upstreams: site.upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
+        lengths: LENGTHS.map(|minutes| Length { minutes, words: (text.length)(minutes) }).into(),
+        given,
+    })
+}
+
+/// The standing orders for whoever is signed in: who, until when, and why.
+pub(crate) fn told(site: &gateway::Site, text: &OrderText, clock: &Clock) -> Vec<String> {
+    let told = site.orders.iter().map(|order| {
+        let kind = match (order.kind, &order.upstream) {
+            ("force-local", _) => OrderKind::ForceLocal,
+            ("force-cloud", _) => OrderKind::ForceCloud,
+            (_, upstream) => OrderKind::Isolate(upstream.clone().unwrap_or_default()),
+        };
+        (text.told)(&what(&kind, text), &order.who, &clock.short(order.until_ms), &order.reason)
+    });
+    told.collect()
+}
