@@ -14,6 +14,7 @@ mod contract;
 mod evaluation;
 mod failback;
 mod listeners;
+mod orders;
 mod portal;
 mod stopping;
 mod streams;

@@ -4,3 +4,4 @@ mod access;
 mod chat;
 mod harness;
 mod looks;
+mod orders;
