@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::command;
@@ -68,12 +68,24 @@ enum Command {
     },
 }
 
+/// Who goes first when local models are scarce.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum LaneArg {
+    Clinical,
+    #[default]
+    Interactive,
+    Batch,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
     /// Make a key and print it, alone, this once
     Create {
         /// Who will use it; the name stands in the audit log
         name: String,
+        /// The highest lane that it may ask for, and its own where it asks for none
+        #[arg(long, value_enum, default_value_t)]
+        lane: LaneArg,
         #[command(flatten)]
         config: ConfigArg,
     },

@@ -16,6 +16,7 @@ mod failback;
 mod listeners;
 mod orders;
 mod portal;
+mod scarcity;
 mod stopping;
 mod streams;
 mod walls;

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
+/// No client is told to stay away for longer than this.
+const MAX_RETRY_AFTER_S: u32 = 120;
+
 /// What is wrong with a request, in the words and the status of the OpenAI error shape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -20,6 +23,15 @@ pub struct ApiError {
     pub param: Option<String>,
     /// Seconds after which a new attempt makes sense; goes into `Retry-After`.
     pub retry_after_s: Option<u32>,
+    /// The place in the queue that the request would have had, where it is refused for lack of room.
+    pub queue: Option<Queue>,
+}
+
+/// A place in a queue, and the seconds until it would have been served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    pub position: u32,
+    pub expected_wait_s: u32,
 }
 
 impl ApiError {
@@ -36,6 +48,7 @@ impl ApiError {
             message: message.into(),
             param: None,
             retry_after_s: None,
+            queue: None,
         }
     }
 
@@ -50,9 +63,24 @@ impl ApiError {
         self
     }
 
-    /// `{"error": {"message", "type", "param", "code"}}`, as the official clients expect it.
+    /// A refusal for lack of room: when to come again follows from the place in the queue.
+    #[must_use]
+    pub fn in_queue(mut self, queue: Queue) -> Self {
+        self.retry_after_s = Some(queue.expected_wait_s.clamp(1, MAX_RETRY_AFTER_S));
+        self.queue = Some(queue);
+        self
+    }
+
+    /// `{"error": {"message", "type", "param", "code"}}`, as the official clients expect it; with `position` and
+    /// `expected_wait_s` where the request would have had to wait.
     pub fn to_json(&self) -> Value {
-        json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
+        let mut error =
+            json!({"message": self.message, "type": self.kind, "param": self.param, "code": self.code});
+        if let Some(queue) = self.queue {
+            error["position"] = queue.position.into();
+            error["expected_wait_s"] = queue.expected_wait_s.into();
+        }
+        json!({ "error": error })
     }
 }
 
@@ -69,5 +97,6 @@ pub fn read_upstream_error(status: u16, body: &[u8]) -> ApiError {
             .unwrap_or_else(|| format!("The upstream refused this request with status {status}.")),
         param: text("param"),
         retry_after_s: None,
+        queue: None,
     }
 }

@@ -7,4 +7,4 @@ pub mod sse;
 
 mod fault;
 
-pub use fault::{ApiError, read_upstream_error};
+pub use fault::{ApiError, Queue, read_upstream_error};

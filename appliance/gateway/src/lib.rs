@@ -8,6 +8,7 @@
 //! Architecture invariant: nothing here spawns a task. The monitor is one future that the supervisor runs, and a
 //! request lives and dies with its caller.
 
+mod admission;
 mod announcer;
 pub mod answer;
 mod board;

@@ -1,6 +1,7 @@
 //! What control and a worker say to each other: postcard values, each after its length in four bytes.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ pub(crate) const MAX_FRAME_BYTES: usize = 32 << 20;
 
 /// The most bytes of text that one job may have, which leaves room in its frame for tokens already generated.
 pub(crate) const MAX_JOB_BYTES: u64 = 16 << 20;
+
+/// A worker that has nothing to say says that it is alive.
+pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// From control to the worker.
 #[derive(Serialize, Deserialize)]
@@ -29,6 +33,8 @@ pub(crate) struct Submission {
     pub(crate) job: Job,
     /// Every draw of the sampler follows from this and the token's number.
     pub(crate) seed: u64,
+    /// How long the job has waited already, in milliseconds.
+    pub(crate) waited_ms: u64,
     /// Tokens generated already; all text that follows from them has been sent.
     pub(crate) tokens: Vec<i32>,
 }
@@ -55,6 +61,8 @@ pub(crate) enum FromWorker {
     },
     /// What one step of the engine gave to each answer; empty when it only read prompts.
     Step(Vec<Progress>),
+    /// Nothing else was to be said for a while: the process runs.
+    Alive,
 }
 
 /// One more token of an answer, with the text that it completes: a whole frame, so that tokens and text never differ.

@@ -1,6 +1,7 @@
 //! What a caller asks of a local model, and what comes back.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +81,28 @@ pub enum Lane {
     Batch,
 }
 
+impl Lane {
+    pub const ALL: [Lane; 3] = [Lane::Clinical, Lane::Interactive, Lane::Batch];
+
+    /// A job goes before one of the clinical lane that came so much later: nobody waits for ever.
+    pub fn handicap(self) -> Duration {
+        match self {
+            Lane::Clinical => Duration::ZERO,
+            Lane::Interactive => Duration::from_secs(30),
+            Lane::Batch => Duration::from_secs(120),
+        }
+    }
+
+    /// The word of headers, records and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Lane::Clinical => "clinical",
+            Lane::Interactive => "interactive",
+            Lane::Batch => "batch",
+        }
+    }
+}
+
 /// A step of an answer. Exactly one `Started` comes first; `Finished` or an error ends it.
 #[derive(Clone, PartialEq)]
 pub enum Event {
@@ -114,8 +137,9 @@ pub struct Usage {
 pub enum JobError {
     #[error("the model is not ready: {0}")]
     Unready(String),
-    #[error("the model's queue is full: {position} requests are before this one")]
-    QueueFull { position: u32 },
+    /// `position` is the place that the job would have had, `wait_ms` the time until it would have been served.
+    #[error("the model's queue is full: this would be number {position} in it")]
+    QueueFull { position: u32, wait_ms: u64 },
     #[error("the conversation has {tokens} tokens, more than the {limit} that the model can hold")]
     ContextTooLong { tokens: u32, limit: u32 },
     #[error("the conversation has {bytes} bytes, more than the {limit} that one request may have")]

@@ -19,7 +19,10 @@ use crate::spec::ModelSpec;
 use child::Child;
 use journal::Journal;
 
-/// A worker that owes tokens and sends nothing for this long is stuck, and is killed.
+/// A worker that says nothing at all for this many seconds is frozen, and is killed: it owes a sign of life each second.
+const MAX_SILENT_TICKS: u32 = 7;
+
+/// A worker that owes tokens and gives no sign of work for this long is stuck in its engine, and is killed.
 const MAX_SILENCE: Duration = Duration::from_secs(60);
 
 /// Large weights on slow disks, and GPU code that is built at the first load, take their time between two signs.
@@ -89,8 +92,14 @@ impl Keeper {
             }
         };
         self.counters.pid.store(child.pid().unwrap_or(0), Ordering::Relaxed);
-        let mut life =
-            Life { child, facts: None, refusal: None, begun: Instant::now(), heard: Instant::now() };
+        let mut life = Life {
+            child,
+            facts: None,
+            refusal: None,
+            begun: Instant::now(),
+            heard: Instant::now(),
+            silent_ticks: 0,
+        };
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -105,6 +114,7 @@ impl Keeper {
                     None => break,
                 },
                 _ = tick.tick() => {
+                    life.silent_ticks += 1;
                     if self.is_stuck(&life) {
                         tracing::warn!(model = self.spec.name, "the worker is silent and is killed");
                         break;
@@ -176,12 +186,12 @@ impl Keeper {
 
     fn obey(&mut self, order: Order, life: Option<&mut Life>) {
         match order {
-            Order::Submit { id, job, events } => {
+            Order::Submit { id, job, ticket, events } => {
                 if let Status::Failed { reason, .. } = &*self.status.borrow() {
                     let _ = events.send(Err(JobError::Unready(reason.clone())));
                     return;
                 }
-                self.journal.add(id, *job, Some(events));
+                self.journal.add(id, *job, Some(ticket), Some(events));
                 if let Some(life) = life {
                     self.submit(id, life);
                 }
@@ -208,8 +218,12 @@ impl Keeper {
     }
 
     fn hear(&mut self, frame: FromWorker, life: &mut Life) {
-        life.heard = Instant::now();
+        life.silent_ticks = 0;
+        if !matches!(frame, FromWorker::Alive) {
+            life.heard = Instant::now();
+        }
         match frame {
+            FromWorker::Alive => {}
             FromWorker::Loading { percent } => drop(self.status.send_replace(Status::Loading { percent })),
             FromWorker::LoadFailed { reason } => life.refusal = Some(reason),
             FromWorker::Ready { facts } => {
@@ -267,7 +281,7 @@ impl Keeper {
             return;
         }
         let id = self.counters.next_id.fetch_add(1, Ordering::Relaxed);
-        self.journal.add(id, proof(), None);
+        self.journal.add(id, proof(), None, None);
         self.proof = Some(id);
         self.submit(id, life);
     }
@@ -275,6 +289,8 @@ impl Keeper {
     fn is_stuck(&self, life: &Life) -> bool {
         let silence = life.heard.elapsed();
         match life.facts {
+            // Ticks, not time: while the box itself was held up, the worker's signs are still to be read.
+            _ if life.silent_ticks > MAX_SILENT_TICKS => true,
             Some(_) => !self.journal.is_empty() && silence > MAX_SILENCE,
             None => silence > MAX_LOADING_SILENCE,
         }
@@ -291,6 +307,8 @@ struct Life {
     begun: Instant,
     /// When it last sent anything, or was first owed something.
     heard: Instant,
+    /// Seconds since its last sign of life.
+    silent_ticks: u32,
 }
 
 fn proof() -> Job {

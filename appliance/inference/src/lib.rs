@@ -9,6 +9,7 @@ pub mod gguf;
 mod job;
 mod keeper;
 mod model;
+mod queue;
 mod selftest;
 #[cfg(feature = "simulation")]
 pub mod simulation;
@@ -18,5 +19,6 @@ pub mod worker;
 pub use job::{Event, FinishReason, Job, JobError, Lane, Message, Penalties, Sampling, Usage};
 pub use keeper::Keeper;
 pub use model::{Facts, Generation, LocalModel, Status};
+pub use queue::{Occupancy, Place};
 pub use selftest::{KnownAnswer, SelfTest, Wrong, selftest};
 pub use spec::ModelSpec;

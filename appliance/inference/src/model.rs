@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
@@ -11,15 +12,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::frames;
-use crate::job::{Event, Job, JobError};
+use crate::job::{Event, Job, JobError, Lane};
 use crate::keeper::Keeper;
+use crate::queue::{Occupancy, Place, Queue, Ticket};
 use crate::spec::ModelSpec;
 
 /// A local model, as a cheap handle; its [`Keeper`] does the work.
 #[derive(Clone)]
 pub struct LocalModel {
     name: Arc<str>,
-    capacity: u32,
+    queue: Arc<Queue>,
     status: watch::Receiver<Status>,
     orders: mpsc::UnboundedSender<Order>,
     counters: Arc<Counters>,
@@ -70,7 +72,7 @@ pub struct Facts {
 
 /// What the handle asks of the keeper.
 pub(crate) enum Order {
-    Submit { id: u64, job: Box<Job>, events: mpsc::UnboundedSender<Result<Event, JobError>> },
+    Submit { id: u64, job: Box<Job>, ticket: Ticket, events: mpsc::UnboundedSender<Result<Event, JobError>> },
     Cancel { id: u64 },
 }
 
@@ -95,7 +97,7 @@ impl LocalModel {
         let counters = Arc::new(Counters::default());
         let model = LocalModel {
             name: spec.name.as_str().into(),
-            capacity: spec.sequences.saturating_add(spec.queue_limit),
+            queue: Queue::new(&spec),
             status,
             orders,
             counters: counters.clone(),
@@ -117,26 +119,34 @@ impl LocalModel {
     pub fn generate(&self, job: Job) -> Generation {
         let (sender, events) = mpsc::unbounded_channel();
         let id = self.counters.next_id.fetch_add(1, Ordering::Relaxed);
-        let before = self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
-        let generation = Generation {
+        self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
+        let mut generation = Generation {
             id,
             events,
             orders: self.orders.clone(),
             counters: self.counters.clone(),
+            place: None,
             over: false,
         };
-        if let Err(refusal) = self.admit(&job, before) {
-            let _ = sender.send(Err(refusal));
-            return generation;
+        match self.admit(&job) {
+            Ok(ticket) => {
+                generation.place = Some((self.queue.clone(), ticket.key(), job.lane));
+                // A keeper that has ended drops the order, and with it the sender: the stream then says so.
+                let _ = self.orders.send(Order::Submit { id, job: Box::new(job), ticket, events: sender });
+            }
+            Err(refusal) => drop(sender.send(Err(refusal))),
         }
-        // A keeper that has ended drops the order, and with it the sender: the stream then says so.
-        let _ = self.orders.send(Order::Submit { id, job: Box::new(job), events: sender });
         generation
     }
 
     /// Requests that are waiting or running.
     pub fn in_flight(&self) -> u32 {
         self.counters.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// How busy the model is, and what a job that came now would have to wait.
+    pub fn occupancy(&self) -> Occupancy {
+        self.queue.occupancy()
     }
 
     /// How many times the worker process has been started again.
@@ -152,10 +162,7 @@ impl LocalModel {
         Some(self.counters.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
 
-    fn admit(&self, job: &Job, before: u32) -> Result<(), JobError> {
-        if before >= self.capacity {
-            return Err(JobError::QueueFull { position: before });
-        }
+    fn admit(&self, job: &Job) -> Result<Ticket, JobError> {
         match &*self.status.borrow() {
             Status::Failed { reason, .. } => return Err(JobError::Unready(reason.clone())),
             Status::Starting | Status::Loading { .. } if !self.counters.was_ready.load(Ordering::Relaxed) => {
@@ -165,7 +172,13 @@ impl LocalModel {
         }
         let bytes = job.text_bytes();
         let limit = frames::MAX_JOB_BYTES;
-        if bytes > limit { Err(JobError::TooLarge { bytes, limit }) } else { Ok(()) }
+        if bytes > limit {
+            return Err(JobError::TooLarge { bytes, limit });
+        }
+        self.queue.join(job.lane).map_err(|wait| JobError::QueueFull {
+            position: wait.position,
+            wait_ms: wait.expected.as_millis() as u64,
+        })
     }
 }
 
@@ -177,10 +190,17 @@ pub struct Generation {
     events: mpsc::UnboundedReceiver<Result<Event, JobError>>,
     orders: mpsc::UnboundedSender<Order>,
     counters: Arc<Counters>,
+    place: Option<(Arc<Queue>, (Duration, u64), Lane)>,
     over: bool,
 }
 
 impl Generation {
+    /// Its place in the queue and the time until it is served; `None` once it is.
+    pub fn waiting(&self) -> Option<Place> {
+        let (queue, key, lane) = self.place.as_ref()?;
+        queue.place(*key, *lane)
+    }
+
     fn end(&mut self) {
         self.over = true;
         self.counters.in_flight.fetch_sub(1, Ordering::Relaxed);

@@ -13,6 +13,8 @@ pub struct ModelSpec {
     pub context_cells: u32,
     /// Answers that run at the same time, 256 at most.
     pub sequences: u32,
+    /// Sequences, with their part of the cells, that only the clinical lane may have; `None` takes a quarter.
+    pub clinical_reserve: Option<u32>,
     /// CPU threads of the engine; `None` takes one per core, and one alone for a very small model.
     pub threads: Option<u32>,
     /// Requests that may wait for a sequence.
@@ -35,6 +37,7 @@ impl ModelSpec {
             file: file.into(),
             context_cells: 8192,
             sequences: 16,
+            clinical_reserve: None,
             threads: None,
             queue_limit: 256,
             device: None,
@@ -42,5 +45,10 @@ impl ModelSpec {
             program: program.into(),
             program_args: vec!["worker".into()],
         }
+    }
+
+    /// Sequences that are kept for the clinical lane: one at least is left to the others.
+    pub fn reserve(&self) -> u32 {
+        self.clinical_reserve.unwrap_or(self.sequences / 4).min(self.sequences.saturating_sub(1))
     }
 }

@@ -19,7 +19,7 @@ mod vocabulary;
 use std::io::{BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -29,6 +29,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::frames::{self, FromWorker, ToWorker};
 use engine::{Engine, Order};
 use prompt::Prompter;
+use scheduler::Room;
 
 pub use devices::{Device, DeviceKind, devices};
 pub use options::{OptionsError, WorkerOptions};
@@ -70,11 +71,12 @@ fn serve(options: &WorkerOptions, socket: UnixStream, out: &Sender<FromWorker>) 
     let backend = LlamaBackend::init().map_err(|error| WorkerError::Load(error.to_string()))?;
     let loaded = load::load(&backend, options, out).map_err(WorkerError::Load)?;
     let context = loaded.context(&backend, options).map_err(WorkerError::Load)?;
-    let limit = context.n_ctx().min(options.context).min(loaded.model.n_ctx_train());
+    let room = Room::new(context.n_ctx(), options.sequences, options.clinical_reserve);
+    let limit = room.largest_job().min(options.context).min(loaded.model.n_ctx_train());
     let prompter = loaded.prompter(options, limit).map_err(WorkerError::Load)?;
     let vocabulary = prompter.vocabulary.clone();
     let (orders, taken) = channel();
-    let engine = Engine::new(context, options.sequences, vocabulary, taken, out.clone());
+    let engine = Engine::new(context, room, vocabulary, taken, out.clone());
     let refusals = out.clone();
     thread::Builder::new()
         .name("reader".into())
@@ -101,7 +103,12 @@ fn socket_to_control() -> Result<UnixStream, WorkerError> {
 }
 
 fn write_frames(mut socket: UnixStream, frames: &Receiver<FromWorker>) {
-    for frame in frames {
+    loop {
+        let frame = match frames.recv_timeout(frames::ALIVE_EVERY) {
+            Ok(frame) => frame,
+            Err(RecvTimeoutError::Timeout) => FromWorker::Alive,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         // Control has gone; dropping the receiver tells the engine.
         let sent = frames::encode(&frame).and_then(|bytes| socket.write_all(&bytes));
         if sent.is_err() {

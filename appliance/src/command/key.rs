@@ -4,14 +4,17 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::cli::{Failure, KeyCommand, say, tell};
+use store::KeyLane;
+
+use crate::cli::{Failure, KeyCommand, LaneArg, say, tell};
 
 pub(crate) async fn run(command: KeyCommand) -> Result<ExitCode, Failure> {
     match command {
-        KeyCommand::Create { name, config } => {
+        KeyCommand::Create { name, lane, config } => {
+            let lane = KeyLane::from(lane);
             let store = super::open_store(&super::load(&config.file)?)?;
-            let secret = store.core.create_key(&name).await.map_err(|error| refused(&name, &error))?;
-            super::note(&store, "key-created", json!({"name": name})).await?;
+            let secret = store.core.create_key(&name, lane).await.map_err(|error| refused(&name, &error))?;
+            super::note(&store, "key-created", json!({"name": name, "lane": lane})).await?;
             store.close().await;
             say(secret.expose());
         }
@@ -27,11 +30,26 @@ pub(crate) async fn run(command: KeyCommand) -> Result<ExitCode, Failure> {
             let keys = store.core.keys().map_err(|error| Failure::Failed(error.to_string()))?;
             for key in keys {
                 let state = if key.revoked_ms.is_some() { "revoked" } else { "valid" };
-                say(&format!("{}\t{}\t{state}", key.name, super::moment(key.created_ms)));
+                say(&format!(
+                    "{}\t{}\t{state}\t{}",
+                    key.name,
+                    super::moment(key.created_ms),
+                    key.lane.as_str()
+                ));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl From<LaneArg> for KeyLane {
+    fn from(lane: LaneArg) -> KeyLane {
+        match lane {
+            LaneArg::Clinical => KeyLane::Clinical,
+            LaneArg::Interactive => KeyLane::Interactive,
+            LaneArg::Batch => KeyLane::Batch,
+        }
+    }
 }
 
 fn refused(name: &str, error: &store::KeyError) -> Failure {

@@ -75,6 +75,7 @@ pub(super) struct Local {
     pub file: PathBuf,
     pub context_cells: Option<u32>,
     pub sequences: Option<u32>,
+    pub clinical_reserve: Option<u32>,
     pub threads: Option<u32>,
     pub queue_limit: Option<u32>,
 }

@@ -231,6 +231,9 @@ impl Check {
         };
         spec.context_cells = within("context_cells", raw.context_cells, spec.context_cells, 256, 1 << 22)?;
         spec.sequences = within("sequences", raw.sequences, spec.sequences, 1, 256)?;
+        let spared = spec.sequences - 1;
+        spec.clinical_reserve =
+            raw.clinical_reserve.map(|n| within("clinical_reserve", Some(n), n, 0, spared)).transpose()?;
         spec.queue_limit = within("queue_limit", raw.queue_limit, spec.queue_limit, 0, 1 << 16)?;
         spec.threads = raw.threads.map(|n| within("threads", Some(n), n, 1, 512)).transpose()?;
         Ok(spec)

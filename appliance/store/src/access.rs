@@ -99,11 +99,12 @@ impl FromSql for Role {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::KeyLane;
 
     #[test]
     fn an_owner_may_do_all_staff_and_keys_may_ask_and_look_and_nobody_may_do_anything() {
         let account = |role| Account { id: 1, name: "a".to_owned(), role, created_ms: 0 };
-        let key = ApiKey { id: 1, name: "k".to_owned() };
+        let key = ApiKey { id: 1, name: "k".to_owned(), lane: KeyLane::Interactive };
         let (owner, staff) = (account(Role::Owner), account(Role::Staff));
         for right in Right::ALL {
             let for_all = matches!(right, Right::Ask | Right::ReadStatus);

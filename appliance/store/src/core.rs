@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction};
 
 pub use accounts::{Account, AccountError};
-pub use keys::{ApiKey, KeyError, KeyRecord};
+pub use keys::{ApiKey, KeyError, KeyLane, KeyRecord};
 pub use orders::{NewOrder, ORDER_LASTS, OrderError, OrderKind, OrderRecord};
 pub use sessions::{Session, SignInError};
 pub use setup::SetupError;

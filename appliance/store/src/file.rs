@@ -39,7 +39,11 @@ impl StoreFile {
     fn migrations(self) -> &'static [&'static str] {
         match self {
             StoreFile::Audit => &[include_str!("schema/audit.1.sql")],
-            StoreFile::Core => &[include_str!("schema/core.1.sql"), include_str!("schema/core.2.sql")],
+            StoreFile::Core => &[
+                include_str!("schema/core.1.sql"),
+                include_str!("schema/core.2.sql"),
+                include_str!("schema/core.3.sql"),
+            ],
             StoreFile::Work => &[include_str!("schema/work.1.sql")],
         }
     }

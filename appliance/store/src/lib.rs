@@ -31,8 +31,8 @@ use std::path::Path;
 pub use access::{Denied, Right, Role, Subject, authorize};
 pub use audit::{Audit, Entry, EventRow, OutcomeRow, Record, RequestRow, Verified, VerifyError, verify_file};
 pub use core::{
-    Account, AccountError, ApiKey, Core, KeyError, KeyRecord, NewOrder, ORDER_LASTS, OrderError, OrderKind,
-    OrderRecord, Session, SetupError, SignInError,
+    Account, AccountError, ApiKey, Core, KeyError, KeyLane, KeyRecord, NewOrder, ORDER_LASTS, OrderError,
+    OrderKind, OrderRecord, Session, SetupError, SignInError,
 };
 pub use names::BadName;
 pub use open_error::OpenError;

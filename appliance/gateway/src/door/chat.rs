@@ -35,11 +35,13 @@ pub(super) async fn completions(
     let (streamed, include_usage) = (request.stream, request.include_usage);
     let wish = Wish::read(&headers)?;
     let mode = if streamed { wish.mode } else { Mode::Committed };
+    let KeyHolder(caller, highest_lane) = holder;
+    let lane = wish.lane.map_or(highest_lane, |wished| wished.max(highest_lane));
     let answer = gateway
         .ask(Ask {
-            caller: holder.0,
+            caller,
             request,
-            lane: wish.lane,
+            lane,
             mode,
             local_only: wish.local_only,
             conversation: wish.conversation,
@@ -49,6 +51,7 @@ pub(super) async fn completions(
     let mut response =
         if streamed { stream_response(answer, include_usage) } else { whole_response(answer).await? };
     name_who_served(&mut response, &served);
+    response.headers_mut().insert("x-genset-lane", HeaderValue::from_static(lane.as_str()));
     Ok(response)
 }
 
@@ -56,7 +59,7 @@ pub(super) async fn completions(
 struct Wish {
     mode: Mode,
     local_only: bool,
-    lane: Lane,
+    lane: Option<Lane>,
     conversation: Option<String>,
 }
 
@@ -77,9 +80,10 @@ impl Wish {
             Some(_) => return Err(wrong("x-genset-policy", "\"local-only\"")),
         };
         let lane = match text("x-genset-lane") {
-            None | Some("interactive") => Lane::Interactive,
-            Some("clinical") => Lane::Clinical,
-            Some("batch") => Lane::Batch,
+            None => None,
+            Some("clinical") => Some(Lane::Clinical),
+            Some("interactive") => Some(Lane::Interactive),
+            Some("batch") => Some(Lane::Batch),
             Some(_) => return Err(wrong("x-genset-lane", "\"clinical\", \"interactive\" or \"batch\"")),
         };
         let conversation = text("x-genset-conversation").map(|id| id.chars().take(128).collect());

@@ -2,14 +2,14 @@
 
 use axum::extract::FromRequestParts;
 use http::{HeaderMap, header, request::Parts};
-use store::{Right, Subject, authorize};
+use store::{ApiKey, KeyLane, Right, Subject, authorize};
 
 use super::Door;
 use super::refusal::Refused;
-use crate::answer::{Caller, CallerKind, Refusal};
+use crate::answer::{Caller, CallerKind, Lane, Refusal};
 
-/// A caller with a valid key and the right to ask.
-pub(super) struct KeyHolder(pub(super) Caller);
+/// A caller with a valid key and the right to ask, and the highest lane that the key may use.
+pub(super) struct KeyHolder(pub(super) Caller, pub(super) Lane);
 
 impl FromRequestParts<Door> for KeyHolder {
     type Rejection = Refused;
@@ -26,7 +26,16 @@ impl FromRequestParts<Door> for KeyHolder {
         let key = found.ok_or_else(wrong)?;
         authorize(&Subject::Key(&key), Right::Ask)
             .map_err(|denied| Refusal::new(403, "permission_error", "not_allowed", denied.to_string()))?;
-        Ok(KeyHolder(Caller { who: format!("key:{}", key.name), kind: CallerKind::Key }))
+        let caller = Caller { who: format!("key:{}", key.name), kind: CallerKind::Key };
+        Ok(KeyHolder(caller, lane_of(&key)))
+    }
+}
+
+fn lane_of(key: &ApiKey) -> Lane {
+    match key.lane {
+        KeyLane::Clinical => Lane::Clinical,
+        KeyLane::Interactive => Lane::Interactive,
+        KeyLane::Batch => Lane::Batch,
     }
 }
 

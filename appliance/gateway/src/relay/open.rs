@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use inference::{Event, Job, JobError, LocalModel, Message, Penalties, Sampling, Status};
+use inference::{Event, Job, JobError, LocalModel, Message, Penalties, Place, Sampling, Status};
 
 use super::Source;
-use crate::answer::{Ask, CallerKind, Refusal, Route, Served};
+use crate::admission;
+use crate::answer::{Ask, CallerKind, Lane, Refusal, Route, Served};
 use crate::course::{Candidate, Course};
 use crate::fault::Fault;
 use crate::gateway::{Gateway, READY_PATIENCE};
@@ -144,7 +145,9 @@ async fn local(gateway: &Gateway, ask: &Ask, model: &LocalModel, begun: &str) ->
     match first.await {
         Ok(Ok(event)) => Ok(Source::Local { generation, first: Some(event) }),
         Ok(Err(error)) => Err(job_refused(model, &error)),
-        Err(_) => Err(Closed::Next { reason: "standby-busy", refusal: Some(busy(model)) }),
+        Err(_) => {
+            Err(Closed::Next { reason: "standby-busy", refusal: Some(busy(model, generation.waiting())) })
+        }
     }
 }
 
@@ -233,19 +236,19 @@ fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
                 format!("The chat template of the local model {name} refuses this conversation: {why}"),
             ),
         ),
-        JobError::QueueFull { .. } => next("standby-busy", busy(model)),
+        JobError::QueueFull { position, wait_ms } => {
+            let expected = Duration::from_millis(*wait_ms);
+            next("standby-busy", busy(model, Some(Place { position: *position, expected })))
+        }
         JobError::Unready(_) => Closed::Next { reason: "standby-unready", refusal: None },
         JobError::WorkerLost | JobError::Internal => Closed::Next { reason: "standby-failed", refusal: None },
     }
 }
 
-fn busy(model: &LocalModel) -> Refusal {
-    let message = format!(
-        "The local model {} has {} requests before this one. Try again soon.",
-        model.name(),
-        model.in_flight()
-    );
-    Refusal::unavailable("standby_busy", message).retry_after(10)
+/// `place` is the one that the request has or would have had in the model's queue.
+fn busy(model: &LocalModel, place: Option<Place>) -> Refusal {
+    let lowest = model.occupancy().next[Lane::Batch as usize];
+    admission::no_room(model.name(), place.unwrap_or(lowest))
 }
 
 fn nothing_left(ask: &Ask, course: &Course, tried: &[String]) -> Refusal {

@@ -6,6 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::frames::{Progress, Submission};
 use crate::job::{Event, Job, JobError};
+use crate::queue::Ticket;
 
 /// Where an answer's events go.
 pub(super) type Events = UnboundedSender<Result<Event, JobError>>;
@@ -23,6 +24,8 @@ struct Entry {
     submission: Submission,
     /// `None` for a proof of readiness, which nobody reads.
     events: Option<Events>,
+    /// The job's place among those that wait for the model; a proof of readiness has none.
+    ticket: Option<Ticket>,
     started: bool,
     deaths: u32,
 }
@@ -41,15 +44,17 @@ impl Journal {
     }
 
     /// Takes a job in, and fixes the seed of its draws for all the workers that it may meet.
-    pub(super) fn add(&mut self, id: u64, job: Job, events: Option<Events>) {
+    pub(super) fn add(&mut self, id: u64, job: Job, ticket: Option<Ticket>, events: Option<Events>) {
         let seed = job.sampling.seed.unwrap_or_else(|| getrandom::u64().unwrap_or(id));
-        let submission = Submission { id, job, seed, tokens: Vec::new() };
-        self.entries.insert(id, Entry { submission, events, started: false, deaths: 0 });
+        let submission = Submission { id, job, seed, waited_ms: 0, tokens: Vec::new() };
+        self.entries.insert(id, Entry { submission, events, ticket, started: false, deaths: 0 });
     }
 
     /// What a worker is to be told of one job.
     pub(super) fn submission(&self, id: u64) -> Option<Submission> {
-        self.entries.get(&id).map(|entry| entry.submission.clone())
+        let entry = self.entries.get(&id)?;
+        let waited_ms = entry.ticket.as_ref().map_or(0, |ticket| ticket.waited().as_millis() as u64);
+        Some(Submission { waited_ms, ..entry.submission.clone() })
     }
 
     /// All jobs, the oldest first.
@@ -66,6 +71,9 @@ impl Journal {
         // A job that is taken up again by another worker has told its caller already.
         if let Some(entry) = self.entries.get_mut(&id).filter(|entry| !entry.started) {
             entry.started = true;
+            if let Some(ticket) = &mut entry.ticket {
+                ticket.start();
+            }
             entry.tell(Ok(Event::Started { prompt_tokens }));
         }
     }
@@ -79,7 +87,9 @@ impl Journal {
         }
         if let Some(finish) = step.finish {
             entry.tell(Ok(Event::Finished { reason: finish.reason, usage: finish.usage }));
-            self.entries.remove(&step.id);
+            if let Some(ticket) = self.entries.remove(&step.id).and_then(|entry| entry.ticket) {
+                ticket.finish();
+            }
         }
         true
     }

@@ -10,12 +10,13 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::token::LlamaToken;
+use tokio::time::Instant;
 
 use super::WorkerError;
 use super::load::STEP_TOKENS;
 use super::prompt::Prepared;
 use super::sampler::Scratch;
-use super::scheduler::Scheduler;
+use super::scheduler::{Room, Scheduler};
 use super::sequence::Sequence;
 use super::vocabulary::Vocabulary;
 use crate::frames::{FromWorker, Progress};
@@ -40,20 +41,21 @@ pub(super) struct Engine<'a> {
     scratch: Scratch,
     orders: Receiver<Order>,
     out: Sender<FromWorker>,
+    began: Instant,
 }
 
 impl<'a> Engine<'a> {
     pub(super) fn new(
         context: LlamaContext<'a>,
-        sequences: u32,
+        room: Room,
         vocabulary: Arc<Vocabulary>,
         orders: Receiver<Order>,
         out: Sender<FromWorker>,
     ) -> Engine<'a> {
-        let scheduler = Scheduler::new(context.n_ctx(), sequences);
+        let scheduler = Scheduler::new(room);
         let batch = LlamaBatch::new(STEP_TOKENS as usize, 1);
         let (running, scratch) = (Vec::new(), Scratch::default());
-        Engine { context, batch, vocabulary, scheduler, running, scratch, orders, out }
+        Engine { context, batch, vocabulary, scheduler, running, scratch, orders, out, began: Instant::now() }
     }
 
     /// Works until the reader is gone.
@@ -90,7 +92,7 @@ impl<'a> Engine<'a> {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Run(job) => self.scheduler.add(*job),
+            Order::Run(job) => self.scheduler.add(*job, self.began.elapsed()),
             Order::Cancel { id } => {
                 if !self.scheduler.cancel(id) {
                     self.retire(&HashSet::from([id]));
@@ -180,7 +182,7 @@ impl<'a> Engine<'a> {
         for sequence in self.running.extract_if(.., |sequence| ids.contains(&sequence.id)) {
             // A whole sequence can always be removed.
             let _ = self.context.clear_kv_cache_seq(Some(sequence.slot as u32), None, None);
-            self.scheduler.release(sequence.cells, sequence.slot);
+            self.scheduler.release(sequence.lane, sequence.cells, sequence.slot);
         }
     }
 

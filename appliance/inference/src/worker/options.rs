@@ -12,6 +12,8 @@ pub struct WorkerOptions {
     /// Cells of the context, shared by all sequences.
     pub context: u32,
     pub sequences: u32,
+    /// Sequences that only the clinical lane may have.
+    pub clinical_reserve: u32,
     pub threads: Option<u32>,
     /// The index of one device in [`devices`](super::devices).
     pub device: Option<u32>,
@@ -30,12 +32,13 @@ pub enum OptionsError {
 }
 
 impl WorkerOptions {
-    /// Reads `--model FILE --context N --sequences N [--threads N] [--device N]`.
+    /// Reads `--model FILE --context N --sequences N [--clinical-reserve N] [--threads N] [--device N]`.
     ///
     /// # Errors
     /// The argument that is unknown, missing or no number.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<WorkerOptions, OptionsError> {
         let (mut model, mut context, mut sequences, mut threads, mut device) = (None, None, None, None, None);
+        let mut clinical_reserve = 0;
         let mut args = args.into_iter();
         while let Some(name) = args.next() {
             let name = name.to_string_lossy().into_owned();
@@ -44,6 +47,7 @@ impl WorkerOptions {
                 "--model" => model = Some(PathBuf::from(value()?)),
                 "--context" => context = Some(number(&name, &value()?)?),
                 "--sequences" => sequences = Some(number(&name, &value()?)?),
+                "--clinical-reserve" => clinical_reserve = number(&name, &value()?)?,
                 "--threads" => threads = Some(number(&name, &value()?)?),
                 "--device" => device = Some(number(&name, &value()?)?),
                 _ => return Err(OptionsError::Unknown(name)),
@@ -53,6 +57,7 @@ impl WorkerOptions {
             model: model.ok_or(OptionsError::Missing("--model"))?,
             context: context.ok_or(OptionsError::Missing("--context"))?,
             sequences: sequences.ok_or(OptionsError::Missing("--sequences"))?,
+            clinical_reserve,
             threads,
             device,
         })
@@ -64,6 +69,7 @@ impl WorkerOptions {
         let numbers = [
             ("--context", Some(self.context)),
             ("--sequences", Some(self.sequences)),
+            ("--clinical-reserve", Some(self.clinical_reserve)),
             ("--threads", self.threads),
             ("--device", self.device),
         ];
@@ -83,6 +89,7 @@ impl From<&ModelSpec> for WorkerOptions {
             model: spec.file.clone(),
             context: spec.context_cells,
             sequences: spec.sequences,
+            clinical_reserve: spec.reserve(),
             threads: spec.threads,
             device: spec.device,
         }
@@ -103,6 +110,7 @@ mod tests {
             model: "/models/a b.gguf".into(),
             context: 4096,
             sequences: 8,
+            clinical_reserve: 2,
             threads: Some(2),
             device: None,
         };

@@ -1,6 +1,7 @@
 //! From a job's messages to the tokens that the engine takes in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
@@ -15,6 +16,7 @@ use crate::job::{JobError, Lane, Message, Sampling};
 pub(super) struct Prepared {
     pub(super) id: u64,
     pub(super) lane: Lane,
+    pub(super) waited: Duration,
     /// The prompt, with what stays of the answer's prefix.
     pub(super) tokens: Vec<i32>,
     /// The prompt and the whole prefix, as they are counted.
@@ -50,7 +52,7 @@ impl Prompter {
     /// # Errors
     /// A prompt that is too long, or that the template refuses.
     pub(super) fn prepare(&self, submission: Submission) -> Result<Prepared, JobError> {
-        let Submission { id, job, seed, tokens: generated } = submission;
+        let Submission { id, job, seed, waited_ms, tokens: generated } = submission;
         if !generated.iter().all(|token| self.vocabulary.has(*token)) {
             return Err(JobError::Internal);
         }
@@ -66,6 +68,7 @@ impl Prompter {
         Ok(Prepared {
             id,
             lane: job.lane,
+            waited: Duration::from_millis(waited_ms),
             tokens,
             prompt_tokens,
             rest,

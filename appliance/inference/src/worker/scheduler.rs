@@ -1,34 +1,98 @@
-//! Who runs: waiting jobs by lane, then by age, and a ledger of the context's cells and sequences.
+//! Who runs: waiting jobs by lane and age, and a ledger of the context's cells and sequences.
 //!
 //! A job is admitted only when all the cells that it can ever need are free, so a running answer never fails for
-//! lack of them. A job that does not fit yet holds back all that come after it: a long one is never starved.
+//! lack of them. A job that does not fit yet holds back all that come after it: a long one is never starved. Only the
+//! clinical lane may use the reserve, so it goes past a job that waits for the common room.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::prompt::Prepared;
 use crate::job::Lane;
 
-/// The waiting jobs and the room that is left.
+/// Cells and sequences of the context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Space {
+    cells: u32,
+    sequences: u32,
+}
+
+/// The whole context, and the part of it that is the clinical lane's alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    whole: Space,
+    reserve: Space,
+}
+
+/// The order of service: the arrival with the lane's handicap, then the number of the arrival. An answer that an
+/// earlier worker began goes before all that have not begun.
+type Key = (bool, i64, u64);
+
+/// The waiting jobs and the room that is taken.
 pub(super) struct Scheduler {
-    waiting: BTreeMap<(Lane, u64), Prepared>,
+    room: Room,
+    waiting: BTreeMap<Key, Prepared>,
     arrivals: u64,
-    free_cells: u32,
+    clinical: Space,
+    common: Space,
     free_slots: Vec<i32>,
 }
 
+impl Space {
+    const NONE: Space = Space { cells: 0, sequences: 0 };
+
+    fn with(self, cells: u32) -> Space {
+        Space { cells: self.cells + cells, sequences: self.sequences + 1 }
+    }
+
+    fn without(self, cells: u32) -> Space {
+        Space { cells: self.cells - cells, sequences: self.sequences - 1 }
+    }
+
+    fn fits(self, limit: Space) -> bool {
+        self.cells <= limit.cells && self.sequences <= limit.sequences
+    }
+}
+
+impl Room {
+    pub(super) fn new(cells: u32, sequences: u32, reserved_sequences: u32) -> Room {
+        let reserved = u64::from(cells) * u64::from(reserved_sequences) / u64::from(sequences.max(1));
+        Room {
+            whole: Space { cells, sequences },
+            reserve: Space { cells: reserved as u32, sequences: reserved_sequences },
+        }
+    }
+
+    /// The cells that one job may need: it must fit beside the reserve, or it would wait for ever.
+    pub(super) fn largest_job(&self) -> u32 {
+        self.common().cells
+    }
+
+    fn common(&self) -> Space {
+        Space {
+            cells: self.whole.cells - self.reserve.cells,
+            sequences: self.whole.sequences - self.reserve.sequences,
+        }
+    }
+}
+
 impl Scheduler {
-    pub(super) fn new(cells: u32, sequences: u32) -> Scheduler {
-        let free_slots = (0..sequences as i32).rev().collect();
-        Scheduler { waiting: BTreeMap::new(), arrivals: 0, free_cells: cells, free_slots }
+    pub(super) fn new(room: Room) -> Scheduler {
+        let free_slots = (0..room.whole.sequences as i32).rev().collect();
+        let (clinical, common) = (Space::NONE, Space::NONE);
+        Scheduler { room, waiting: BTreeMap::new(), arrivals: 0, clinical, common, free_slots }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    pub(super) fn add(&mut self, job: Prepared) {
+    /// `now` is the time since any fixed moment.
+    pub(super) fn add(&mut self, job: Prepared, now: Duration) {
         self.arrivals += 1;
-        self.waiting.insert((job.lane, self.arrivals), job);
+        let due = now + job.lane.handicap();
+        let due_ms = due.as_millis() as i64 - job.waited.as_millis() as i64;
+        self.waiting.insert((job.generated.is_empty(), due_ms, self.arrivals), job);
     }
 
     /// Forgets a waiting job; `false` when it is not waiting.
@@ -40,87 +104,45 @@ impl Scheduler {
 
     /// The next job, with the number of its sequence, if there is room for it.
     pub(super) fn admit(&mut self) -> Option<(Prepared, i32)> {
-        let next = self.waiting.first_entry()?;
-        if next.get().cells > self.free_cells {
-            return None;
-        }
+        let key = self.next()?;
         let slot = self.free_slots.pop()?;
-        let job = next.remove();
-        self.free_cells -= job.cells;
+        let job = self.waiting.remove(&key)?;
+        let taken = self.taken(job.lane);
+        *taken = taken.with(job.cells);
         Some((job, slot))
     }
 
     /// Takes back the room of an answer that has ended.
-    pub(super) fn release(&mut self, cells: u32, slot: i32) {
-        self.free_cells += cells;
+    pub(super) fn release(&mut self, lane: Lane, cells: u32, slot: i32) {
+        let taken = self.taken(lane);
+        *taken = taken.without(cells);
         self.free_slots.push(slot);
+    }
+
+    /// The first job where it fits; else the first clinical one where it fits into what is left of the reserve, so
+    /// that it takes nothing from the common room that the first one waits for.
+    fn next(&self) -> Option<Key> {
+        let (first, job) = self.waiting.first_key_value()?;
+        if self.has_room_for(job) {
+            return Some(*first);
+        }
+        let (key, clinical) = self.waiting.iter().find(|(_, job)| job.lane == Lane::Clinical)?;
+        let in_reserve = self.clinical.with(clinical.cells).fits(self.room.reserve);
+        (in_reserve && self.has_room_for(clinical)).then_some(*key)
+    }
+
+    fn has_room_for(&self, job: &Prepared) -> bool {
+        let (clinical, common) = (self.clinical, self.common);
+        let all =
+            Space { cells: clinical.cells + common.cells, sequences: clinical.sequences + common.sequences };
+        let in_its_room = job.lane == Lane::Clinical || common.with(job.cells).fits(self.room.common());
+        in_its_room && all.with(job.cells).fits(self.room.whole)
+    }
+
+    fn taken(&mut self, lane: Lane) -> &mut Space {
+        if lane == Lane::Clinical { &mut self.clinical } else { &mut self.common }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::job::Sampling;
-
-    fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
-        Prepared {
-            id,
-            lane,
-            tokens: vec![1],
-            prompt_tokens: 1,
-            rest: Vec::new(),
-            generated: Vec::new(),
-            budget: 1,
-            cells,
-            sampling: Sampling::default(),
-            seed: 0,
-            stop: Vec::new(),
-        }
-    }
-
-    fn admitted(scheduler: &mut Scheduler) -> Vec<u64> {
-        std::iter::from_fn(|| scheduler.admit()).map(|(job, _)| job.id).collect()
-    }
-
-    #[test]
-    fn the_clinical_lane_goes_first_and_within_a_lane_the_oldest() {
-        let mut scheduler = Scheduler::new(100, 8);
-        for (id, lane) in
-            [(1, Lane::Batch), (2, Lane::Interactive), (3, Lane::Clinical), (4, Lane::Interactive)]
-        {
-            scheduler.add(job(id, lane, 10));
-        }
-        assert_eq!(admitted(&mut scheduler), [3, 2, 4, 1]);
-    }
-
-    #[test]
-    fn no_job_runs_without_cells_or_a_sequence() {
-        let mut scheduler = Scheduler::new(100, 2);
-        for id in 1..=4 {
-            scheduler.add(job(id, Lane::Interactive, 40));
-        }
-        assert_eq!(admitted(&mut scheduler), [1, 2]);
-        scheduler.release(40, 0);
-        assert_eq!(admitted(&mut scheduler), [3]);
-    }
-
-    #[test]
-    fn a_long_job_is_not_overtaken_by_short_ones() {
-        let mut scheduler = Scheduler::new(100, 8);
-        scheduler.add(job(1, Lane::Interactive, 60));
-        scheduler.add(job(2, Lane::Interactive, 90));
-        scheduler.add(job(3, Lane::Interactive, 10));
-        assert_eq!(admitted(&mut scheduler), [1]);
-        scheduler.release(60, 0);
-        assert_eq!(admitted(&mut scheduler), [2, 3]);
-    }
-
-    #[test]
-    fn a_cancelled_job_never_runs() {
-        let mut scheduler = Scheduler::new(100, 8);
-        scheduler.add(job(1, Lane::Interactive, 10));
-        assert!(scheduler.cancel(1));
-        assert!(!scheduler.cancel(1));
-        assert!(scheduler.is_empty());
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! What the model says, and in which pieces.
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
-use inference::{FinishReason, KnownAnswer, LocalModel, Sampling, Status, selftest};
+use inference::{Event, FinishReason, Job, KnownAnswer, Lane, LocalModel, Sampling, Status, selftest};
 
 use crate::harness::*;
 
@@ -48,6 +49,37 @@ fn a_long_prompt_is_read_between_the_steps_of_running_answers() {
         for (known, answer) in known.iter().zip(answers) {
             assert_eq!(answer.unwrap().text(), known.answer);
         }
+    });
+}
+
+#[test]
+fn clinical_questions_get_their_first_word_sooner_when_all_sequences_are_asked_for() {
+    let mut spec = spec();
+    spec.sequences = 4;
+    with_model(spec, async |model| {
+        let question = &longest(false, 1)[0].question;
+        let first_word = async |lane| {
+            let begun = tokio::time::Instant::now();
+            let mut generation = model.generate(Job { lane, ..job(question) });
+            let mut first = None;
+            while let Some(event) = generation.next().await {
+                if matches!(event.unwrap(), Event::Text(_)) {
+                    first.get_or_insert(begun.elapsed());
+                }
+            }
+            first.expect("it says something")
+        };
+        let crowd = join_all((0..24).map(|_| first_word(Lane::Interactive)));
+        let clinical = async {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            join_all((0..3).map(|_| first_word(Lane::Clinical))).await
+        };
+        let (mut crowd, clinical) = tokio::join!(crowd, clinical);
+        crowd.sort_unstable();
+        let slowest_clinical = clinical.into_iter().max().unwrap();
+        println!("first word: interactive median {:?}, clinical at most {slowest_clinical:?}", crowd[12]);
+        assert!(slowest_clinical < crowd[12]);
+        assert_eq!(model.occupancy().waiting, [0; 3]);
     });
 }
 

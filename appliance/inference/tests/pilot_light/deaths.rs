@@ -126,6 +126,27 @@ async fn gone(model: &LocalModel, pid: Pid) {
 }
 
 #[test]
+fn a_worker_that_is_stopped_in_mid_answer_is_replaced_within_seconds_and_no_word_is_lost() {
+    with_model(spec(), async |model| {
+        let known = &longest(false, 1)[0];
+        let mut generation = model.generate(job(&known.question));
+        let begun = first_text(&mut generation).await;
+        let frozen = worker(model).await;
+        kill_process(frozen, Signal::STOP).unwrap();
+        let stopped = Instant::now();
+        let replaced = async {
+            gone(model, frozen).await;
+            stopped.elapsed()
+        };
+        let (text, replaced) = tokio::join!(rest(generation), replaced);
+        println!("from the stop to the end of the frozen worker: {replaced:?}");
+        assert_eq!(begun + &text, known.answer);
+        assert!(replaced < Duration::from_secs(20), "{replaced:?}");
+        assert_eq!(model.restarts(), 1);
+    });
+}
+
+#[test]
 fn a_dropped_answer_frees_its_sequence() {
     let mut spec = spec();
     spec.sequences = 1;

@@ -1,5 +1,6 @@
 //! The keys of programs.
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
@@ -10,11 +11,23 @@ use crate::{BadName, Secret, StoreError, now_ms};
 
 const PREFIX: &str = "gsk_";
 
+/// Who goes first when local models are scarce.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyLane {
+    Clinical,
+    #[default]
+    Interactive,
+    Batch,
+}
+
 /// A key that is valid now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ApiKey {
     pub id: i64,
     pub name: String,
+    /// The highest lane that it may ask for, and its own where it asks for none.
+    pub lane: KeyLane,
 }
 
 /// What is kept of a key, revoked ones included. Times are unix milliseconds; the last use is known to the minute.
@@ -22,6 +35,7 @@ pub struct ApiKey {
 pub struct KeyRecord {
     pub id: i64,
     pub name: String,
+    pub lane: KeyLane,
     pub created_ms: i64,
     pub last_used_ms: Option<i64>,
     pub revoked_ms: Option<i64>,
@@ -41,15 +55,15 @@ pub enum KeyError {
 
 impl Core {
     /// Makes a key and shows it this once; the store keeps only its hash.
-    pub async fn create_key(&self, name: &str) -> Result<Secret, KeyError> {
+    pub async fn create_key(&self, name: &str, lane: KeyLane) -> Result<Secret, KeyError> {
         let name = checked_name(name)?;
         let secret = Secret::random(PREFIX);
         let hash = secret.digest();
         let created = self.write(move |core| {
             core.execute(
-                "INSERT INTO api_keys (name, secret_hash, created_ms) VALUES (?1, ?2, ?3)
+                "INSERT INTO api_keys (name, secret_hash, created_ms, lane) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (name) WHERE revoked_ms IS NULL DO NOTHING",
-                params![name, hash, now_ms()],
+                params![name, hash, now_ms(), lane],
             )
         });
         if created.await? == 1 { Ok(secret) } else { Err(KeyError::NameTaken) }
@@ -64,10 +78,13 @@ impl Core {
         let hash = digest(secret);
         let found = self.read(|core| {
             core.prepare_cached(
-                "SELECT id, name, coalesce(last_used_ms, 0) FROM api_keys
+                "SELECT id, name, lane, coalesce(last_used_ms, 0) FROM api_keys
                  WHERE secret_hash = ?1 AND revoked_ms IS NULL",
             )?
-            .query_row([hash], |row| Ok((ApiKey { id: row.get(0)?, name: row.get(1)? }, row.get(2)?)))
+            .query_row([hash], |row| {
+                let key = ApiKey { id: row.get(0)?, name: row.get(1)?, lane: row.get(2)? };
+                Ok((key, row.get(3)?))
+            })
             .optional()
         })?;
         Ok(found.map(|(key, last_used_ms)| {
@@ -101,18 +118,44 @@ impl Core {
     pub fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
         self.read(|core| {
             let mut query = core.prepare_cached(
-                "SELECT id, name, created_ms, last_used_ms, revoked_ms FROM api_keys ORDER BY id",
+                "SELECT id, name, lane, created_ms, last_used_ms, revoked_ms FROM api_keys ORDER BY id",
             )?;
             let record = |row: &rusqlite::Row<'_>| {
                 Ok(KeyRecord {
                     id: row.get(0)?,
                     name: row.get(1)?,
-                    created_ms: row.get(2)?,
-                    last_used_ms: row.get(3)?,
-                    revoked_ms: row.get(4)?,
+                    lane: row.get(2)?,
+                    created_ms: row.get(3)?,
+                    last_used_ms: row.get(4)?,
+                    revoked_ms: row.get(5)?,
                 })
             };
             query.query_map([], record)?.collect()
         })
+    }
+}
+
+impl KeyLane {
+    pub const ALL: [KeyLane; 3] = [KeyLane::Clinical, KeyLane::Interactive, KeyLane::Batch];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyLane::Clinical => "clinical",
+            KeyLane::Interactive => "interactive",
+            KeyLane::Batch => "batch",
+        }
+    }
+}
+
+impl ToSql for KeyLane {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
+impl FromSql for KeyLane {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<KeyLane> {
+        let text = value.as_str()?;
+        KeyLane::ALL.into_iter().find(|lane| lane.as_str() == text).ok_or(FromSqlError::InvalidType)
     }
 }

@@ -174,17 +174,17 @@ async fn accounts_have_one_name_each_and_the_last_owner_stays() {
 async fn a_key_is_found_until_it_is_revoked_by_whichever_process() {
     let (dir, store) = open();
     let (core, command_line) = (&store.core, other_process(&dir));
-    let secret = command_line.create_key("ward 3").await.unwrap();
+    let secret = command_line.create_key("ward 3", KeyLane::default()).await.unwrap();
     let key = core.key(secret.expose()).unwrap().unwrap();
     assert_eq!(key.name, "ward 3");
     for wrong in ["", "gsk_", "gsk_0000", &secret.expose()[4..], &secret.expose().to_uppercase()] {
         assert_eq!(core.key(wrong).unwrap(), None, "{wrong}");
     }
-    assert!(matches!(core.create_key("WARD 3").await, Err(KeyError::NameTaken)));
+    assert!(matches!(core.create_key("WARD 3", KeyLane::default()).await, Err(KeyError::NameTaken)));
     command_line.revoke_key("ward 3").await.unwrap();
     assert_eq!(core.key(secret.expose()).unwrap(), None);
     assert!(matches!(core.revoke_key("ward 3").await, Err(KeyError::Unknown)));
-    let renewed = core.create_key("ward 3").await.unwrap();
+    let renewed = core.create_key("ward 3", KeyLane::default()).await.unwrap();
     assert_ne!(command_line.key(renewed.expose()).unwrap().unwrap().id, key.id);
     assert_eq!(core.keys().unwrap().iter().filter(|key| key.revoked_ms.is_none()).count(), 1);
 }
@@ -192,7 +192,7 @@ async fn a_key_is_found_until_it_is_revoked_by_whichever_process() {
 #[tokio::test]
 async fn the_last_use_of_a_key_is_noted() {
     let (dir, store) = open();
-    let secret = store.core.create_key("ward").await.unwrap();
+    let secret = store.core.create_key("ward", KeyLane::default()).await.unwrap();
     assert_eq!(store.core.keys().unwrap()[0].last_used_ms, None);
     store.core.key(secret.expose()).unwrap();
     store.close().await;
@@ -203,7 +203,7 @@ async fn the_last_use_of_a_key_is_noted() {
 async fn no_secret_stands_in_the_files() {
     let (dir, store) = open();
     owner(&store.core).await;
-    let key = store.core.create_key("ward").await.unwrap();
+    let key = store.core.create_key("ward", KeyLane::default()).await.unwrap();
     let session = store.core.sign_in("kim", PASSWORD.into()).await.unwrap();
     store.close().await;
     let bytes = std::fs::read(dir.path().join("core.db")).unwrap();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
 use super::*;
-use crate::Store;
+use crate::{KeyLane, Store};
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -72,7 +72,7 @@ fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
 async fn a_damaged_page_is_found_at_the_next_start() {
     let dir = TempDir::new().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    store.core.create_key("ward").await.unwrap();
+    store.core.create_key("ward", KeyLane::default()).await.unwrap();
     store.close().await;
     let core = dir.path().join("core.db");
     let mut bytes = std::fs::read(&core).unwrap();

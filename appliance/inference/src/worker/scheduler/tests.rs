@@ -1,0 +1,161 @@
+//! Who goes first, and what nobody may take.
+
+use Lane::{Batch, Clinical, Interactive};
+
+use super::*;
+use crate::job::Sampling;
+
+const START: Duration = Duration::from_secs(1000);
+
+fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
+    Prepared {
+        id,
+        lane,
+        waited: Duration::ZERO,
+        tokens: vec![1],
+        prompt_tokens: 1,
+        rest: Vec::new(),
+        generated: Vec::new(),
+        budget: 1,
+        cells,
+        sampling: Sampling::default(),
+        seed: 0,
+        stop: Vec::new(),
+    }
+}
+
+fn scheduler(cells: u32, sequences: u32, reserved: u32) -> Scheduler {
+    Scheduler::new(Room::new(cells, sequences, reserved))
+}
+
+fn admitted(scheduler: &mut Scheduler) -> Vec<u64> {
+    std::iter::from_fn(|| scheduler.admit()).map(|(job, _)| job.id).collect()
+}
+
+#[test]
+fn the_clinical_lane_goes_first_and_within_a_lane_the_oldest() {
+    let mut scheduler = scheduler(100, 8, 2);
+    for (id, lane) in [(1, Batch), (2, Interactive), (3, Clinical), (4, Interactive)] {
+        scheduler.add(job(id, lane, 10), START);
+    }
+    assert_eq!(admitted(&mut scheduler), [3, 2, 4, 1]);
+}
+
+#[test]
+fn no_job_runs_without_cells_or_a_sequence() {
+    let mut scheduler = scheduler(100, 2, 0);
+    for id in 1..=4 {
+        scheduler.add(job(id, Interactive, 40), START);
+    }
+    assert_eq!(admitted(&mut scheduler), [1, 2]);
+    scheduler.release(Interactive, 40, 0);
+    assert_eq!(admitted(&mut scheduler), [3]);
+}
+
+#[test]
+fn a_long_job_is_not_overtaken_by_short_ones() {
+    let mut scheduler = scheduler(100, 8, 0);
+    scheduler.add(job(1, Interactive, 60), START);
+    scheduler.add(job(2, Interactive, 90), START);
+    scheduler.add(job(3, Interactive, 10), START);
+    assert_eq!(admitted(&mut scheduler), [1]);
+    scheduler.release(Interactive, 60, 0);
+    assert_eq!(admitted(&mut scheduler), [2, 3]);
+}
+
+#[test]
+fn the_others_never_take_the_reserve_and_the_clinical_lane_goes_past_them_into_it() {
+    let mut scheduler = scheduler(80, 8, 2);
+    for id in 1..=8 {
+        scheduler.add(job(id, if id % 2 == 0 { Interactive } else { Batch }, 10), START);
+    }
+    assert_eq!(admitted(&mut scheduler), [2, 4, 6, 8, 1, 3], "six of eight sequences, 60 of 80 cells");
+    for id in 11..=13 {
+        scheduler.add(job(id, Clinical, 10), START + Duration::from_secs(3600));
+    }
+    assert_eq!(admitted(&mut scheduler), [11, 12], "although the others have waited for an hour");
+    scheduler.release(Clinical, 10, 7);
+    assert_eq!(admitted(&mut scheduler), [13]);
+    scheduler.release(Batch, 10, 6);
+    assert_eq!(admitted(&mut scheduler), [5], "what batch work gives back goes to batch work");
+}
+
+#[test]
+fn a_clinical_job_uses_the_common_room_when_it_is_its_turn() {
+    let mut scheduler = scheduler(80, 8, 2);
+    for id in 1..=9 {
+        scheduler.add(job(id, Clinical, 10), START);
+    }
+    assert_eq!(admitted(&mut scheduler).len(), 8);
+}
+
+#[test]
+fn a_clinical_job_that_does_not_fit_is_not_overtaken() {
+    let mut scheduler = scheduler(80, 8, 2);
+    scheduler.add(job(1, Interactive, 50), START);
+    assert_eq!(admitted(&mut scheduler), [1]);
+    scheduler.add(job(2, Clinical, 40), START);
+    scheduler.add(job(3, Interactive, 10), START);
+    assert_eq!(admitted(&mut scheduler), [0; 0]);
+    scheduler.release(Interactive, 50, 0);
+    assert_eq!(admitted(&mut scheduler), [2, 3]);
+}
+
+#[test]
+fn whoever_has_waited_for_the_handicap_of_its_lane_goes_first() {
+    let tick = Duration::from_millis(1);
+    for lane in [Interactive, Batch] {
+        let mut early = scheduler(10, 1, 0);
+        early.add(job(1, lane, 10), START);
+        early.add(job(2, Clinical, 10), START + lane.handicap() - tick);
+        assert_eq!(admitted(&mut early), [2], "{lane:?}");
+        let mut late = scheduler(10, 1, 0);
+        late.add(job(1, lane, 10), START);
+        late.add(job(2, Clinical, 10), START + lane.handicap() + tick);
+        assert_eq!(admitted(&mut late), [1], "{lane:?}");
+    }
+}
+
+#[test]
+fn nobody_waits_for_ever_however_many_of_a_higher_lane_come() {
+    let mut scheduler = scheduler(10, 1, 0);
+    scheduler.add(job(0, Batch, 10), START);
+    let mut served_at = None;
+    for second in 0..600 {
+        let now = START + Duration::from_secs(second);
+        scheduler.add(job(second + 1, Clinical, 10), now);
+        scheduler.add(job(second + 1, Interactive, 10), now);
+        let (served, slot) = scheduler.admit().expect("there is room for one");
+        served_at = served_at.or((served.id == 0).then_some(second));
+        scheduler.release(served.lane, served.cells, slot);
+    }
+    // Of two that come each second one is served, so the queue itself grows; the handicap is what is added to it.
+    assert!(served_at.is_some_and(|second| second <= 2 * Batch.handicap().as_secs() + 2), "{served_at:?}");
+}
+
+#[test]
+fn what_was_waited_under_an_earlier_worker_counts_and_begun_answers_go_on_first() {
+    let mut scheduler = scheduler(30, 3, 0);
+    scheduler.add(job(1, Interactive, 10), START);
+    scheduler.add(Prepared { waited: Duration::from_secs(5), ..job(2, Interactive, 10) }, START);
+    scheduler.add(Prepared { generated: vec![1], ..job(3, Batch, 10) }, START);
+    assert_eq!(admitted(&mut scheduler), [3, 2, 1]);
+}
+
+#[test]
+fn a_cancelled_job_never_runs() {
+    let mut scheduler = scheduler(100, 8, 0);
+    scheduler.add(job(1, Interactive, 10), START);
+    assert!(scheduler.cancel(1));
+    assert!(!scheduler.cancel(1));
+    assert!(scheduler.is_empty());
+}
+
+#[test]
+fn the_largest_job_fits_beside_the_reserve() {
+    for (cells, sequences, reserved) in [(8192, 16, 4), (256, 1, 0), (1000, 3, 2), (u32::MAX, 256, 64)] {
+        let room = Room::new(cells, sequences, reserved);
+        assert!(Space::NONE.with(room.largest_job()).fits(room.common()), "{room:?}");
+        assert!(room.largest_job() > 0);
+    }
+}
