@@ -22,6 +22,7 @@ use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use crate::lab::Namespace;
 use crate::{Chat, tls};
 
 /// No test waits longer than this for one answer.
@@ -44,11 +45,19 @@ pub struct Client {
     door: Door,
     headers: Vec<(HeaderName, String)>,
     sent: Sent,
+    /// Where it connects from, if that is not the test's own network.
+    namespace: Option<Namespace>,
 }
 
 impl Client {
     pub(crate) fn new(door: Door, sent: Sent) -> Client {
-        Client { door, headers: Vec::new(), sent }
+        Client { door, headers: Vec::new(), sent, namespace: None }
+    }
+
+    /// The same client on another network.
+    pub(crate) fn from_namespace(mut self, namespace: Namespace) -> Client {
+        self.namespace = Some(namespace);
+        self
     }
 
     /// The same client with this bearer key.
@@ -145,14 +154,28 @@ impl Client {
         answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(io::Error::other)
     }
 
+    /// Whether somebody listens.
+    pub(crate) async fn reaches(&self) -> bool {
+        self.socket().await.is_ok()
+    }
+
     async fn connect(&self) -> io::Result<SendRequest<Full<Bytes>>> {
+        let socket = self.socket().await?;
         match &self.door {
-            Door::Http(address) => handshake(TcpStream::connect(address).await?).await,
-            Door::Https(address, ca_file) => {
+            Door::Http(_) => handshake(socket).await,
+            Door::Https(_, ca_file) => {
                 let connector = tokio_rustls::TlsConnector::from(tls::trusting(ca_file));
                 let name = ServerName::try_from("localhost").expect("localhost is a name");
-                handshake(connector.connect(name, TcpStream::connect(address).await?).await?).await
+                handshake(connector.connect(name, socket).await?).await
             }
+        }
+    }
+
+    async fn socket(&self) -> io::Result<TcpStream> {
+        let (Door::Http(address) | Door::Https(address, _)) = self.door;
+        match &self.namespace {
+            Some(namespace) => namespace.connect(address).await,
+            None => TcpStream::connect(address).await,
         }
     }
 }

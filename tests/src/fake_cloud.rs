@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::lab::Namespace;
 use crate::{Authority, places};
 use line::Door;
 
@@ -64,6 +65,12 @@ pub(crate) enum Mood {
     Garbling,
     /// A 400 with this code.
     Refusing400(&'static str),
+    /// A status and a code in answer to every chat; the model list is well.
+    Status(u16, &'static str),
+    /// The model is neither listed nor found.
+    Withdrawn,
+    /// Everything leads to a page where one signs in.
+    Redirecting,
 }
 
 /// How a fake cloud speaks.
@@ -80,6 +87,26 @@ impl Wire {
         match self {
             Wire::Plain | Wire::TlsHttp1 => &[b"http/1.1"],
             Wire::TlsHttp2 => &[b"h2", b"http/1.1"],
+        }
+    }
+}
+
+/// Where a fake cloud is.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) address: SocketAddr,
+    /// The name in its certificate.
+    pub(crate) host: String,
+    /// Its network, where that is not the test's own.
+    pub(crate) namespace: Option<Namespace>,
+}
+
+impl Place {
+    /// How a URL names it: by its name where a name server may know it, else by its address.
+    fn authority(&self) -> String {
+        match self.namespace {
+            Some(_) => self.host.clone(),
+            None => self.address.to_string(),
         }
     }
 }
@@ -126,8 +153,9 @@ pub(crate) struct Shared {
 /// The cloud. Dropping it closes everything.
 pub struct FakeCloud {
     shared: Arc<Shared>,
+    base_url: String,
     address: SocketAddr,
-    authority: Option<(Authority, PathBuf)>,
+    ca_file: Option<PathBuf>,
     doors: mpsc::UnboundedSender<Door>,
     runtime: Option<Runtime>,
     _folder: tempfile::TempDir,
@@ -141,7 +169,10 @@ impl FakeCloud {
 
     /// A fake cloud that speaks as `wire` says; its answers begin with `name`.
     pub fn on(wire: Wire, name: &str) -> FakeCloud {
-        FakeCloud::launch(wire, name)
+        let address = places::free_address();
+        let place = Place { address, host: "localhost".to_owned(), namespace: None };
+        let authority = (wire != Wire::Plain).then(Authority::new);
+        FakeCloud::launch(wire, name, place, authority.as_ref())
     }
 
     /// A second, unrelated one; its answers begin with `name`.
@@ -154,17 +185,22 @@ impl FakeCloud {
         FakeCloud::on(Wire::TlsHttp2, "cloud")
     }
 
-    fn launch(wire: Wire, name: &str) -> FakeCloud {
-        let address = places::free_address();
+    /// A fake cloud on TLS with HTTP/2 in another place, with a certificate of this authority.
+    pub(crate) fn at(name: &str, place: Place, authority: &Authority) -> FakeCloud {
+        FakeCloud::launch(Wire::TlsHttp2, name, place, Some(authority))
+    }
+
+    fn launch(wire: Wire, name: &str, place: Place, authority: Option<&Authority>) -> FakeCloud {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let authority = (wire != Wire::Plain).then(Authority::new);
-        let names = [address.ip().to_string(), "localhost".to_owned()];
-        let tls = authority.as_ref().map(|authority| authority.server(&names, wire.protocols()));
-        let authority = authority.map(|authority| {
+        let names = [place.address.ip().to_string(), place.host.clone()];
+        let tls = authority.map(|authority| authority.server(&names, wire.protocols()));
+        let ca_file = authority.map(|authority| {
             let file = folder.path().join("fake-cloud-ca.pem");
             std::fs::write(&file, authority.pem()).expect("the temporary folder takes a file");
-            (authority, file)
+            file
         });
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let base_url = format!("{scheme}://{}/v1", place.authority());
         let shared = Arc::new(Shared {
             mood: watch::channel(Mood::Well).0,
             speech: Mutex::new(Speech { text: None, pace: Duration::from_millis(5) }),
@@ -180,21 +216,26 @@ impl FakeCloud {
         let (doors, orders) = mpsc::unbounded_channel();
         let listener = {
             let _entered = runtime.enter();
-            line::listen(address).expect("the port was free a moment ago")
+            line::listen(&place).expect("the port was free a moment ago")
         };
-        runtime.spawn(line::serve(shared.clone(), listener, tls, orders));
-        FakeCloud { shared, address, authority, doors, runtime: Some(runtime), _folder: folder }
+        let address = place.address;
+        runtime.spawn(line::serve(shared.clone(), listener, place, tls, orders));
+        FakeCloud { shared, base_url, address, ca_file, doors, runtime: Some(runtime), _folder: folder }
     }
 
     /// What goes into an upstream's `base_url`.
     pub fn base_url(&self) -> String {
-        let scheme = if self.authority.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}/v1", self.address)
+        self.base_url.clone()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The authority's certificate, where the fake cloud speaks TLS.
     pub fn ca_file(&self) -> Option<&PathBuf> {
-        self.authority.as_ref().map(|(_, file)| file)
+        self.ca_file.as_ref()
     }
 
     /// Closes the listener and resets all connections: clients are refused from here on.
@@ -267,6 +308,31 @@ impl FakeCloud {
     /// Refuses every chat as the caller's fault, with 400 and this code.
     pub fn answer_400(&self, code: &'static str) {
         self.change(Mood::Refusing400(code));
+    }
+
+    /// Answers every chat with this status and code; the model list is well.
+    pub fn answer_status(&self, status: u16, code: &'static str) {
+        self.change(Mood::Status(status, code));
+    }
+
+    /// Says that the account's money is used up, as OpenAI does: 429 with a code of its own.
+    pub fn exhaust_quota(&self) {
+        self.answer_status(429, "insufficient_quota");
+    }
+
+    /// Offers its model no longer: it is neither listed nor found.
+    pub fn withdraw_model(&self) {
+        self.change(Mood::Withdrawn);
+    }
+
+    /// Answers everything with 302 to a page where one signs in.
+    pub fn redirect(&self) {
+        self.change(Mood::Redirecting);
+    }
+
+    /// Resets all connections and goes on as before.
+    pub fn hang_up(&self) {
+        self.shared.cut_all();
     }
 
     /// Back to well. Requests that hang in silence are reset.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::{Client, Door, Sent};
+use crate::lab::Namespace;
 use crate::{Portal, places};
 use process::Process;
 
@@ -25,6 +26,8 @@ pub struct TestAppliance {
     http: std::net::SocketAddr,
     https: Option<std::net::SocketAddr>,
     process: Option<Process>,
+    environment: Vec<(String, String)>,
+    namespace: Option<Namespace>,
     key: String,
     sent: Sent,
 }
@@ -47,7 +50,15 @@ impl TestAppliance {
 
     /// A client that gives no key.
     pub fn anonymous(&self) -> Client {
-        Client::new(Door::Http(self.http), self.sent.clone())
+        self.inside(Client::new(Door::Http(self.http), self.sent.clone()))
+    }
+
+    /// A client on the box's own network.
+    fn inside(&self, client: Client) -> Client {
+        match &self.namespace {
+            Some(namespace) => client.from_namespace(namespace.clone()),
+            None => client,
+        }
     }
 
     /// A client with an API key, over HTTPS with the box's own authority.
@@ -58,7 +69,7 @@ impl TestAppliance {
     /// A visitor of the portal, over HTTPS, who is nobody yet.
     pub fn visitor(&self) -> Client {
         let address = self.https.expect("the test asked for an HTTPS listener");
-        Client::new(Door::Https(address, self.data_dir().join("tls/ca.pem")), self.sent.clone())
+        self.inside(Client::new(Door::Https(address, self.data_dir().join("tls/ca.pem")), self.sent.clone()))
     }
 
     /// The owner, signed in on the first visit with the setup code.
@@ -95,7 +106,7 @@ impl TestAppliance {
 
     /// Runs `genset ARGUMENTS --config FILE` to its end.
     pub fn cli(&self, arguments: &[&str]) -> Output {
-        process::cli(self.folder.path(), &self.config_file(), arguments)
+        process::cli(self.folder.path(), &self.config_file(), arguments, self.namespace.as_ref())
     }
 
     /// What the box has logged so far, on both of its outputs.
@@ -182,7 +193,7 @@ impl TestAppliance {
         let other = self.folder.path().join("second.toml");
         std::fs::write(&other, text.replace(&address, &places::free_address().to_string()))
             .expect("writable");
-        let mut process = Process::start(&folder, &other, &[]);
+        let mut process = Process::start(&folder, &other, &[], self.namespace.as_ref());
         (process.wait(Duration::from_secs(5)).await, process::log(&folder))
     }
 
@@ -196,7 +207,8 @@ impl TestAppliance {
     /// Starts the box again after it was stopped or killed, with the same data.
     pub async fn start_again(&mut self) {
         assert!(self.process.is_none(), "the box was stopped before");
-        self.process = Some(Process::start(self.folder.path(), &self.config_file(), &[]));
+        let (folder, config) = (self.folder.path(), self.config_file());
+        self.process = Some(Process::start(folder, &config, &self.environment, self.namespace.as_ref()));
         self.ready().await;
     }
 
@@ -222,9 +234,7 @@ impl TestAppliance {
             if let Some(code) = self.process.as_mut().and_then(Process::ended) {
                 panic!("the box ended with {code} instead of getting ready; its log:\n{}", self.log());
             }
-            if tokio::net::TcpStream::connect(self.http).await.is_ok()
-                && self.anonymous().get(path).await.status.is_success()
-            {
+            if self.anonymous().reaches().await && self.anonymous().get(path).await.status.is_success() {
                 return;
             }
             assert!(started.elapsed() < PATIENCE, "{path} does not succeed; its log:\n{}", self.log());

@@ -48,6 +48,7 @@ pub(super) async fn answer(
         Mood::Failing => Ok(error(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the fake cloud fails")),
         Mood::Throttling { retry_after } => Ok(throttled(retry_after)),
         Mood::Html => Ok(page()),
+        Mood::Redirecting => Ok(sign_in()),
         Mood::RejectingKey => Ok(wrong_key()),
         _ if !authorized => Ok(wrong_key()),
         _ if parts.uri.path().ends_with("/models") => Ok(models(&shared)),
@@ -73,7 +74,14 @@ async fn chat(
     {
         return play::play(&script, trouble, cut, request).await;
     }
-    if request["model"] != MODEL {
+    if let Mood::Status(status, code) = mood {
+        return Ok(error(
+            StatusCode::from_u16(status).unwrap(),
+            code,
+            &format!("the fake cloud says {code}"),
+        ));
+    }
+    if request["model"] != MODEL || mood == Mood::Withdrawn {
         return Ok(error(StatusCode::NOT_FOUND, "model_not_found", "the fake cloud has one model: large"));
     }
     if play::is_probe(request) {
@@ -241,7 +249,8 @@ pub(super) fn chunk_of(model: &str, delta: &Value, finish: &Value) -> String {
 
 fn models(shared: &Shared) -> Response<Body> {
     let scripted: Vec<_> = lock(&shared.scripts).keys().cloned().collect();
-    let models = std::iter::once(MODEL.to_owned()).chain(scripted);
+    let own = (*shared.mood.borrow() != Mood::Withdrawn).then(|| MODEL.to_owned());
+    let models = own.into_iter().chain(scripted);
     let entry = |model| json!({ "id": model, "object": "model", "created": 1, "owned_by": "fake-cloud" });
     whole(&json!({ "object": "list", "data": models.map(entry).collect::<Vec<_>>() }))
 }
@@ -260,6 +269,11 @@ pub(super) fn page() -> Response<Body> {
     let page = "<!doctype html><title>Guest network</title><p>Accept the terms to go on.";
     let response = Response::builder().header(header::CONTENT_TYPE, "text/html");
     response.body(full(page)).unwrap()
+}
+
+fn sign_in() -> Response<Body> {
+    let response = Response::builder().status(StatusCode::FOUND);
+    response.header(header::LOCATION, "https://portal.hotel.test/sign-in").body(full("")).unwrap()
 }
 
 pub(super) fn error(status: StatusCode, code: &str, message: &str) -> Response<Body> {

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{Mood, Shared, answer};
+use super::{Mood, Place, Shared, answer};
 
 /// An order to the listener; the sender inside is used when it is done.
 pub(super) enum Door {
@@ -35,9 +35,10 @@ impl Door {
     }
 }
 
-/// Listens on `address`; to be called where a runtime is entered.
-pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
+/// Listens in its place; to be called where a runtime is entered.
+pub(super) fn listen(place: &Place) -> io::Result<TcpListener> {
+    let bind = || std::net::TcpListener::bind(place.address);
+    let listener = place.namespace.as_ref().map_or_else(bind, |namespace| namespace.enter(bind))?;
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
 }
@@ -46,10 +47,10 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) async fn serve(
     shared: Arc<Shared>,
     first: TcpListener,
+    place: Place,
     tls: Option<Arc<rustls::ServerConfig>>,
     mut orders: mpsc::UnboundedReceiver<Door>,
 ) {
-    let address = first.local_addr().expect("a bound listener has an address");
     let tls = tls.map(TlsAcceptor::from);
     let mut listener = Some(first);
     loop {
@@ -61,7 +62,7 @@ pub(super) async fn serve(
                     let _ = done.send(());
                 }
                 Some(Door::Open(done)) => {
-                    listener = Some(listen(address).expect("nobody else uses this process's address"));
+                    listener = Some(listen(&place).expect("nobody else uses this process's address"));
                     let _ = done.send(());
                 }
                 None => return,

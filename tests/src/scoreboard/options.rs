@@ -28,6 +28,8 @@ pub struct Options {
     pub short: bool,
     /// Boxes that run side by side.
     pub side_by_side: usize,
+    /// Labs that run side by side.
+    pub labs: usize,
 }
 
 /// How the command line is written.
@@ -35,9 +37,10 @@ pub const USAGE: &str = "\
 usage: tests/scoreboard [--short] [--seeds N | --seed K] [--only S08,S09] [--mode committed|stream] [--side-by-side N]
   --seeds N         seeds 1 to N of each public fault, 20 by default; 2 with --short
   --seed K          this seed alone: a failure is repeated by its scenario, its mode and its seed
-  --only NAMES      these scenarios alone
+  --only NAMES      these scenarios alone, by a part of their names
   --mode MODE       this mode alone
   --side-by-side N  so many boxes at once, 12 by default
+  --labs N          so many labs at once, 4 by default
 ";
 
 impl Options {
@@ -52,6 +55,7 @@ impl Options {
             only: Vec::new(),
             short: false,
             side_by_side: 12,
+            labs: 4,
         };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
@@ -62,6 +66,7 @@ impl Options {
                 "--seed" => options.seeds = vec![number(&value()?)?],
                 "--only" => options.only = value()?.split(',').map(str::to_uppercase).collect(),
                 "--mode" => options.modes = vec![mode(&value()?)?],
+                "--labs" => options.labs = number(&value()?)?.max(1) as usize,
                 "--side-by-side" => options.side_by_side = number(&value()?)?.max(1) as usize,
                 _ => return Err(format!("{argument} is not known")),
             }
@@ -77,7 +82,7 @@ impl Options {
 
     /// Whether a scenario of this name is wanted.
     pub(super) fn wants(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|wanted| wanted == &name.to_uppercase())
+        self.only.is_empty() || self.only.iter().any(|wanted| name.to_uppercase().contains(wanted.as_str()))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Options;
 use super::faults::FAULTS;
 use super::judge::Grade;
+use super::offline::Outcome;
 use super::rows::Row;
 
 const LINE: usize = 118;
@@ -47,6 +48,49 @@ pub(super) fn print(rows: &[Row], options: &Options) {
     for row in rows.iter().filter(|row| row.judgement.grade != Grade::Pass) {
         let Row { fault, mode, seed, judgement, .. } = row;
         println!("  {fault} {} seed {seed}: {:?}: {}", mode.name(), judgement.grade, judgement.why);
+    }
+}
+
+/// The losses that nobody publishes.
+pub(super) fn losses(outcomes: &[(usize, &'static str, Outcome)]) {
+    println!("\nLosses of the cloud and of the building, in network namespaces, real boxes as shipped");
+    println!(
+        "{:28} {:5} {:>8} {:>6} | {:>10} {:>13} | {:>10} {:>10} | {:>4} {:>7}",
+        "loss",
+        "",
+        "requests",
+        "failed",
+        "transfer s",
+        "longest wait",
+        "failback s",
+        "returned %",
+        "lost",
+        "doubled"
+    );
+    let seconds =
+        |time: Option<Duration>| time.map_or("-".to_owned(), |time| format!("{:.2}", time.as_secs_f64()));
+    for (_, name, outcome) in outcomes {
+        match outcome {
+            Outcome::NotRun(why) => println!("{name:28} not run: {why}"),
+            Outcome::Done(loss) => println!(
+                "{name:28} {:5} {:>8} {:>6} | {:>10} {:>13} | {:>10} {:>10} | {:>4} {:>7}  {}",
+                if loss.missed.is_empty() { "pass" } else { "FAIL" },
+                loss.requests,
+                loss.failed,
+                seconds(loss.transfer),
+                seconds(Some(loss.longest_wait)),
+                seconds(loss.failback),
+                loss.returned_percent.map_or("-".to_owned(), |percent| percent.to_string()),
+                loss.lost,
+                loss.doubled,
+                loss.note,
+            ),
+        }
+    }
+    for (_, name, outcome) in outcomes {
+        if let Outcome::Done(loss) = outcome {
+            loss.missed.iter().for_each(|why| println!("  {name}: {why}"));
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{Process, TestAppliance};
 use crate::client::Sent;
+use crate::lab::Namespace;
 use crate::{FakeCloud, fake_cloud, places};
 
 /// How a test's box treats each upstream: the defaults of the product, in a hurry.
@@ -33,7 +34,8 @@ struct Upstream {
 pub struct Builder {
     upstreams: Vec<Upstream>,
     http: Option<SocketAddr>,
-    https: bool,
+    https: Option<SocketAddr>,
+    namespace: Option<Namespace>,
     model_file: String,
     key_file: String,
     extra: String,
@@ -47,7 +49,8 @@ impl Builder {
         Builder {
             upstreams: Vec::new(),
             http: None,
-            https: false,
+            https: None,
+            namespace: None,
             model_file: "pilot-light.gguf".to_owned(),
             key_file: "keys/cloud".to_owned(),
             extra: String::new(),
@@ -97,7 +100,19 @@ impl Builder {
 
     /// An HTTPS listener beside the plain one.
     pub fn https(mut self) -> Builder {
-        self.https = true;
+        self.https.get_or_insert_with(places::free_address);
+        self
+    }
+
+    /// An HTTPS listener at this address.
+    pub(crate) fn https_at(mut self, address: SocketAddr) -> Builder {
+        self.https = Some(address);
+        self
+    }
+
+    /// The box runs in this network.
+    pub(crate) fn in_namespace(mut self, namespace: Namespace) -> Builder {
+        self.namespace = Some(namespace);
         self
     }
 
@@ -159,17 +174,19 @@ impl Builder {
     pub fn launch(self) -> TestAppliance {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let http = self.http.unwrap_or_else(places::free_address);
-        let https = self.https.then(places::free_address);
+        let https = self.https;
         let config = folder.path().join("genset.toml");
         std::fs::create_dir(folder.path().join("keys")).expect("the folder is new");
         std::fs::write(folder.path().join("keys/cloud"), format!("{}\n", fake_cloud::KEY)).expect("writable");
         std::fs::write(&config, self.text(folder.path(), http, https)).expect("writable");
-        let process = Process::start(folder.path(), &config, &self.environment);
+        let process = Process::start(folder.path(), &config, &self.environment, self.namespace.as_ref());
         TestAppliance {
             folder,
             http,
             https,
             process: Some(process),
+            environment: self.environment,
+            namespace: self.namespace,
             key: String::new(),
             sent: Sent::default(),
         }

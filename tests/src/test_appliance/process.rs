@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use super::genset_binary;
+use crate::lab::Namespace;
 
 /// The variable that carries the mark, which is the box's folder. A worker may have a bare environment, but its model
 /// lies in the folder.
@@ -34,12 +35,17 @@ impl Found {
 }
 
 impl Process {
-    pub(super) fn start(folder: &Path, config: &Path, environment: &[(String, String)]) -> Process {
+    pub(super) fn start(
+        folder: &Path,
+        config: &Path,
+        environment: &[(String, String)],
+        namespace: Option<&Namespace>,
+    ) -> Process {
         let log = |name: &str| {
             let file = File::options().create(true).append(true).open(folder.join(name));
             Stdio::from(file.expect("the folder takes a log"))
         };
-        let mut command = Command::new(genset_binary());
+        let mut command = genset(namespace);
         command.arg("serve").arg("--config").arg(config).env(MARK, folder).process_group(0);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log("stdout.log")).stderr(log("stderr.log"));
@@ -88,10 +94,18 @@ impl Process {
 }
 
 /// Runs `genset` to its end.
-pub(super) fn cli(folder: &Path, config: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(genset_binary());
+pub(super) fn cli(folder: &Path, config: &Path, arguments: &[&str], namespace: Option<&Namespace>) -> Output {
+    let mut command = genset(namespace);
     command.args(arguments).arg("--config").arg(config).env(MARK, folder).stdin(Stdio::null());
     command.output().expect("the binary runs")
+}
+
+/// The program, in its network.
+fn genset(namespace: Option<&Namespace>) -> Command {
+    match namespace {
+        Some(namespace) => namespace.command(genset_binary()),
+        None => Command::new(genset_binary()),
+    }
 }
 
 /// Both logs, one after the other.
