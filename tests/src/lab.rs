@@ -209,9 +209,9 @@ impl Lab {
         self.forward(&format!("ip daddr {address} drop\nip saddr {address} drop"));
     }
 
-    /// Refuses everything from the box: resets what runs, and answers new connections with resets.
+    /// Refuses every connection of the box, those that run too; names are still found.
     pub fn refuse_all(&self) {
-        self.forward("iifname to-box meta l4proto tcp reject with tcp reset\niifname to-box reject");
+        self.forward("iifname to-box meta l4proto tcp reject with tcp reset");
     }
 
     /// Refuses with «no route to host», as a router does whose own line is down.
