@@ -55,7 +55,7 @@ impl Client {
     }
 
     /// The same client on another network.
-    pub(crate) fn from_namespace(mut self, namespace: Namespace) -> Client {
+    pub(crate) fn on(mut self, namespace: Namespace) -> Client {
         self.namespace = Some(namespace);
         self
     }

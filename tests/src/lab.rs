@@ -163,7 +163,7 @@ impl Lab {
 
     /// A client at a desk of the building.
     pub fn at_desk(&self, appliance: &TestAppliance) -> crate::Client {
-        appliance.https_client().from_namespace(self.lan.clone())
+        appliance.https_client().on(self.lan.clone())
     }
 
     /// Pulls the cable to the outside: the box loses its carrier.

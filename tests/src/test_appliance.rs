@@ -56,7 +56,7 @@ impl TestAppliance {
     /// A client on the box's own network.
     fn inside(&self, client: Client) -> Client {
         match &self.namespace {
-            Some(namespace) => client.from_namespace(namespace.clone()),
+            Some(namespace) => client.on(namespace.clone()),
             None => client,
         }
     }

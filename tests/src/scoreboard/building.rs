@@ -73,6 +73,13 @@ impl Building {
         (samples, None)
     }
 
+    /// Users' requests that reached one of the clouds since then, whichever got more.
+    pub(super) fn attempts_since(&self, then: Duration) -> usize {
+        let clouds = [&self.alpha, &self.beta].into_iter();
+        let attempts = clouds.map(|cloud| cloud.attempts_on("large").iter().filter(|at| **at > then).count());
+        attempts.max().unwrap_or_default()
+    }
+
     /// Chats that both clouds have seen.
     pub(super) fn chats(&self) -> usize {
         self.alpha.chats().len() + self.beta.chats().len()

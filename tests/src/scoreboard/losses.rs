@@ -87,6 +87,9 @@ async fn seconds(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
 
+/// Users' requests that reach a dead upstream later than this count: those that were on their way do not.
+const FOUND_WITHIN: Duration = Duration::from_secs(1);
+
 /// Something is broken under the load of some clients, and mended again.
 async fn under_load(seed: u64, clients: usize, breaks: Verb, mends: Verb, returns: bool) -> Outcome {
     let building = Building::well(seed).await;
@@ -94,7 +97,9 @@ async fn under_load(seed: u64, clients: usize, breaks: Verb, mends: Verb, return
     seconds(2.0).await;
     let cut = Instant::now();
     breaks(&building);
+    let found = building.alpha.elapsed() + FOUND_WITHIN;
     seconds(12.0).await;
+    let attempts = building.attempts_since(found);
     mends(&building);
     let restored = Instant::now();
     if returns {
@@ -104,7 +109,7 @@ async fn under_load(seed: u64, clients: usize, breaks: Verb, mends: Verb, return
     let samples = load.stop().await;
     let loss = Loss::of(&samples, cut).with_transfer();
     let loss = if returns { loss.with_return(&samples, restored) } else { loss };
-    over(building, loss).await
+    over(building, loss.with_attempts(attempts)).await
 }
 
 /// Refused at once: what each request pays for that, against one that stays inside.
@@ -271,9 +276,9 @@ async fn flapping(seed: u64) -> Outcome {
     let cut = Instant::now();
     for round in 0..10 {
         if round % 2 == 0 {
-            building.lab.refuse_all()
+            building.lab.refuse_all();
         } else {
-            building.lab.swallow_all()
+            building.lab.swallow_all();
         }
         seconds(0.8).await;
         building.lab.open_all();

@@ -24,6 +24,8 @@ pub(super) struct Loss {
     pub(super) transfer: Option<Duration>,
     /// The longest wait for a first text after the loss.
     pub(super) longest_wait: Duration,
+    /// Users' requests that reached one dead upstream although it was known to be dead.
+    pub(super) attempts: Option<usize>,
     /// From the return to the first answer of a cloud.
     pub(super) failback: Option<Duration>,
     /// Of the answers in the first five seconds after that, those of a cloud, in percent.
@@ -48,6 +50,8 @@ const TRANSFER_WITHIN: Duration = Duration::from_secs(10);
 const BACK_WITHIN: Duration = Duration::from_secs(30);
 /// In the first seconds the ramp lets a tenth of the conversations go back; three times as many is thundering.
 const MOST_RETURNED_PERCENT: usize = 50;
+/// Users' requests that may reach one dead upstream in a minute.
+const MOST_ATTEMPTS: usize = 3;
 const RAMP: Duration = Duration::from_secs(5);
 
 /// All that are wanted; false when one of them misses a criterion.
@@ -145,6 +149,12 @@ impl Loss {
             }
         }
         self
+    }
+
+    /// A dead upstream is left in peace.
+    pub(super) fn with_attempts(mut self, attempts: usize) -> Loss {
+        self.attempts = Some(attempts);
+        self.unless(attempts <= MOST_ATTEMPTS, format!("{attempts} users' requests reached a dead upstream"))
     }
 
     pub(super) fn note(mut self, note: String) -> Loss {

@@ -55,11 +55,12 @@ pub(super) fn print(rows: &[Row], options: &Options) {
 pub(super) fn losses(outcomes: &[(usize, &'static str, Outcome)]) {
     println!("\nLosses of the cloud and of the building, in network namespaces, real boxes as shipped");
     println!(
-        "{:28} {:5} {:>8} {:>6} | {:>10} {:>13} | {:>10} {:>10} | {:>4} {:>7}",
+        "{:28} {:5} {:>8} {:>6} {:>8} | {:>10} {:>13} | {:>10} {:>10} | {:>4} {:>7}",
         "loss",
         "",
         "requests",
         "failed",
+        "attempts",
         "transfer s",
         "longest wait",
         "failback s",
@@ -73,10 +74,11 @@ pub(super) fn losses(outcomes: &[(usize, &'static str, Outcome)]) {
         match outcome {
             Outcome::NotRun(why) => println!("{name:28} not run: {why}"),
             Outcome::Done(loss) => println!(
-                "{name:28} {:5} {:>8} {:>6} | {:>10} {:>13} | {:>10} {:>10} | {:>4} {:>7}  {}",
+                "{name:28} {:5} {:>8} {:>6} {:>8} | {:>10} {:>13} | {:>10} {:>10} | {:>4} {:>7}  {}",
                 if loss.missed.is_empty() { "pass" } else { "FAIL" },
                 loss.requests,
                 loss.failed,
+                loss.attempts.map_or("-".to_owned(), |attempts| attempts.to_string()),
                 seconds(loss.transfer),
                 seconds(Some(loss.longest_wait)),
                 seconds(loss.failback),
