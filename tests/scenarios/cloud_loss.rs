@@ -101,7 +101,7 @@ async fn a_captive_portal_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_throttled_request_waits_shortly_and_goes_on_elsewhere_and_the_breaker_stays_closed() {
+async fn a_throttled_request_goes_on_elsewhere_and_the_route_is_held_while_the_breaker_stays_closed() {
     let cloud = FakeCloud::start();
     let appliance = TestAppliance::with_cloud(&cloud).await;
     let known = known_answer(false);
@@ -109,8 +109,20 @@ async fn a_throttled_request_waits_shortly_and_goes_on_elsewhere_and_the_breaker
     let reply = appliance.client().ask(&Chat::new("assistant", &known.question)).await;
     assert_eq!((reply.route().as_str(), reply.said()), ("local", known.answer));
     assert_eq!(reply.header("x-genset-reason"), "throttled");
-    assert_eq!(appliance.status().await["upstreams"][0]["breaker"], "closed");
+    let attempts = cloud.chats().len();
+    let reply = appliance.client().ask(&Chat::new("assistant", "Are you ready?")).await;
+    assert_eq!((reply.route().as_str(), reply.header("x-genset-reason").as_str()), ("local", "throttled"));
+    assert_eq!(cloud.chats().len(), attempts, "what the upstream asks for is kept");
+    appliance.until_state("degraded").await;
+    let status = appliance.status().await;
+    let upstream = &status["upstreams"][0];
+    assert_eq!((&upstream["breaker"], &upstream["verdict"]), (&json!("closed"), &json!("throttled")));
+}
 
+#[tokio::test]
+async fn a_short_throttle_is_waited_for() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
     cloud.throttle(Duration::from_secs(1));
     let client = appliance.client();
     let waiting =
@@ -146,7 +158,10 @@ async fn a_request_that_the_cloud_refuses_as_wrong_is_refused_and_is_no_outage()
         assert!(reply.status.is_client_error() || reply.status.is_server_error(), "{}", reply.text());
         assert!(!reply.error_message().is_empty());
     }
-    assert_eq!(appliance.status().await["upstreams"][0]["breaker"], "closed");
+    let status = appliance.status().await;
+    assert_eq!(status["upstreams"][0]["breaker"], "closed");
+    let withdrawn = &status["upstreams"][0]["models"][1];
+    assert_eq!((&withdrawn["breaker"], &withdrawn["verdict"]), (&json!("open"), &json!("model-withdrawn")));
     let reply = appliance.client().ask(&Chat::new("assistant", "Please go on")).await;
     assert_eq!(reply.route(), "cloud");
 }

@@ -365,9 +365,11 @@ impl FakeCloud {
         lock(&self.shared.seen).clone()
     }
 
-    /// The chat requests among them.
+    /// The chat requests among them, without the box's own trials, which ask nothing.
     pub fn chats(&self) -> Vec<Seen> {
-        self.seen().into_iter().filter(|seen| seen.path.ends_with("/chat/completions")).collect()
+        let is_chat = |seen: &Seen| seen.path.ends_with("/chat/completions");
+        let asks = |seen: &Seen| seen.body["messages"] != Value::Array(Vec::new());
+        self.seen().into_iter().filter(|seen| is_chat(seen) && asks(seen)).collect()
     }
 
     /// When the chats for `model` came that were somebody's: a request without messages only probes it.

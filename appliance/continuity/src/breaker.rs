@@ -24,6 +24,8 @@ pub struct Breaker {
     isolated_until: Option<Instant>,
     backoff: Backoff,
     last_reset: Option<Instant>,
+    /// Reset, and no request has succeeded since.
+    is_on_trial: bool,
     requests: RequestsInARow,
     probes: ProbesInARow,
     window: Window,
@@ -54,6 +56,7 @@ impl Breaker {
             isolated_until: None,
             backoff: Backoff::new(thresholds.open_first, thresholds.open_max, thresholds.open_jitter),
             last_reset: None,
+            is_on_trial: false,
             requests: RequestsInARow::default(),
             probes: ProbesInARow::default(),
             window: Window::new(thresholds.window),
@@ -147,6 +150,19 @@ impl Breaker {
         self.isolated_until = None;
     }
 
+    /// Ends an open time before its end: there is a sign that the upstream is back, or a doubt that it was ever out.
+    pub fn hasten(&mut self, now: Instant) -> Option<Flip> {
+        matches!(self.state, State::Open { .. }).then(|| {
+            let half_open = State::HalfOpen { since: now, good_probes: 0 };
+            self.change(half_open, Cause::TimeToProbe)
+        })
+    }
+
+    /// Requests that failed since the last one that succeeded.
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.requests.failures
+    }
+
     pub fn isolated_until(&self) -> Option<Instant> {
         self.isolated_until
     }
@@ -181,6 +197,7 @@ impl Breaker {
     /// A request that succeeded went all the way, which says more than any probe that was missed.
     fn request_succeeded(&mut self, now: Instant) {
         self.window.record_success(now);
+        self.is_on_trial = false;
         self.requests = RequestsInARow::default();
         self.probes = ProbesInARow::default();
     }
@@ -195,7 +212,7 @@ impl Breaker {
         }
         if self.requests.hard_failures >= self.thresholds.max_hard_failures {
             Some(Trip::HardFailures)
-        } else if self.requests.failures >= self.thresholds.max_failures {
+        } else if self.is_on_trial || self.requests.failures >= self.thresholds.max_failures {
             Some(Trip::Failures)
         } else {
             self.too_few_successes(now)
@@ -238,6 +255,7 @@ impl Breaker {
             return None;
         }
         self.last_reset = Some(now);
+        self.is_on_trial = true;
         Some(self.change(State::Closed, Cause::GoodProbes))
     }
 

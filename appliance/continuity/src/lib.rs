@@ -6,6 +6,7 @@
 //! - [`Thresholds`]: when that is too much;
 //! - [`Breaker`]: closed, open, half-open, with a [`window`] and a [`backoff`] of its own;
 //! - [`Failback`]: the ramp back to the cloud after a reset, and the hold-down of an upstream that flaps;
+//! - [`Throttle`]: the hold of a route whose upstream asks for less;
 //! - [`SharedFate`]: several upstreams lost at once are one event;
 //! - [`SiteState`]: all upstreams and a person's order, in one word;
 //! - [`Verdict`]: what is wrong, in a sentence for staff and an action for administrators.
@@ -23,6 +24,7 @@ pub mod window;
 mod failback;
 mod shared_fate;
 mod site;
+mod throttle;
 mod verdict;
 
 #[cfg(test)]
@@ -34,4 +36,5 @@ pub use outcome::{Failure, Outcome};
 pub use shared_fate::SharedFate;
 pub use site::{Order, SiteState, UpstreamCondition, site_state};
 pub use thresholds::{Thresholds, ThresholdsConfig, ThresholdsError};
+pub use throttle::Throttle;
 pub use verdict::{Asked, Evidence, Language, Sign, Verdict, diagnose};

@@ -1,24 +1,32 @@
-//! The live side of one upstream's breaker: writers lock it, readers watch what it published.
+//! The live side of one breaker, of an upstream or of one of its models: writers lock it, readers watch what it
+//! published.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use continuity::{Breaker, Failback, FailbackSteps, Flip, Outcome, State, Thresholds, Trip};
+use continuity::{
+    Breaker, Failback, FailbackSteps, Flip, Outcome, State, Thresholds, Throttle, Trip, UpstreamCondition,
+};
 use tokio::sync::{Notify, watch};
 
 use crate::fault::Fault;
 
-/// The breaker, the ramp of failback and the newest evidence of one upstream.
+/// The breaker, the ramp of failback, the hold of a throttle and the newest evidence.
 pub(crate) struct Circuit {
     inner: Mutex<Inner>,
     pulse: watch::Sender<Pulse>,
-    /// Wakes the prober: a request has a suspicion.
+    /// Requests that have been silent for longer than is usual, and are still waited for.
+    doubtful: AtomicU32,
+    max_failures: u32,
+    /// Wakes the prober: a request has a suspicion, or the breaker has changed its state.
     pub suspect: Notify,
 }
 
 struct Inner {
     breaker: Breaker,
     failback: Failback,
+    throttle: Throttle,
     evidence: Evidence,
 }
 
@@ -35,6 +43,8 @@ pub(crate) struct Evidence {
 struct Pulse {
     admits: bool,
     missed_probes: u64,
+    failures_in_a_row: u32,
+    held_until: Option<Instant>,
 }
 
 /// A reader's view at one moment.
@@ -43,18 +53,27 @@ pub(crate) struct Reading {
     pub state: State,
     pub admits: bool,
     pub share_percent: u8,
+    pub is_throttled: bool,
     pub evidence: Evidence,
 }
 
 impl Circuit {
     pub(crate) fn new(thresholds: Thresholds, steps: FailbackSteps, now_ms: i64) -> Self {
+        let max_failures = thresholds.max_failures;
         let inner = Inner {
             breaker: Breaker::new(thresholds),
             failback: Failback::new(steps),
+            throttle: Throttle::default(),
             evidence: Evidence { since_ms: now_ms, ..Evidence::default() },
         };
-        let pulse = watch::Sender::new(Pulse { admits: true, missed_probes: 0 });
-        Circuit { inner: Mutex::new(inner), pulse, suspect: Notify::new() }
+        let pulse = Pulse { admits: true, missed_probes: 0, failures_in_a_row: 0, held_until: None };
+        Circuit {
+            inner: Mutex::new(inner),
+            pulse: watch::Sender::new(pulse),
+            doubtful: AtomicU32::new(0),
+            max_failures,
+            suspect: Notify::new(),
+        }
     }
 
     pub(crate) fn reading(&self, now: Instant) -> Reading {
@@ -63,12 +82,37 @@ impl Circuit {
             state: inner.breaker.state(),
             admits: inner.breaker.admits_requests(),
             share_percent: inner.failback.share_percent(now),
+            is_throttled: inner.throttle.is_held(now),
             evidence: inner.evidence.clone(),
         }
     }
 
+    /// What the state of the site asks for, and whether a throttle is worth telling.
+    pub(crate) fn condition(&self, now: Instant) -> (UpstreamCondition, bool) {
+        let inner = self.lock();
+        let admits = inner.breaker.admits_requests();
+        let condition = UpstreamCondition {
+            admits,
+            share_percent: inner.failback.share_percent(now),
+            is_isolated: false,
+        };
+        (condition, inner.throttle.is_held_long(now))
+    }
+
     pub(crate) fn admits_requests(&self) -> bool {
         self.pulse.borrow().admits
+    }
+
+    /// Requests have failed, and so many more have been silent for so long that all of them together would trip the
+    /// breaker: their ends are waited for before another one is sent after them.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        let failures = self.pulse.borrow().failures_in_a_row;
+        let doubtful = self.doubtful.load(Ordering::Relaxed);
+        failures > 0 && failures.saturating_add(doubtful) >= self.max_failures
+    }
+
+    pub(crate) fn is_throttled(&self, now: Instant) -> bool {
+        self.pulse.borrow().held_until.is_some_and(|until| now < until)
     }
 
     /// The ramp lets this conversation go to the cloud.
@@ -80,6 +124,11 @@ impl Circuit {
     pub(crate) fn record(&self, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
         let outcome = fault.map_or(Outcome::Success, Fault::outcome);
         self.change(now, now_ms, |inner| {
+            match (outcome, fault) {
+                (Outcome::Success, _) => inner.throttle.answered(now),
+                (_, Some(Fault::Throttled { retry_after })) => inner.throttle.hold(*retry_after, now),
+                _ => {}
+            }
             match outcome {
                 Outcome::Success if inner.breaker.admits_requests() => inner.evidence.fault = None,
                 Outcome::Failure(_) | Outcome::KeyRejected | Outcome::Throttled => {
@@ -95,7 +144,9 @@ impl Circuit {
     pub(crate) fn record_probe(&self, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
         let flip = self.change(now, now_ms, |inner| {
             inner.evidence.last_probe_ms = Some(now_ms);
-            inner.evidence.fault = fault.cloned();
+            if !matches!(fault, Some(Fault::Lost)) {
+                inner.evidence.fault = fault.cloned();
+            }
             inner.breaker.record_probe(fault.map_or(Outcome::Success, Fault::outcome), now, draw())
         });
         if fault.is_some_and(|f| matches!(f.outcome(), Outcome::Failure(_))) {
@@ -104,8 +155,19 @@ impl Circuit {
         flip
     }
 
-    pub(crate) fn trip(&self, cause: Trip, now: Instant, now_ms: i64) -> Option<Flip> {
-        self.change(now, now_ms, |inner| inner.breaker.trip(cause, now, draw()))
+    /// Opens the breaker for what one finding says beyond doubt.
+    pub(crate) fn trip(&self, cause: Trip, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
+        self.change(now, now_ms, |inner| {
+            if fault.is_some() {
+                inner.evidence.fault = fault.cloned();
+            }
+            inner.breaker.trip(cause, now, draw())
+        })
+    }
+
+    /// Ends an open time early.
+    pub(crate) fn hasten(&self, now: Instant, now_ms: i64) -> Option<Flip> {
+        self.change(now, now_ms, |inner| inner.breaker.hasten(now))
     }
 
     pub(crate) fn tick(&self, now: Instant, now_ms: i64) -> Option<Flip> {
@@ -132,6 +194,20 @@ impl Circuit {
         if self.admits_requests() { Fault::Silent(suspicion) } else { Fault::Lost }
     }
 
+    /// Resolves when the breaker admits requests; at once when it does.
+    pub(crate) async fn until_it_admits(&self) {
+        // The sender lives in `self`, so the wait can only end by its condition.
+        let _ = self.pulse.subscribe().wait_for(|pulse| pulse.admits).await;
+    }
+
+    /// Counts a request as doubtful when it has been silent for `suspicion`, for as long as it is waited for.
+    /// Resolves when the breaker is open then: there is no more sense in waiting.
+    pub(crate) async fn doubt(&self, suspicion: Duration) {
+        tokio::time::sleep(suspicion).await;
+        let _doubt = Doubt::of(&self.doubtful);
+        let _ = self.pulse.subscribe().wait_for(|pulse| !pulse.admits).await;
+    }
+
     fn change(
         &self,
         now: Instant,
@@ -148,14 +224,42 @@ impl Circuit {
                 inner.failback.back(now);
             }
         }
-        let admits = inner.breaker.admits_requests();
-        self.pulse.send_if_modified(|pulse| std::mem::replace(&mut pulse.admits, admits) != admits);
+        self.publish(&inner);
+        if flip.is_some() {
+            self.suspect.notify_one();
+        }
         flip
+    }
+
+    /// Waiting requests are woken only by what they wait for.
+    fn publish(&self, inner: &Inner) {
+        let admits = inner.breaker.admits_requests();
+        self.pulse.send_if_modified(|pulse| {
+            pulse.failures_in_a_row = inner.breaker.failures_in_a_row();
+            pulse.held_until = inner.throttle.until();
+            std::mem::replace(&mut pulse.admits, admits) != admits
+        });
     }
 
     /// A panic while the lock was held leaves plain data behind, which is still good to use.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One request that is counted as doubtful until this is dropped.
+struct Doubt<'a>(&'a AtomicU32);
+
+impl<'a> Doubt<'a> {
+    fn of(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Doubt(count)
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

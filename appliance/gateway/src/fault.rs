@@ -91,7 +91,6 @@ impl std::fmt::Display for CertificateTime {
 
 /// What a fault is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "the breakers of the models ask for it")]
 pub(crate) enum Blame {
     /// The way to the upstream, or its account: all of its models have it alike.
     Upstream,
@@ -121,18 +120,16 @@ impl Fault {
             | Fault::Slow(_)
             | Fault::Cut
             | Fault::Status(_)
+            | Fault::ModelWithdrawn
             | Fault::Malformed => Outcome::Failure(Failure::Soft),
             Fault::Throttled { .. } => Outcome::Throttled,
             Fault::KeyRejected(_) | Fault::Quota(_) | Fault::NoKey => Outcome::KeyRejected,
-            Fault::Caller(_) | Fault::ContextTooLong(_) | Fault::ContentFilter(_) | Fault::ModelWithdrawn => {
-                Outcome::CallerFault
-            }
+            Fault::Caller(_) | Fault::ContextTooLong(_) | Fault::ContentFilter(_) => Outcome::CallerFault,
             // The breaker knows already: the loss was its own finding.
             Fault::Lost => Outcome::Cancelled,
         }
     }
 
-    #[allow(dead_code, reason = "the breakers of the models ask for it")]
     pub(crate) fn blame(&self) -> Blame {
         match self {
             Fault::NoRoute
@@ -172,7 +169,6 @@ impl Fault {
     }
 
     /// The deadline that ran out, if it was one, as metrics name it.
-    #[allow(dead_code, reason = "the metrics count them")]
     pub(crate) fn deadline(&self) -> Option<&'static str> {
         match self {
             Fault::ConnectTimeout(_) => Some("connect"),

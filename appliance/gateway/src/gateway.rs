@@ -53,7 +53,10 @@ impl Gateway {
         store: Store,
         registry: &mut Registry,
     ) -> Result<(Gateway, Monitor), ClientError> {
-        let upstreams = settings.upstreams.iter().cloned().map(Upstream::build).collect::<Result<_, _>>()?;
+        let upstreams = settings.upstreams.iter().enumerate();
+        let upstreams = upstreams
+            .map(|(index, upstream)| Upstream::build(upstream.clone(), settings.models_of(index)))
+            .collect::<Result<_, _>>()?;
         let (board, flips) = Board::new(upstreams);
         let board = Arc::new(board);
         let metrics = Metrics::register(registry, &board, &locals);

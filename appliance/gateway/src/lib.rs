@@ -40,5 +40,5 @@ pub use gateway::Gateway;
 pub use monitor::Monitor;
 pub use orders::Orders;
 pub use settings::Settings;
-pub use site::{AliasView, LocalView, OrderView, OutageView, Site, UpstreamView};
+pub use site::{AliasView, LocalView, ModelView, OrderView, OutageView, Site, UpstreamView};
 pub use upstream::ClientError;

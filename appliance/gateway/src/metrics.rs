@@ -76,6 +76,11 @@ impl Metrics {
         registry.register("seams", "Answers that a local model took over", metrics.seams.clone());
         registry.register("first_token_seconds", "Time to the first token", metrics.first_token.clone());
         registry.register("answer_seconds", "Time to the whole answer", metrics.whole_answer.clone());
+        registry.register(
+            "deadlines_exceeded",
+            "Deadlines of cloud answers that ran out: connect, headers, first-token, between-tokens, whole",
+            board.deadlines_exceeded.clone(),
+        );
         registry.register_collector(Box::new(Readings { board: board.clone(), locals: locals.to_vec() }));
         metrics
     }

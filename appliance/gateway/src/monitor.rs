@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use continuity::{SiteState, State};
 use futures_util::StreamExt;
-use futures_util::future::{join_all, join4};
+use futures_util::future::{join, join_all, join4};
 use futures_util::stream::FuturesUnordered;
 use inference::{LocalModel, Status};
 use serde_json::json;
@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 use outage::OutageRecord;
 pub(crate) use view::first_site;
 
-use crate::board::{FlipNote, now};
+use crate::board::{FlipNote, RouteId, now};
 use crate::circuit::draw;
 use crate::clock;
+use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::site::Site;
 
@@ -51,8 +52,14 @@ impl Monitor {
         let Monitor { gateway, flips, publish } = self;
         let watches =
             join_all((0..gateway.board().upstreams.len()).map(|index| watch_upstream(&gateway, index)));
+        let models = join_all(gateway.board().routes().map(|route| watch_model(&gateway, route)));
         let orders = crate::orders::keep(&gateway);
-        let work = join4(watches, tell_flips(&gateway, flips), publish_site(&gateway, &publish), orders);
+        let work = join4(
+            join(watches, models),
+            tell_flips(&gateway, flips),
+            publish_site(&gateway, &publish),
+            orders,
+        );
         cancel.run_until_cancelled(work).await;
     }
 }
@@ -77,7 +84,41 @@ async fn watch_upstream(gateway: &Gateway, index: usize) {
         if upstream.circuit.begin_probe(now()) {
             let result = upstream.probe().await;
             missed = result.is_err();
-            board.record_probe(index, result.err().as_ref());
+            board.record_probe(index, &result);
+        }
+    }
+}
+
+/// Tries a model whose breaker is not closed, at its time. While its upstream is out there is nothing to try.
+async fn watch_model(gateway: &Gateway, route: RouteId) {
+    let board = gateway.board();
+    let upstream = &board.upstreams[route.upstream];
+    let Some(model) = upstream.models.get(route.model) else { return };
+    loop {
+        match model.circuit.reading(now()).state {
+            State::Closed => {
+                model.circuit.suspect.notified().await;
+                continue;
+            }
+            State::HalfOpen { .. } => {
+                tokio::time::sleep(NEXT_TRIAL.min(upstream.settings.probe.interval)).await;
+            }
+            State::Open { until } if upstream.circuit.admits_requests() => {
+                tokio::time::sleep_until(until.into()).await;
+            }
+            State::Open { .. } => {}
+        }
+        if !upstream.circuit.admits_requests() {
+            upstream.circuit.until_it_admits().await;
+            board.hasten_model(route);
+        }
+        board.tick_model(route);
+        if model.circuit.begin_probe(now()) {
+            let result = match model.is_missing() {
+                true => Err(Fault::ModelWithdrawn),
+                false => upstream.probe_model(&model.name).await,
+            };
+            board.record_model_probe(route, result.err().as_ref());
         }
     }
 }
@@ -89,11 +130,11 @@ fn jittered(interval: Duration) -> Duration {
 
 /// One line in the log and one row in the audit for each flip of a breaker.
 async fn tell_flips(gateway: &Gateway, mut flips: mpsc::UnboundedReceiver<FlipNote>) {
-    while let Some(FlipNote { upstream, flip, evidence }) = flips.recv().await {
+    while let Some(FlipNote { whose, flip, evidence }) = flips.recv().await {
         let evidence = evidence.unwrap_or_default();
-        tracing::warn!(upstream, evidence, "upstream {upstream}: breaker {flip}");
+        tracing::warn!(upstream = whose, evidence, "upstream {whose}: breaker {flip}");
         let detail = json!({
-            "upstream": upstream, "from": flip.from.as_str(), "to": flip.to.as_str(), "evidence": evidence,
+            "upstream": whose, "from": flip.from.as_str(), "to": flip.to.as_str(), "evidence": evidence,
         });
         drop(gateway.store().audit.event(event("breaker", detail)));
     }

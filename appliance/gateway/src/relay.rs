@@ -11,6 +11,7 @@ use inference::{Event, FinishReason, Generation};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::{Answer, AnswerEvent, Ask, Mode, Refusal, Served};
+use crate::board::RouteId;
 use crate::course::Course;
 use crate::fault::Fault;
 use crate::gateway::Gateway;
@@ -32,12 +33,12 @@ use crate::upstream::{Chunk, ChunkStream};
 /// ```
 enum Source {
     Chunks {
-        upstream: usize,
+        route: RouteId,
         stream: ChunkStream,
     },
     /// `told` once its text was given to those who do not read the body.
     Whole {
-        upstream: usize,
+        route: RouteId,
         completion: Completion,
         told: bool,
     },
@@ -144,8 +145,8 @@ impl Relay {
 
     async fn step(&mut self) -> Result<Step, Fault> {
         match &mut self.source {
-            Source::Chunks { upstream, stream } => {
-                let upstream = &self.gateway.board().upstreams[*upstream];
+            Source::Chunks { route, stream } => {
+                let upstream = &self.gateway.board().upstreams[route.upstream];
                 let deadlines = upstream.settings.deadlines;
                 let chunk = tokio::select! {
                     chunk = stream.next(deadlines.between_tokens) => chunk?,
@@ -212,8 +213,8 @@ impl Relay {
 
     /// The answer is whole. Its request is proven on disk before anybody is told.
     async fn finish(&mut self, body: Option<Completion>) -> AnswerEvent {
-        if let Source::Chunks { upstream, .. } | Source::Whole { upstream, .. } = self.source {
-            self.gateway.board().record(upstream, None);
+        if let Source::Chunks { route, .. } | Source::Whole { route, .. } = self.source {
+            self.gateway.board().record(route, None);
         }
         self.source = Source::Over;
         if let Err(error) = self.ledger.on_disk().await {
@@ -230,8 +231,8 @@ impl Relay {
 
     /// The source broke. A local model goes on, or starts over where nothing was shown; else the answer fails.
     async fn take_over(&mut self, fault: &Fault) -> AnswerEvent {
-        if let Source::Chunks { upstream, .. } | Source::Whole { upstream, .. } = self.source {
-            self.gateway.board().record(upstream, Some(fault));
+        if let Source::Chunks { route, .. } | Source::Whole { route, .. } = self.source {
+            self.gateway.board().record(route, Some(fault));
         }
         self.source = Source::Over;
         self.course.stay_local();

@@ -15,6 +15,18 @@ pub struct Settings {
     pub demo_control: Option<std::net::SocketAddr>,
 }
 
+impl Settings {
+    /// The models of an upstream that routes use, each once.
+    pub(crate) fn models_of(&self, upstream: usize) -> Vec<String> {
+        let routes = self.aliases.iter().flat_map(|alias| &alias.cloud);
+        let mut models: Vec<String> =
+            routes.filter(|route| route.upstream == upstream).map(|route| route.model.clone()).collect();
+        models.sort_unstable();
+        models.dedup();
+        models
+    }
+}
+
 /// One cloud account and endpoint.
 #[derive(Debug, Clone)]
 pub struct UpstreamSettings {
@@ -30,6 +42,24 @@ pub struct UpstreamSettings {
     pub thresholds: Thresholds,
     pub failback: FailbackSteps,
     pub demo: bool,
+}
+
+#[cfg(test)]
+impl UpstreamSettings {
+    /// All defaults, at an address that nobody listens on.
+    pub(crate) fn for_tests(name: &str) -> Self {
+        UpstreamSettings {
+            name: name.into(),
+            base_url: format!("http://{name}.invalid:1/v1"),
+            api_key: Some(Secret::new("a key".into())),
+            extra_roots_pem: None,
+            deadlines: Deadlines::default(),
+            probe: ProbeSettings::default(),
+            thresholds: Thresholds::default(),
+            failback: FailbackSteps::default(),
+            demo: false,
+        }
+    }
 }
 
 /// How long each step of a cloud answer may take.

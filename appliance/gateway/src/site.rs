@@ -27,7 +27,7 @@ pub struct Site {
 #[derive(Debug, Clone, Serialize)]
 pub struct UpstreamView {
     pub name: String,
-    /// `closed`, `open` or `half-open`.
+    /// `closed`, `open` or `half-open`: its own, or that of its models where none of them is closed.
     pub breaker: &'static str,
     pub verdict: Option<Verdict>,
     /// What the newest evidence says, in words; without secrets and without text of requests.
@@ -38,6 +38,20 @@ pub struct UpstreamView {
     pub since_ms: i64,
     /// A labelled stand-in for evaluation, not a real cloud.
     pub demo: bool,
+    /// The models of it that routes use.
+    pub models: Vec<ModelView>,
+}
+
+/// One model of an upstream.
+#[derive(Debug, Clone, Serialize)]
+pub struct ModelView {
+    pub name: String,
+    /// `closed`, `open` or `half-open`.
+    pub breaker: &'static str,
+    /// Only while its breaker is not closed, or while a throttle holds it back.
+    pub verdict: Option<Verdict>,
+    /// Share of new conversations that it gets while its upstream is there, 0 to 100 percent.
+    pub share_percent: u8,
 }
 
 /// One local model.

@@ -1,6 +1,7 @@
 //! One cloud upstream: its connections, its circuit, and the two things that the box asks of it.
 
 mod client;
+mod model;
 mod probe;
 mod reply;
 mod retry;
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 pub use client::ClientError;
+pub(crate) use model::{CloudModel, Listed};
 pub(crate) use reply::{Chunk, ChunkStream, Reply};
 
 use crate::{circuit::Circuit, clock, fault, fault::Fault, settings::UpstreamSettings};
@@ -28,6 +30,8 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 pub(crate) struct Upstream {
     pub settings: UpstreamSettings,
     pub circuit: Circuit,
+    /// The models of it that routes use.
+    pub models: Vec<CloudModel>,
     client: Client,
     authorization: Option<HeaderValue>,
     retries: RetryBudget,
@@ -43,11 +47,11 @@ pub(crate) enum Wait {
 }
 
 impl Upstream {
-    /// Makes the client; connects to nothing.
+    /// Makes the client; connects to nothing. `models` are those that routes use, each once.
     ///
     /// # Errors
     /// When the extra roots are no certificates.
-    pub(crate) fn build(settings: UpstreamSettings) -> Result<Self, ClientError> {
+    pub(crate) fn build(settings: UpstreamSettings, models: Vec<String>) -> Result<Self, ClientError> {
         let client = client::build(&settings)?;
         let authorization = settings.api_key.as_ref().and_then(|key| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", key.reveal())).ok()?;
@@ -55,24 +59,38 @@ impl Upstream {
             Some(value)
         });
         let circuit = Circuit::new(settings.thresholds.clone(), settings.failback.clone(), clock::unix_ms());
-        Ok(Upstream { circuit, client, authorization, retries: RetryBudget::default(), settings })
+        let models = models.into_iter().map(|name| CloudModel::new(name, &settings)).collect();
+        Ok(Upstream { circuit, models, client, authorization, retries: RetryBudget::default(), settings })
+    }
+
+    /// Host and port.
+    pub(crate) fn host(&self) -> &str {
+        let after_scheme = self.settings.base_url.split_once("://").map_or("", |(_, rest)| rest);
+        after_scheme.split('/').next().unwrap_or_default()
     }
 
     /// Sends a chat and waits for its first token, or for the whole answer when it is not streamed.
     ///
     /// # Errors
-    /// The fault of this attempt. One more try is made inside, where one makes sense.
-    pub(crate) async fn chat(&self, body: Bytes, wait: Wait) -> Result<Reply, Fault> {
+    /// The fault of this attempt. One more try is made inside, where one makes sense and `may_try_again` agrees: it is
+    /// told of the first fault, which nobody else is told of.
+    pub(crate) async fn chat(
+        &self,
+        body: Bytes,
+        wait: Wait,
+        may_try_again: impl Fn(&Fault) -> bool,
+    ) -> Result<Reply, Fault> {
         self.retries.request();
         match self.attempt(body.clone(), wait).await {
-            Err(fault) if fault.retry_at_once() && self.retries.take() => {
+            Err(fault) if fault.retry_at_once() && self.retries.take() && may_try_again(&fault) => {
                 let jitter = Duration::from_millis(200 + (crate::circuit::draw() * 400.0) as u64);
                 tokio::time::sleep(jitter).await;
                 self.attempt(body, wait).await
             }
-            Err(Fault::Throttled { retry_after: Some(pause) })
+            Err(fault @ Fault::Throttled { retry_after: Some(pause) })
                 if pause <= Duration::from_secs(5) && self.retries.take() =>
             {
+                may_try_again(&fault);
                 tokio::time::sleep(pause).await;
                 self.attempt(body, wait).await
             }

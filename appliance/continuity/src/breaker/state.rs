@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// ```text
 ///         trip: missed probes, hard failures, failures,
-///         success ratio, key rejected, shared fate, by hand
+///         success ratio, key rejected, model withdrawn,
+///         shared fate, by hand
 ///    ┌───────────────────────────────────────────────┐
 ///    │                                               ▼
 /// ┌──┴───────────┐                           ┌───────────────┐
@@ -25,6 +26,9 @@ use serde::{Deserialize, Serialize};
 ///    └────────────────────────────┤ one probe at a time ├──┘
 ///                                 └─────────────────────┘
 /// ```
+///
+/// Closed after a reset is on trial until a first request succeeds: probes ask less than requests do, so one failure
+/// is enough to trip again.
 ///
 /// Every state has an exit that needs nobody: open ends at `T`, which is at most `open_max * (1 + open_jitter)`
 /// away, and half-open ends at `half_open_max_age` even when its probe never settles. `T` grows with each return
@@ -54,6 +58,7 @@ pub enum Trip {
     Failures,
     SuccessRatio,
     KeyRejected,
+    ModelWithdrawn,
     /// Other upstreams were lost in the same moment.
     SharedFate,
     ByHand,
@@ -122,6 +127,7 @@ impl Trip {
             Trip::Failures => "failures",
             Trip::SuccessRatio => "success-ratio",
             Trip::KeyRejected => "key-rejected",
+            Trip::ModelWithdrawn => "model-withdrawn",
             Trip::SharedFate => "shared-fate",
             Trip::ByHand => "by-hand",
         }
@@ -142,6 +148,7 @@ impl fmt::Display for Trip {
             Trip::Failures => "failed requests in a row",
             Trip::SuccessRatio => "too few requests succeed",
             Trip::KeyRejected => "the key is rejected",
+            Trip::ModelWithdrawn => "the model is no longer there",
             Trip::SharedFate => "other upstreams were lost in the same moment",
             Trip::ByHand => "tripped by hand",
         })

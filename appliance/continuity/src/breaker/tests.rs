@@ -413,8 +413,9 @@ fn a_reset_begins_with_a_clean_slate() {
             (6.1, Probe(SUCCESS), HalfOpen(6.0, 1)),
             (6.2, Probe(SUCCESS), HalfOpen(6.0, 2)),
             (6.3, Probe(SUCCESS), Closed),
-            (6.4, Request(SOFT), Closed),
+            (6.4, Request(SUCCESS), Closed),
             (6.5, Request(SOFT), Closed),
+            (6.6, Request(SOFT), Closed),
         ],
     );
 }
@@ -491,4 +492,36 @@ fn the_words_are_the_same_in_json() {
     for trip in trips {
         assert_eq!(serde_json::to_value(trip).unwrap(), trip.as_str());
     }
+}
+
+#[test]
+fn after_a_reset_one_failure_is_enough_until_a_request_succeeds() {
+    let reset = [
+        (0.0, Request(HARD), Closed),
+        (0.0, Request(HARD), Open(5.0)),
+        (5.0, Tick, HalfOpen(5.0, 0)),
+        (5.0, Probe(SUCCESS), HalfOpen(5.0, 1)),
+        (5.0, Probe(SUCCESS), HalfOpen(5.0, 2)),
+        (5.0, Probe(SUCCESS), Closed),
+    ];
+    let mut again = reset.to_vec();
+    again.push((6.0, Request(SOFT), Open(16.0)));
+    check("nothing answered since", &again);
+    let mut proven = reset.to_vec();
+    proven.extend([
+        (6.0, Request(SUCCESS), Closed),
+        (7.0, Request(SOFT), Closed),
+        (8.0, Request(SOFT), Closed),
+    ]);
+    let bench = check("an answer since", &proven);
+    assert_eq!(bench.breaker.failures_in_a_row(), 2);
+}
+
+#[test]
+fn an_open_time_can_be_ended_early_and_nothing_else() {
+    let mut bench = check("open", &[(0.0, Request(HARD), Closed), (0.0, Request(HARD), Open(5.0))]);
+    assert!(bench.breaker.hasten(bench.at(1.0)).is_some());
+    assert_eq!(bench.state(), HalfOpen(1.0, 0));
+    assert!(bench.breaker.hasten(bench.at(2.0)).is_none());
+    assert!(Breaker::new(Thresholds::default()).hasten(origin()).is_none());
 }

@@ -68,3 +68,27 @@ async fn what_the_request_itself_caused_never_counts() {
     }
     assert!(circuit.admits_requests());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_throttle_holds_and_trips_nothing() {
+    let circuit = circuit();
+    circuit.record(Some(&Fault::Throttled { retry_after: Some(Duration::from_secs(7)) }), now(), 0);
+    assert!(circuit.admits_requests() && circuit.is_throttled(now()));
+    tokio::time::advance(Duration::from_secs(7)).await;
+    assert!(!circuit.is_throttled(now()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_failure_the_silent_ones_are_waited_for_before_more_are_sent() {
+    let circuit = circuit();
+    let (first, second) = (circuit.doubt(SUSPICION), circuit.doubt(SUSPICION));
+    tokio::pin!(first, second);
+    assert!(futures_util::poll!(&mut first).is_pending() && futures_util::poll!(&mut second).is_pending());
+    circuit.record(Some(&Fault::Slow(SUSPICION)), now(), 0);
+    assert!(!circuit.is_in_doubt(), "they have not been silent for long");
+    tokio::time::advance(SUSPICION).await;
+    assert!(futures_util::poll!(&mut first).is_pending() && futures_util::poll!(&mut second).is_pending());
+    assert!(circuit.is_in_doubt(), "one has failed and two may");
+    circuit.record(None, now(), 0);
+    assert!(!circuit.is_in_doubt(), "an answer says that they may as well come");
+}

@@ -10,7 +10,6 @@ use inference::{LocalModel, Status};
 use super::Say;
 use crate::{
     answer::{Ask, Route},
-    board::now,
     gateway::Gateway,
     orders::Standing,
     settings::CloudRoute,
@@ -59,10 +58,14 @@ fn ordered(look: &Look<'_>, route: &CloudRoute) -> Say {
     }
 }
 
-/// The breaker of the upstream must be closed.
+/// The breakers of the upstream and of its model must be closed; a throttled route is not asked while others are left.
 fn breaker(look: &Look<'_>, route: &CloudRoute) -> Say {
-    let circuit = &look.gateway.board().upstreams[route.upstream].circuit;
-    if circuit.admits_requests() { Say::Pass } else { Say::Never("circuit-open") }
+    let board = look.gateway.board();
+    match board.admits(board.route(route.upstream, &route.model)) {
+        Ok(()) => Say::Pass,
+        Err("throttled") => Say::Last("throttled"),
+        Err(reason) => Say::Never(reason),
+    }
 }
 
 /// A conversation that began on a local model is finished there.
@@ -72,8 +75,9 @@ fn home(look: &Look<'_>, _: &CloudRoute) -> Say {
 
 /// An upstream that is back gets its load by and by.
 fn ramp(look: &Look<'_>, route: &CloudRoute) -> Say {
-    let circuit = &look.gateway.board().upstreams[route.upstream].circuit;
-    if circuit.admits_conversation(now(), look.draw) { Say::Pass } else { Say::Last("recovering") }
+    let board = look.gateway.board();
+    let route = board.route(route.upstream, &route.model);
+    if board.admits_conversation(route, look.draw) { Say::Pass } else { Say::Last("recovering") }
 }
 
 /// A local model whose file cannot be used is no standby.

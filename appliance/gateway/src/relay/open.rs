@@ -9,6 +9,7 @@ use inference::{Event, Job, JobError, LocalModel, Message, Penalties, Place, Sam
 use super::Source;
 use crate::admission;
 use crate::answer::{Ask, CallerKind, Lane, Refusal, Route, Served};
+use crate::board::{Board, RouteId};
 use crate::course::{Candidate, Course};
 use crate::fault::Fault;
 use crate::gateway::{Gateway, READY_PATIENCE};
@@ -72,7 +73,8 @@ async fn cloud(
     index: usize,
     model: &str,
 ) -> Result<Source, Closed> {
-    let upstream = &gateway.board().upstreams[index];
+    let (board, route) = (gateway.board(), gateway.board().route(index, model));
+    let upstream = &board.upstreams[index];
     let orders = gateway.orders().current();
     // The course may have been planned before the order was given.
     if let Some(reason) = orders.keeps_from(&upstream.settings.name) {
@@ -81,11 +83,11 @@ async fn cloud(
     // By order a request waits for the cloud also where its breaker gives it up.
     let has_alternative = has_alternative && !orders.forces_cloud();
     let body = Bytes::from(ask.request.body_for(model));
-    match attempt(upstream, body, patience(ask, upstream), has_alternative).await {
-        Ok(Reply::Stream(stream)) => Ok(Source::Chunks { upstream: index, stream }),
-        Ok(Reply::Whole(completion)) => Ok(Source::Whole { upstream: index, completion, told: false }),
+    match attempt(board, route, body, patience(ask, upstream), has_alternative).await {
+        Ok(Reply::Stream(stream)) => Ok(Source::Chunks { route, stream }),
+        Ok(Reply::Whole(completion)) => Ok(Source::Whole { route, completion, told: false }),
         Err(fault) => {
-            gateway.board().record(index, Some(&fault));
+            board.record(route, Some(&fault));
             gateway.metrics().failed_over(&upstream.settings.name, fault.reason());
             match fault.refusal() {
                 Some(error) => Err(Closed::Refused(Box::new(error.clone()))),
@@ -107,19 +109,23 @@ fn patience(ask: &Ask, upstream: &Upstream) -> Wait {
 
 /// Waits for the upstream only as long as there is sense in it, when something else could answer.
 async fn attempt(
-    upstream: &Upstream,
+    board: &Board,
+    route: RouteId,
     body: Bytes,
     wait: Wait,
     has_alternative: bool,
 ) -> Result<Reply, Fault> {
-    let chat = upstream.chat(body, wait);
+    let chat = board.upstreams[route.upstream].chat(body, wait, |fault| {
+        board.record(route, Some(fault));
+        board.admits(route).is_ok()
+    });
     if !has_alternative {
         return chat.await;
     }
     tokio::select! {
         biased;
         reply = chat => reply,
-        fault = upstream.circuit.lost(upstream.settings.deadlines.suspicion) => Err(fault),
+        fault = board.lost(route) => Err(fault),
     }
 }
 

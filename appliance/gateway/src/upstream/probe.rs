@@ -1,32 +1,75 @@
-//! The probe: the upstream's list of models with the real key. It bills nothing and proves name, TLS and shape.
+//! The probes: the upstream's list of models with the real key, and a chat that no model has to answer. Neither bills
+//! anything.
+
+use std::collections::HashSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use serde::Deserialize;
+use serde_json::json;
 
-use super::{MAX_ERROR_BYTES, Upstream, read_body};
+use super::{Listed, MAX_ERROR_BYTES, Upstream, read_body};
 use crate::fault::Fault;
 
+/// A list of models longer than this is no list of models.
+const MAX_LIST_BYTES: usize = 64 * MAX_ERROR_BYTES;
+
+/// A model under load may take its time to refuse a chat.
+const CHAT_DEADLINE: Duration = Duration::from_secs(10);
+
 impl Upstream {
-    /// Asks for the list of models within the probe's deadline.
+    /// Asks for the list of models within the probe's deadline: proves name, TLS, key and shape.
     ///
     /// # Errors
     /// What is wrong with the way to the upstream.
-    pub(crate) async fn probe(&self) -> Result<(), Fault> {
+    pub(crate) async fn probe(&self) -> Result<Listed, Fault> {
         let deadline = self.settings.probe.deadline;
         tokio::time::timeout(deadline, self.ask_for_models()).await.unwrap_or(Err(Fault::Silent(deadline)))
     }
 
-    async fn ask_for_models(&self) -> Result<(), Fault> {
+    /// Sends a chat without messages: an upstream that is well refuses it as the caller's fault, before any model
+    /// has work with it; one that is ill says so, or nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the model or with the way to it.
+    pub(crate) async fn probe_model(&self, model: &str) -> Result<(), Fault> {
+        let deadline = CHAT_DEADLINE;
+        tokio::time::timeout(deadline, self.ask_nothing_of(model))
+            .await
+            .unwrap_or(Err(Fault::HeadersTimeout(deadline)))
+    }
+
+    async fn ask_for_models(&self) -> Result<Listed, Fault> {
         let request = self.request(Method::GET, "/models", Bytes::new())?;
         let response = match self.send(request).await {
             // Some upstreams have no list; that they answer in their own shape is proof enough of the way.
             Err(fault) if fault.refusal().is_some() || matches!(fault, Fault::ModelWithdrawn) => {
-                return Ok(());
+                return Ok(None);
             }
             other => other?,
         };
-        let body = read_body(response, 16 * MAX_ERROR_BYTES).await?;
-        let list: serde_json::Value = serde_json::from_slice(&body).map_err(|_| Fault::Malformed)?;
-        if list.get("data").is_some_and(serde_json::Value::is_array) { Ok(()) } else { Err(Fault::Malformed) }
+        let body = read_body(response, MAX_LIST_BYTES).await?;
+        let list: List = serde_json::from_slice(&body).map_err(|_| Fault::Malformed)?;
+        Ok(Some(list.data.into_iter().filter_map(|model| model.id).collect::<HashSet<_>>()))
     }
+
+    async fn ask_nothing_of(&self, model: &str) -> Result<(), Fault> {
+        let body = json!({"model": model, "messages": [], "max_tokens": 1, "stream": false}).to_string();
+        let request = self.request(Method::POST, "/chat/completions", Bytes::from(body))?;
+        match self.send(request).await {
+            Err(fault) if fault.refusal().is_none() => Err(fault),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct List {
+    data: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    id: Option<String>,
 }

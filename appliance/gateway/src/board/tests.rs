@@ -1,0 +1,125 @@
+use std::time::Duration;
+
+use continuity::{SiteState, State};
+
+use super::*;
+use crate::settings::UpstreamSettings;
+use crate::upstream::Listed;
+
+/// Upstreams `a` and `b`, each with the models `large` and `small`.
+fn board() -> Board {
+    let upstream = |name| {
+        let models = vec!["large".to_owned(), "small".to_owned()];
+        Upstream::build(UpstreamSettings::for_tests(name), models).unwrap()
+    };
+    Board::new(vec![upstream("a"), upstream("b")]).0
+}
+
+const A_LARGE: RouteId = RouteId { upstream: 0, model: 0 };
+const A_SMALL: RouteId = RouteId { upstream: 0, model: 1 };
+const B_LARGE: RouteId = RouteId { upstream: 1, model: 0 };
+
+fn listed(names: &[&str]) -> Result<Listed, Fault> {
+    Ok(Some(names.iter().map(ToString::to_string).collect()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_fails_takes_neither_its_upstream_nor_its_sister_with_it() {
+    let board = board();
+    for _ in 0..3 {
+        assert_eq!(board.admits(A_LARGE), Ok(()));
+        board.record(A_LARGE, Some(&Fault::Status(503)));
+    }
+    assert_eq!(board.admits(A_LARGE), Err("model-open"));
+    assert_eq!((board.admits(A_SMALL), board.admits(B_LARGE)), (Ok(()), Ok(())));
+    assert_eq!(board.site_state(), SiteState::Degraded);
+    assert_eq!(board.route(0, "small"), A_SMALL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_and_the_account_are_the_upstream_s_alone() {
+    for fault in [Fault::Refused, Fault::Quota(429), Fault::KeyRejected(401)] {
+        let board = board();
+        board.record(A_LARGE, Some(&fault));
+        board.record(A_SMALL, Some(&fault));
+        assert_eq!(board.admits(A_LARGE), Err("circuit-open"), "{fault}");
+        assert!(board.model(A_LARGE).unwrap().admits_requests(), "{fault}");
+        assert_eq!(board.admits(B_LARGE), Ok(()), "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_route_is_held_and_the_state_tells_only_a_long_hold() {
+    let board = board();
+    let throttled = |seconds| Fault::Throttled { retry_after: Some(Duration::from_secs(seconds)) };
+    board.record(A_LARGE, Some(&throttled(3)));
+    assert_eq!((board.admits(A_LARGE), board.admits(A_SMALL)), (Err("throttled"), Ok(())));
+    assert_eq!(board.site_state(), SiteState::Connected);
+    board.record(A_LARGE, Some(&throttled(30)));
+    assert_eq!(board.site_state(), SiteState::Degraded);
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert_eq!((board.admits(A_LARGE), board.site_state()), (Ok(()), SiteState::Connected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawn_model_is_found_by_one_answer_or_by_the_list() {
+    let board = board();
+    board.record_probe(0, &listed(&["large", "small"]));
+    board.record_probe(0, &listed(&["small"]));
+    assert_eq!((board.admits(A_LARGE), board.admits(A_SMALL)), (Err("model-open"), Ok(())));
+    board.record(A_SMALL, Some(&Fault::ModelWithdrawn));
+    assert_eq!(board.admits(A_SMALL), Err("model-open"));
+    assert_eq!(board.upstreams[0].circuit.reading(now()).state, State::Closed);
+    board.record_probe(1, &listed(&["another"]));
+    assert_eq!(board.admits(B_LARGE), Ok(()), "a list that never had it may not be complete");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_models_out_are_all_routes_out() {
+    let board = board();
+    for route in board.routes().collect::<Vec<_>>() {
+        board.record(route, Some(&Fault::ModelWithdrawn));
+    }
+    assert_eq!(board.site_state(), SiteState::Offline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_synthetic_chat_closes_a_model_and_then_its_ramp_begins() {
+    let board = board();
+    board.record(A_LARGE, Some(&Fault::ModelWithdrawn));
+    board.hasten_model(A_LARGE);
+    for _ in 0..3 {
+        assert_eq!(board.admits(A_LARGE), Err("model-open"));
+        assert!(board.model(A_LARGE).unwrap().begin_probe(now()));
+        board.record_model_probe(A_LARGE, None);
+    }
+    assert_eq!((board.admits(A_LARGE), board.site_state()), (Ok(()), SiteState::Recovering));
+    assert!(board.admits_conversation(A_LARGE, 5) && !board.admits_conversation(A_LARGE, 50));
+    assert!(board.admits_conversation(A_SMALL, 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_that_breaks_on_the_way_says_nothing_of_the_model() {
+    let board = board();
+    board.record(A_LARGE, Some(&Fault::ModelWithdrawn));
+    board.hasten_model(A_LARGE);
+    assert!(board.model(A_LARGE).unwrap().begin_probe(now()));
+    board.record_model_probe(A_LARGE, Some(&Fault::Refused));
+    assert!(matches!(board.model(A_LARGE).unwrap().reading(now()).state, State::HalfOpen { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_accounts_at_one_host_share_no_fate_but_two_hosts_do() {
+    let account = |name: &str| {
+        let base_url = "https://api.example/v1".to_owned();
+        Upstream::build(UpstreamSettings { base_url, ..UpstreamSettings::for_tests(name) }, vec!["m".into()])
+    };
+    let (board, _flips) = Board::new(vec![account("a").unwrap(), account("b").unwrap()]);
+    board.record(A_LARGE, Some(&Fault::Refused));
+    board.record(B_LARGE, Some(&Fault::Refused));
+    assert_eq!((board.admits(A_LARGE), board.admits(B_LARGE)), (Ok(()), Ok(())));
+    let board = self::board();
+    board.record(A_LARGE, Some(&Fault::Refused));
+    board.record(B_LARGE, Some(&Fault::Refused));
+    assert_eq!(board.site_state(), SiteState::Offline);
+}
