@@ -3,12 +3,16 @@
 //! Source of the shapes: the public OpenAPI description of the OpenAI API, `/v1/chat/completions`.
 
 mod answer;
+mod assembly;
 mod chunk;
 mod request;
 
 pub use answer::{Completion, Extension, Usage, completion, model_list};
-pub use chunk::{ChunkFacts, ChunkHead, error_chunk, finish_chunk, stamp_chunk, text_chunk, usage_chunk};
-pub use request::{ChatRequest, Message, Needs};
+pub use assembly::Assembly;
+pub use chunk::{
+    ChunkFacts, ChunkHead, adopt_chunk, error_chunk, finish_chunk, stamp_chunk, text_chunk, usage_chunk,
+};
+pub use request::{ChatRequest, Delivery, Message, Needs};
 
 /// The data of the event that ends a stream.
 pub const DONE: &[u8] = b"[DONE]";

@@ -67,18 +67,65 @@ pub fn completion(
     })
 }
 
-/// An upstream's whole answer, known to be a chat completion.
+/// A whole answer of an upstream, known to be a chat completion.
 #[derive(Clone)]
 pub struct Completion(Map<String, Value>);
 
 impl Completion {
     /// Reads a body; `None` when it is no chat completion with one choice at least.
     pub fn read(body: &[u8]) -> Option<Self> {
-        let answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+        Completion::of(serde_json::from_slice(body).ok()?)
+    }
+
+    pub(super) fn of(answer: Map<String, Value>) -> Option<Self> {
         let choices = answer.get("choices")?.as_array()?;
         let good =
             !choices.is_empty() && choices.iter().all(|c| c.get("message").is_some_and(Value::is_object));
         good.then_some(Completion(answer))
+    }
+
+    /// The answer's own fields.
+    pub fn into_body(self) -> Map<String, Value> {
+        self.0
+    }
+
+    /// The data of the events that would have told the same answer as a stream.
+    pub fn into_chunks(mut self) -> Vec<Vec<u8>> {
+        let choices = self.0.remove("choices").unwrap_or_default();
+        let usage = self.0.remove("usage");
+        self.0.insert("object".into(), "chat.completion.chunk".into());
+        let said = choices.as_array().into_iter().flatten().map(|choice| self.chunk(choice, true));
+        let ends = choices.as_array().into_iter().flatten().map(|choice| self.chunk(choice, false));
+        let mut chunks: Vec<Vec<u8>> = said.chain(ends).collect();
+        if let Some(usage) = usage {
+            let mut last = self.0;
+            last.insert("choices".into(), json!([]));
+            last.insert("usage".into(), usage);
+            chunks.push(serde_json::to_vec(&last).unwrap_or_default());
+        }
+        chunks
+    }
+
+    /// One choice as a chunk: what it says, or how it ends.
+    fn chunk(&self, choice: &Value, says: bool) -> Vec<u8> {
+        let mut fields = choice.as_object().cloned().unwrap_or_default();
+        let mut message = fields.remove("message").unwrap_or_default();
+        let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
+        for (index, call) in calls.into_iter().flatten().enumerate() {
+            if let Some(call) = call.as_object_mut() {
+                call.insert("index".into(), index.into());
+            }
+        }
+        if says {
+            fields.insert("finish_reason".into(), Value::Null);
+            fields.insert("delta".into(), message);
+        } else {
+            fields.insert("delta".into(), json!({}));
+            fields.insert("logprobs".into(), Value::Null);
+        }
+        let mut chunk = self.0.clone();
+        chunk.insert("choices".into(), json!([fields]));
+        serde_json::to_vec(&chunk).unwrap_or_default()
     }
 
     /// The text of the first choice.
@@ -94,8 +141,11 @@ impl Completion {
         self.0.get("usage").and_then(Usage::from_json)
     }
 
-    /// The body as it came, with the extension added.
-    pub fn stamped(mut self, extension: &Extension) -> Vec<u8> {
+    /// The body as it came, with the extension added, and with a usage where the upstream gave none.
+    pub fn stamped(mut self, usage: Usage, extension: &Extension) -> Vec<u8> {
+        if self.0.get("usage").is_none_or(Value::is_null) {
+            self.0.insert("usage".into(), usage.to_json());
+        }
         self.0.insert("genset".into(), json!(extension));
         serde_json::to_vec(&self.0).unwrap_or_default()
     }

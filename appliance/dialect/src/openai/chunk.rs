@@ -12,18 +12,23 @@ pub struct ChunkFacts {
     pub text: String,
     /// The chunk carries something of an answer: text, a tool call, a refusal, reasoning.
     pub has_token: bool,
-    /// The chunk carries part of a tool call, which no other model can go on with.
-    pub has_tool_call: bool,
+    /// The chunk carries what no other model can go on with: part of a tool call or of a refusal, content that is
+    /// no text, another choice than the first.
+    pub is_bound: bool,
+    /// How the first choice ends.
     pub finish_reason: Option<String>,
+    /// Choices that this chunk ends.
+    pub ended_choices: u32,
     pub usage: Option<Usage>,
+    /// The chunk tells the usage and nothing else.
+    pub is_usage_alone: bool,
     /// The upstream reports an error inside the stream.
     pub is_error: bool,
 }
 
 #[derive(Deserialize)]
 struct Wire {
-    #[serde(default)]
-    choices: Vec<WireChoice>,
+    choices: Option<Vec<WireChoice>>,
     usage: Option<WireUsage>,
     error: Option<serde::de::IgnoredAny>,
 }
@@ -32,52 +37,75 @@ struct Wire {
 struct WireChoice {
     #[serde(default)]
     index: u32,
-    #[serde(default)]
-    delta: WireDelta,
+    delta: Option<WireDelta>,
     finish_reason: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
 struct WireDelta {
-    content: Option<String>,
+    content: Option<WireContent>,
     refusal: Option<String>,
     reasoning_content: Option<String>,
+    reasoning: Option<String>,
     tool_calls: Option<Vec<serde::de::IgnoredAny>>,
     function_call: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
+#[serde(untagged)]
+enum WireContent {
+    Text(String),
+    Other(serde::de::IgnoredAny),
+}
+
+#[derive(Deserialize)]
 struct WireUsage {
-    prompt_tokens: u64,
-    completion_tokens: u64,
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+}
+
+impl WireUsage {
+    fn whole(&self) -> Option<Usage> {
+        Some(Usage { prompt_tokens: self.prompt_tokens?, completion_tokens: self.completion_tokens? })
+    }
 }
 
 impl ChunkFacts {
     /// Reads the data of one event; `None` when it is no chunk at all.
     pub fn read(data: &[u8]) -> Option<Self> {
         let wire: Wire = serde_json::from_slice(data).ok()?;
+        let choices = wire.choices.unwrap_or_default();
+        let usage = wire.usage.as_ref().and_then(WireUsage::whole);
         let mut facts = ChunkFacts {
-            usage: wire
-                .usage
-                .map(|u| Usage { prompt_tokens: u.prompt_tokens, completion_tokens: u.completion_tokens }),
+            usage,
+            is_usage_alone: usage.is_some() && choices.is_empty(),
             is_error: wire.error.is_some(),
             ..ChunkFacts::default()
         };
-        for choice in wire.choices {
-            let delta = choice.delta;
-            let some_text = |text: &Option<String>| text.as_ref().is_some_and(|t| !t.is_empty());
-            facts.has_tool_call |=
-                delta.tool_calls.is_some_and(|c| !c.is_empty()) || delta.function_call.is_some();
-            facts.has_token |= facts.has_tool_call
-                || some_text(&delta.content)
-                || some_text(&delta.refusal)
-                || some_text(&delta.reasoning_content);
-            if choice.index == 0 {
-                facts.text = delta.content.unwrap_or_default();
-                facts.finish_reason = choice.finish_reason;
-            }
-        }
+        choices.into_iter().for_each(|choice| facts.add(choice));
         Some(facts)
+    }
+
+    fn add(&mut self, choice: WireChoice) {
+        let delta = choice.delta.unwrap_or_default();
+        let some_text = |text: &Option<String>| text.as_ref().is_some_and(|t| !t.is_empty());
+        let (text, other) = match delta.content {
+            Some(WireContent::Text(text)) => (text, false),
+            Some(WireContent::Other(_)) => (String::new(), true),
+            None => (String::new(), false),
+        };
+        let calls = delta.tool_calls.is_some_and(|calls| !calls.is_empty()) || delta.function_call.is_some();
+        let is_other_choice = choice.index != 0 && !text.is_empty();
+        let is_bound = calls || other || is_other_choice || some_text(&delta.refusal);
+        let thinks = some_text(&delta.reasoning_content) || some_text(&delta.reasoning);
+        self.is_bound |= is_bound;
+        self.has_token |= is_bound || thinks || !text.is_empty();
+        let ends = choice.finish_reason.filter(|reason| !reason.is_empty());
+        self.ended_choices += u32::from(ends.is_some());
+        if choice.index == 0 {
+            self.text.push_str(&text);
+            self.finish_reason = ends.or(self.finish_reason.take());
+        }
     }
 }
 
@@ -143,6 +171,17 @@ pub fn stamp_chunk(data: &[u8], extension: &Extension) -> Vec<u8> {
     stamped.unwrap_or_else(|| data.to_vec())
 }
 
+/// An upstream's chunk under the identity of the answer that it goes on with, with the extension added.
+pub fn adopt_chunk(data: &[u8], head: &ChunkHead, extension: &Extension) -> Vec<u8> {
+    let adopted = serde_json::from_slice::<Map<String, Value>>(data).ok().and_then(|mut chunk| {
+        chunk.insert("id".into(), head.id.as_str().into());
+        chunk.insert("created".into(), head.created_s.into());
+        chunk.insert("genset".into(), serde_json::to_value(extension).ok()?);
+        serde_json::to_vec(&chunk).ok()
+    });
+    adopted.unwrap_or_else(|| data.to_vec())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,9 +208,31 @@ mod tests {
             ("네", Some("stop"), true)
         );
         let call = facts(&json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0}]}}]}));
-        assert!(call.has_tool_call && call.has_token);
+        assert!(call.is_bound && call.has_token);
         assert!(facts(&json!({"error": {"message": "overloaded"}})).is_error);
         assert_eq!(ChunkFacts::read(b"{\"choices\": ["), None);
+    }
+
+    #[test]
+    fn what_no_other_model_can_go_on_with_is_told_apart_from_prose() {
+        let bound = |choice: &Value| facts(&json!({"choices": [choice]})).is_bound;
+        assert!(!bound(&json!({"index": 0, "delta": {"content": "prose"}})));
+        assert!(!bound(&json!({"index": 0, "delta": {"reasoning_content": "hm"}})));
+        assert!(bound(&json!({"index": 0, "delta": {"refusal": "I can"}})));
+        assert!(bound(&json!({"index": 0, "delta": {"content": [{"type": "text"}]}})));
+        assert!(bound(&json!({"index": 1, "delta": {"content": "another"}})));
+    }
+
+    #[test]
+    fn odd_chunks_of_real_upstreams_are_chunks() {
+        let null = facts(&json!({"choices": null, "usage": null}));
+        assert_eq!(null, ChunkFacts::default());
+        let unfinished =
+            facts(&json!({"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": ""}]}));
+        assert_eq!((unfinished.finish_reason, unfinished.ended_choices), (None, 0));
+        assert_eq!(facts(&json!({"choices": [{"index": 0, "delta": null}], "usage": {}})).usage, None);
+        let usage = json!({"prompt_tokens": 1, "completion_tokens": 2});
+        assert!(facts(&json!({"choices": [], "usage": usage})).is_usage_alone);
     }
 
     #[test]

@@ -21,6 +21,17 @@ pub struct Needs {
     pub several_choices: bool,
 }
 
+/// How an upstream is asked to deliver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// As the caller asked, in one piece.
+    Whole,
+    /// As a stream without options.
+    Stream,
+    /// As a stream whose last chunk tells the usage.
+    StreamWithUsage,
+}
+
 /// A request for a chat completion. The body as it came is kept, so that nothing of it is lost on its way.
 #[derive(Clone)]
 pub struct ChatRequest {
@@ -122,11 +133,34 @@ impl ChatRequest {
         }
     }
 
-    /// The body for an upstream: as it came, with the upstream's own name of the model in its place.
-    pub fn body_for(&self, upstream_model: &str) -> Vec<u8> {
+    /// The body for an upstream: as it came, with the upstream's own name of the model in its place, and with what
+    /// the delivery asks for.
+    pub fn body_for(&self, upstream_model: &str, delivery: Delivery) -> Vec<u8> {
         let mut body = self.body.clone();
         body.insert("model".into(), upstream_model.into());
+        match delivery {
+            Delivery::Whole => {}
+            Delivery::Stream => {
+                body.insert("stream".into(), true.into());
+                body.remove("stream_options");
+            }
+            Delivery::StreamWithUsage => {
+                body.insert("stream".into(), true.into());
+                let options = body.entry("stream_options").or_insert(Value::Null);
+                match options {
+                    Value::Object(options) => drop(options.insert("include_usage".into(), true.into())),
+                    options => *options = serde_json::json!({"include_usage": true}),
+                }
+            }
+        }
         serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The answer can be put together again from its chunks; sound cannot.
+    pub fn can_be_streamed(&self) -> bool {
+        let wants_sound = |modality: &Value| modality == "audio";
+        let modalities = self.body.get("modalities").and_then(Value::as_array);
+        !self.body.contains_key("audio") && !modalities.is_some_and(|list| list.iter().any(wants_sound))
     }
 
     /// Bytes of text in all messages, for the audit's sizes.

@@ -15,10 +15,36 @@ fn refusal(body: &Value) -> (u16, String, Option<String>) {
 fn nothing_of_the_body_is_lost_on_its_way_to_the_upstream() {
     let body =
         json!({"model": "assistant", "messages": [{"role": "user", "content": "안녕"}], "x": {"y": [1.5]}});
-    let sent: Value = serde_json::from_slice(&parse(&body).expect("good").body_for("gpt-4o")).expect("JSON");
+    let sent: Value =
+        serde_json::from_slice(&parse(&body).expect("good").body_for("gpt-4o", Delivery::Whole))
+            .expect("JSON");
     let mut expected = body;
     expected["model"] = json!("gpt-4o");
     assert_eq!(sent, expected);
+}
+
+#[test]
+fn an_upstream_is_asked_for_a_stream_whatever_the_caller_asked_for() {
+    let sent = |body: &Value, delivery| -> Value {
+        serde_json::from_slice(&parse(body).expect("good").body_for("m", delivery)).expect("JSON")
+    };
+    let whole = json!({"model": "a", "messages": [{"role": "user", "content": "x"}], "stream": false});
+    let with_usage = sent(&whole, Delivery::StreamWithUsage);
+    assert_eq!(with_usage["stream"], true);
+    assert_eq!(with_usage["stream_options"], json!({"include_usage": true}));
+    let mut own_options = whole.clone();
+    own_options["stream_options"] = json!({"include_usage": false, "include_obfuscation": false});
+    let both = json!({"include_usage": true, "include_obfuscation": false});
+    assert_eq!(sent(&own_options, Delivery::StreamWithUsage)["stream_options"], both);
+    assert_eq!(sent(&own_options, Delivery::Stream).get("stream_options"), None);
+}
+
+#[test]
+fn sound_cannot_be_put_together_from_chunks() {
+    let mut body = json!({"model": "a", "messages": [{"role": "user", "content": "x"}]});
+    assert!(parse(&body).expect("good").can_be_streamed());
+    body["modalities"] = json!(["text", "audio"]);
+    assert!(!parse(&body).expect("good").can_be_streamed());
 }
 
 #[test]
