@@ -149,6 +149,30 @@ async fn a_first_token_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_cloud_that_is_late_is_raced_by_a_local_answer() {
+    let cloud = FakeCloud::start();
+    let builder = TestAppliance::builder().cloud(&cloud).tune("first_token_timeout_ms", 20_000);
+    let appliance = builder.tune("hedge_min_ms", 200).tune("hedge_unknown_ms", 400).start().await;
+    let known = known_answer(true);
+    cloud.slow_first_token(Duration::from_secs(20));
+    let chat = Chat::new("assistant", &known.question);
+    for chat in [chat.clone(), chat.header("x-genset-mode", "committed")] {
+        let started = Instant::now();
+        let streamed = appliance.client().stream_whole(&chat).await;
+        assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
+        assert_eq!(streamed.header("x-genset-reason"), "slow");
+        assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    }
+    let image = json!([{ "role": "user", "content": [
+        { "type": "text", "text": "Please look at this picture" },
+        { "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } },
+    ] }]);
+    cloud.slow_first_token(Duration::from_millis(900));
+    let reply = appliance.client().ask(&Chat::new("assistant", "").with("messages", image)).await;
+    assert_eq!(reply.route(), "cloud", "a standby that cannot see is not raced: {}", reply.text());
+}
+
+#[tokio::test]
 async fn a_request_that_the_cloud_refuses_as_wrong_is_refused_and_is_no_outage() {
     let cloud = FakeCloud::start();
     let lines = "[[alias]]\nname = \"gone\"\ncloud = [\"cloud/withdrawn\"]\nstandby = []\n";

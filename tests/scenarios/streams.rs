@@ -203,3 +203,65 @@ async fn many_clients_see_no_failure_while_the_cloud_flaps() {
         assert!(client.await.unwrap() > 0);
     }
 }
+
+#[tokio::test]
+async fn a_whole_answer_comes_from_a_stream_and_is_what_the_cloud_would_have_sent_whole() {
+    let (appliance, cloud, known) = box_and_cloud(true).await;
+    let reply = appliance.client().ask(&Chat::new("assistant", &known.question)).await;
+    let sent = cloud.chats().pop().unwrap().body;
+    assert_eq!(sent["stream"], true, "a stream shows when it stops: {sent}");
+    let mut body = reply.json();
+    assert_eq!(body["genset"]["served_by"], "cloud/large");
+    let usage = body["usage"].take();
+    assert_eq!(usage["prompt_tokens"], 7, "the cloud's own count: {usage}");
+    let message = json!({ "role": "assistant", "content": known.answer, "refusal": null });
+    let choice = json!({ "index": 0, "message": message, "logprobs": null, "finish_reason": "stop" });
+    assert_eq!((&body["object"], &body["choices"]), (&json!("chat.completion"), &json!([choice])));
+}
+
+#[tokio::test]
+async fn a_usage_that_the_client_did_not_ask_for_is_not_told() {
+    let (appliance, _cloud, known) = box_and_cloud(false).await;
+    let chat = Chat::new("assistant", &known.question);
+    let told = |streamed: &tests::Streamed| streamed.chunks.iter().any(|chunk| chunk["usage"].is_object());
+    let streamed = appliance.client().stream_whole(&chat).await;
+    assert!(streamed.is_whole() && !told(&streamed), "{streamed:?}");
+    let chat = chat.with("stream_options", json!({ "include_usage": true }));
+    let streamed = appliance.client().stream_whole(&chat).await;
+    assert!(streamed.is_whole() && told(&streamed), "{streamed:?}");
+}
+
+#[tokio::test]
+async fn a_whole_answer_that_stops_on_its_way_is_started_over_by_the_second_cloud() {
+    let (first, second) = (FakeCloud::named("first"), FakeCloud::named("second"));
+    let appliance = TestAppliance::builder().upstream("one", &first).upstream("two", &second).start().await;
+    first.cut_streams(4);
+    let chat = Chat::new("assistant", "Please say a long sentence");
+    let reply = appliance.client().ask(&chat).await;
+    assert_eq!(reply.served_by(), "two/large", "{}", reply.text());
+    assert!(reply.said().starts_with("second: here is what"), "{}", reply.said());
+    let committed = chat.header("x-genset-mode", "committed");
+    let streamed = appliance.client().stream_whole(&committed).await;
+    assert!(streamed.is_whole() && streamed.said().starts_with("second: here is what"), "{streamed:?}");
+    assert!(streamed.genset().iter().all(|genset| genset["served_by"] == "two/large"));
+}
+
+#[tokio::test]
+async fn the_usage_of_an_answer_with_a_seam_counts_all_of_it() {
+    let (appliance, cloud, known) = box_and_cloud(false).await;
+    let chat =
+        Chat::new("assistant", &known.question).with("stream_options", json!({ "include_usage": true }));
+    let usage_of = |streamed: tests::Streamed| {
+        let chunk = streamed.chunks.into_iter().find(|chunk| chunk["usage"].is_object()).unwrap();
+        (chunk["usage"]["prompt_tokens"].as_u64(), chunk["usage"]["completion_tokens"].as_u64())
+    };
+    let mut local = chat.clone();
+    local = local.with("model", "local-only");
+    let whole = usage_of(appliance.client().stream_whole(&local).await);
+    cloud.cut_streams(5);
+    let with_a_seam = appliance.client().stream_whole(&chat).await;
+    assert!(with_a_seam.seam().is_some(), "{with_a_seam:?}");
+    let with_a_seam = usage_of(with_a_seam);
+    assert_eq!(with_a_seam.0, whole.0, "the prompt is the question alone");
+    assert!(with_a_seam.1.unwrap().abs_diff(whole.1.unwrap()) <= 2, "{with_a_seam:?} and {whole:?}");
+}

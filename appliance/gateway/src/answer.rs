@@ -85,6 +85,7 @@ impl Served {
             reason: self.reason,
             site_state: self.site_state.as_str(),
             seam,
+            usage: None,
         }
     }
 }
@@ -105,8 +106,9 @@ pub enum AnswerEvent {
     Delta { text: String, raw: Option<Bytes>, closing: bool },
     /// From here on another model answers; so many characters were sent before.
     Seam { served: Served, chars: u64 },
-    /// The answer is whole. `body` is the upstream's own whole answer where it sent one.
-    Finished { reason: String, usage: Usage, body: Option<Completion> },
+    /// The answer is whole. The usage is estimated where the upstream told none. `body` is the upstream's own whole
+    /// answer, for a caller who asked for it in one piece.
+    Finished { reason: String, usage: Usage, usage_is_estimated: bool, body: Option<Completion> },
     /// The answer ends here and is not whole.
     Failed(Refusal),
 }

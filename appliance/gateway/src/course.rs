@@ -4,15 +4,17 @@ mod filters;
 
 use std::collections::VecDeque;
 
-use inference::LocalModel;
+use inference::{Lane, LocalModel, Status};
 
-use crate::{answer::Ask, gateway::Gateway, settings::AliasSettings};
+use crate::answer::{Ask, Route};
+use crate::gateway::Gateway;
+use crate::settings::{AliasSettings, CloudRoute};
 use filters::{CLOUD, Look, STANDBY};
 
 /// A route that a request may try.
 #[derive(Clone)]
 pub(crate) enum Candidate {
-    Cloud { upstream: usize, model: String, label: String },
+    Cloud(CloudRoute),
     Local(LocalModel),
 }
 
@@ -40,12 +42,10 @@ impl Course {
         let look = Look::new(gateway, ask, request_id);
         let mut draft = Draft::default();
         for route in &alias.cloud {
-            let candidate = Candidate::Cloud {
-                upstream: route.upstream,
-                model: route.model.clone(),
-                label: route.label.clone(),
-            };
-            draft.take(candidate, first_word(CLOUD.iter().map(|filter| filter(&look, route))));
+            draft.take(
+                Candidate::Cloud(route.clone()),
+                first_word(CLOUD.iter().map(|filter| filter(&look, route))),
+            );
         }
         for model in alias.standby.iter().filter_map(|name| gateway.local(name)) {
             let said = first_word(STANDBY.iter().map(|filter| filter(&look, model)));
@@ -62,6 +62,21 @@ impl Course {
         !self.candidates.is_empty()
     }
 
+    /// The first standby that could begin at once, for a start beside a cloud attempt that is late.
+    pub(crate) fn spare(&self, lane: Lane) -> Option<&LocalModel> {
+        self.candidates.iter().find_map(|candidate| match candidate {
+            Candidate::Local(model) if is_ready(model) && has_room(model, lane) => Some(model),
+            _ => None,
+        })
+    }
+
+    /// The standby serves, or has refused: it is not tried again.
+    pub(crate) fn strike(&mut self, model: &LocalModel) {
+        self.candidates.retain(
+            |candidate| !matches!(candidate, Candidate::Local(other) if other.name() == model.name()),
+        );
+    }
+
     /// From here on only local models: the request has begun to be answered, or may not leave the building.
     pub(crate) fn stay_local(&mut self) {
         self.candidates.retain(|candidate| matches!(candidate, Candidate::Local(_)));
@@ -74,13 +89,29 @@ impl Course {
 }
 
 impl Candidate {
+    pub(crate) fn route(&self) -> Route {
+        match self {
+            Candidate::Cloud(_) => Route::Cloud,
+            Candidate::Local(_) => Route::Local,
+        }
+    }
+
     /// `upstream/model` or `local/model`.
     pub(crate) fn label(&self) -> String {
         match self {
-            Candidate::Cloud { label, .. } => label.clone(),
+            Candidate::Cloud(route) => route.label.clone(),
             Candidate::Local(model) => format!("local/{}", model.name()),
         }
     }
+}
+
+fn is_ready(model: &LocalModel) -> bool {
+    matches!(*model.status().borrow(), Status::Ready { .. })
+}
+
+/// A job that came now would not have to wait, and keeps nobody waiting.
+fn has_room(model: &LocalModel, lane: Lane) -> bool {
+    model.occupancy().next[lane as usize].expected.is_zero()
 }
 
 fn first_word(mut said: impl Iterator<Item = Say>) -> Say {

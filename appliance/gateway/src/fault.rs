@@ -9,7 +9,7 @@ use std::time::Duration;
 use continuity::{Failure, Outcome, Sign};
 use dialect::ApiError;
 
-pub(crate) use reading::of_answer;
+pub(crate) use reading::{of_answer, of_error_inside};
 
 /// Why an attempt gave no answer, or stopped giving one.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -14,6 +14,7 @@ use crate::answer::{Answer, Ask, Mode, Refusal};
 use crate::board::Board;
 use crate::course::Course;
 use crate::demo::DemoControl;
+use crate::hedge::FirstTokens;
 use crate::homes::Homes;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
@@ -40,6 +41,7 @@ struct Parts {
     demo: Option<DemoControl>,
     homes: Homes,
     announcer: Announcer,
+    first_tokens: FirstTokens,
 }
 
 impl Gateway {
@@ -72,6 +74,7 @@ impl Gateway {
             metrics,
             demo: settings.demo_control.map(DemoControl::new),
             homes: Homes::default(),
+            first_tokens: FirstTokens::new(&settings.aliases),
             announcer: Announcer::default(),
             settings,
         }));
@@ -140,6 +143,10 @@ impl Gateway {
 
     pub(crate) fn announcer(&self) -> &Announcer {
         &self.0.announcer
+    }
+
+    pub(crate) fn first_tokens(&self) -> &FirstTokens {
+        &self.0.first_tokens
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

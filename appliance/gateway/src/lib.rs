@@ -19,6 +19,7 @@ mod demo;
 mod door;
 mod fault;
 mod gateway;
+mod hedge;
 mod homes;
 mod ledger;
 mod metrics;

@@ -49,6 +49,7 @@ pub(crate) struct Metrics {
     refusals: Family<RefusedLabels, Counter>,
     failovers: Family<FailoverLabels, Counter>,
     seams: Family<SeamLabels, Counter>,
+    hedges: Counter,
     first_token: Family<RouteLabels, Histogram>,
     whole_answer: Family<RouteLabels, Histogram>,
     answered_locally: Counter,
@@ -66,6 +67,7 @@ impl Metrics {
             refusals: Family::default(),
             failovers: Family::default(),
             seams: Family::default(),
+            hedges: Counter::default(),
             first_token: Family::new_with_constructor(seconds),
             whole_answer: Family::new_with_constructor(seconds),
             answered_locally: Counter::default(),
@@ -74,6 +76,11 @@ impl Metrics {
         registry.register("refusals", "Requests that got an error, by status", metrics.refusals.clone());
         registry.register("failovers", "Attempts at an upstream that failed", metrics.failovers.clone());
         registry.register("seams", "Answers that a local model took over", metrics.seams.clone());
+        registry.register(
+            "hedges",
+            "Local starts beside a cloud attempt that was late",
+            metrics.hedges.clone(),
+        );
         registry.register("first_token_seconds", "Time to the first token", metrics.first_token.clone());
         registry.register("answer_seconds", "Time to the whole answer", metrics.whole_answer.clone());
         registry.register(
@@ -112,6 +119,10 @@ impl Metrics {
 
     pub(crate) fn seam(&self, reason: &'static str) {
         self.seams.get_or_create(&SeamLabels { reason }).inc();
+    }
+
+    pub(crate) fn hedged(&self) {
+        self.hedges.inc();
     }
 
     /// Answers that local models have given since the start.

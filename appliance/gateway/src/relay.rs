@@ -1,35 +1,41 @@
 //! One answer on its way: from the route that serves it to whoever asked, and over to another when it breaks.
 
+mod cloud;
+mod local;
 mod open;
+mod takeover;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use dialect::openai::{Completion, Usage};
+use dialect::openai::{Assembly, Completion, Usage};
 use futures_util::{StreamExt, stream};
 use inference::{Event, FinishReason, Generation};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::answer::{Answer, AnswerEvent, Ask, Mode, Refusal, Served};
+use crate::answer::{Answer, AnswerEvent, Ask, Refusal, Served};
 use crate::board::RouteId;
 use crate::course::Course;
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::ledger::{Ending, Ledger};
 use crate::upstream::{Chunk, ChunkStream};
+use open::Opening;
+use takeover::{After, Broken};
 
 /// Where the answer comes from at the moment.
 ///
 /// ```text
-///            cut, stalled, silent and a probe missed
-///  ┌────────┐   (prose only, a standby is left)    ┌───────┐
-///  │ CHUNKS ├─────────────────────────────────────▶│ LOCAL ├──┐ worker lost for good:
-///  └───┬────┘                                      └───┬───┘◀─┘ the next standby
-///      │ finish_reason                                 │ Finished
-///      ▼                                               ▼
-///  ┌────────────────────────────────────────────────────────┐      any other break
-///  │ OVER: exactly one Finished or Failed was given          │◀──── gives Failed
-///  └────────────────────────────────────────────────────────┘
+///  nothing shown: ┌────────┐      prose shown:             ┌───────┐ nothing shown: any route
+///  any route      │ CHUNKS ├──────────────────────────────▶│ LOCAL ├──┐
+///            ┌───▶└───┬────┘      a standby goes on        └───┬───┘◀─┘ prose: the next standby
+///            └────────┤ cut, stalled, silent, …                │ worker lost for good
+///                     │                                        │
+///                     │ finish_reason                          │ Finished
+///                     ▼                                        ▼
+///  ┌────────────────────────────────────────────────────────────────┐      any other break
+///  │ OVER: exactly one Finished or Failed was given                  │◀──── gives Failed
+///  └────────────────────────────────────────────────────────────────┘
 /// ```
 enum Source {
     Chunks {
@@ -61,8 +67,12 @@ pub(crate) struct Relay {
     /// The text so far: a local model that takes over goes on from it.
     sent: String,
     /// Something was sent that no other model can go on with: a part of a tool call.
-    committed_to_source: bool,
-    usage: Usage,
+    is_bound: bool,
+    /// Puts the chunks together again for a caller who wants the answer whole.
+    assembly: Assembly,
+    /// Chunks with a token so far: the count of an upstream that tells none itself.
+    tokens_seen: u64,
+    usage: Option<Usage>,
     finish_reason: Option<String>,
     /// The room of this request; freed when the answer is over or nobody wants it any more.
     _permit: OwnedSemaphorePermit,
@@ -70,6 +80,8 @@ pub(crate) struct Relay {
 
 /// What one step of the source brought.
 enum Step {
+    /// Nothing that anybody is to be told.
+    Nothing,
     Event(AnswerEvent),
     Whole(Option<Completion>),
 }
@@ -84,7 +96,8 @@ impl Relay {
         mut ledger: Ledger,
         permit: OwnedSemaphorePermit,
     ) -> Result<Self, Refusal> {
-        let opened = open::first_that_answers(&gateway, &ask, &mut course, "").await;
+        let opened =
+            open::first_that_answers(Opening { gateway: &gateway, ask: &ask }, &mut course, "").await;
         let (served, source) = opened.inspect_err(|refusal| {
             gateway.metrics().refused(refusal);
             ledger.close(Ending { outcome: "refused", status: refusal.status, usage: Usage::default() });
@@ -103,8 +116,10 @@ impl Relay {
             served,
             source,
             sent: String::new(),
-            committed_to_source: false,
-            usage: Usage::default(),
+            is_bound: false,
+            assembly: Assembly::default(),
+            tokens_seen: 0,
+            usage: None,
             finish_reason: None,
             _permit: permit,
         })
@@ -125,8 +140,14 @@ impl Relay {
                 // Another model started over: nothing of the first one's answer is shown.
                 AnswerEvent::Seam { .. } => events.clear(),
                 AnswerEvent::Failed(refusal) => return Err(refusal),
+                // Who wants one piece gets the text as one.
+                AnswerEvent::Delta { .. } if !self.ask.request.stream => {}
                 event => events.push(event),
             }
+        }
+        if !self.ask.request.stream {
+            let text = std::mem::take(&mut self.sent);
+            events.insert(0, AnswerEvent::Delta { text, raw: None, closing: false });
         }
         Ok(Answer { request_id: self.request_id, served: self.served, events: stream::iter(events).boxed() })
     }
@@ -135,12 +156,14 @@ impl Relay {
         if matches!(self.source, Source::Over) {
             return None;
         }
-        let event = match self.step().await {
-            Ok(Step::Event(event)) => event,
-            Ok(Step::Whole(body)) => self.finish(body).await,
-            Err(fault) => self.take_over(&fault).await,
-        };
-        Some(event)
+        loop {
+            return Some(match self.step().await {
+                Ok(Step::Nothing) => continue,
+                Ok(Step::Event(event)) => event,
+                Ok(Step::Whole(body)) => self.finish(body).await,
+                Err(fault) => self.take_over(&fault).await,
+            });
+        }
     }
 
     async fn step(&mut self) -> Result<Step, Fault> {
@@ -153,7 +176,7 @@ impl Relay {
                     fault = silence(&upstream.circuit, deadlines.suspicion) => return Err(fault),
                 };
                 Ok(match chunk {
-                    Some(chunk) => Step::Event(self.take_chunk(chunk)),
+                    Some(chunk) => self.take_chunk(chunk),
                     None => Step::Whole(None),
                 })
             }
@@ -162,7 +185,7 @@ impl Relay {
                     let text = completion.text().to_owned();
                     return Ok(Step::Event(self.take_text(text, None, false)));
                 }
-                self.usage = completion.usage().unwrap_or_default();
+                self.usage = completion.usage();
                 self.finish_reason = Some(completion.finish_reason().to_owned());
                 Ok(Step::Whole(Some(completion.clone())))
             }
@@ -172,16 +195,14 @@ impl Relay {
                     None => generation.next().await.unwrap_or(Err(inference::JobError::Internal)),
                 };
                 match event {
-                    Ok(Event::Started { prompt_tokens }) => {
-                        self.usage.prompt_tokens = u64::from(prompt_tokens);
-                        Ok(Step::Event(self.take_text(String::new(), None, false)))
-                    }
+                    Ok(Event::Started { .. }) => Ok(Step::Nothing),
                     Ok(Event::Text(text)) => Ok(Step::Event(self.take_text(text, None, false))),
                     Ok(Event::Finished { reason, usage }) => {
-                        self.usage = Usage {
-                            prompt_tokens: u64::from(usage.prompt_tokens),
-                            completion_tokens: u64::from(usage.completion_tokens),
-                        };
+                        // What was taken over is a part of the answer, so its tokens are the answer's.
+                        self.usage = Some(Usage {
+                            prompt_tokens: u64::from(usage.prompt_tokens - usage.prefix_tokens),
+                            completion_tokens: u64::from(usage.prefix_tokens + usage.completion_tokens),
+                        });
                         self.finish_reason =
                             Some(if reason == FinishReason::Stop { "stop" } else { "length" }.into());
                         Ok(Step::Whole(None))
@@ -193,16 +214,22 @@ impl Relay {
         }
     }
 
-    fn take_chunk(&mut self, chunk: Chunk) -> AnswerEvent {
-        self.committed_to_source |= chunk.facts.has_tool_call;
-        if let Some(usage) = chunk.facts.usage {
-            self.usage = usage;
+    fn take_chunk(&mut self, chunk: Chunk) -> Step {
+        let Chunk { facts, raw, closing } = chunk;
+        self.is_bound |= facts.is_bound;
+        self.tokens_seen += u64::from(facts.has_token);
+        self.usage = facts.usage.or(self.usage);
+        if facts.finish_reason.is_some() {
+            self.finish_reason = facts.finish_reason;
         }
-        let closing = chunk.facts.finish_reason.is_some();
-        if closing {
-            self.finish_reason = chunk.facts.finish_reason;
+        if !self.ask.request.stream {
+            self.assembly.push(&raw);
         }
-        self.take_text(chunk.facts.text, Some(chunk.raw), closing)
+        // The box asks every upstream for its usage; whoever did not ask for it is not told.
+        if facts.is_usage_alone && !self.ask.request.include_usage {
+            return Step::Nothing;
+        }
+        Step::Event(self.take_text(facts.text, Some(raw), closing))
     }
 
     fn take_text(&mut self, text: String, raw: Option<Bytes>, closing: bool) -> AnswerEvent {
@@ -213,9 +240,8 @@ impl Relay {
 
     /// The answer is whole. Its request is proven on disk before anybody is told.
     async fn finish(&mut self, body: Option<Completion>) -> AnswerEvent {
-        if let Source::Chunks { route, .. } | Source::Whole { route, .. } = self.source {
-            self.gateway.board().record(route, None);
-        }
+        self.record(None);
+        let is_streamed = matches!(self.source, Source::Chunks { .. });
         self.source = Source::Over;
         if let Err(error) = self.ledger.on_disk().await {
             tracing::error!(%error, "the audit log cannot be written: this answer is withheld");
@@ -223,43 +249,82 @@ impl Relay {
                 "The box cannot write its audit log, so it must not end this answer. Tell the administrator.";
             return self.fail(Refusal::unavailable("audit_unavailable", message));
         }
+        let body = match body {
+            None if is_streamed && !self.ask.request.stream => {
+                std::mem::take(&mut self.assembly).completion()
+            }
+            body => body,
+        };
         let reason = self.finish_reason.take().unwrap_or_else(|| "stop".into());
+        let usage = self.usage.unwrap_or_else(|| self.estimated_usage());
         self.gateway.metrics().finished(&self.served, self.ledger.elapsed());
-        self.ledger.close(Ending { outcome: "success", status: 200, usage: self.usage });
-        AnswerEvent::Finished { reason, usage: self.usage, body }
+        self.ledger.close(Ending { outcome: "success", status: 200, usage });
+        AnswerEvent::Finished { reason, usage, usage_is_estimated: self.usage.is_none(), body }
     }
 
-    /// The source broke. A local model goes on, or starts over where nothing was shown; else the answer fails.
+    /// An upstream that tells no usage is counted as well as can be: its chunks, and a token for every four bytes asked.
+    fn estimated_usage(&self) -> Usage {
+        Usage {
+            prompt_tokens: self.ask.request.text_bytes().div_ceil(4),
+            completion_tokens: self.tokens_seen,
+        }
+    }
+
+    /// What the source has shown of its upstream; `None` is a success.
+    fn record(&self, fault: Option<&Fault>) {
+        if let Source::Chunks { route, .. } | Source::Whole { route, .. } = &self.source {
+            self.gateway.board().record(*route, fault);
+        }
+    }
+
+    /// The source broke: the answer starts over, goes on, or fails.
     async fn take_over(&mut self, fault: &Fault) -> AnswerEvent {
-        if let Source::Chunks { route, .. } | Source::Whole { route, .. } = self.source {
-            self.gateway.board().record(route, Some(fault));
-        }
+        self.record(Some(fault));
         self.source = Source::Over;
-        self.course.stay_local();
+        if let Some(refusal) = fault.refusal() {
+            // What the upstream says of the request itself is passed on and never routed around.
+            return self.fail(refusal.clone());
+        }
         self.course.reason = fault.reason();
-        if self.ask.mode == Mode::Committed {
-            // Nothing was shown yet, so the answer is made anew, whole, by one model.
-            self.sent.clear();
-            self.ledger.chars_out = 0;
-        } else if self.committed_to_source || (self.ask.request.needs.json && !self.sent.is_empty()) {
-            return self
-                .fail(broken(fault, "no other model can go on in the middle of a tool call or of JSON"));
+        let broken = Broken {
+            mode: self.ask.mode,
+            has_text: !self.sent.is_empty(),
+            is_bound: self.is_bound,
+            is_json: self.ask.request.needs.json,
+        };
+        match broken.after() {
+            After::StartOver => self.forget(),
+            After::GoOn => self.course.stay_local(),
+            After::GiveUp(why) => return self.fail(cut(fault, why)),
         }
-        match open::first_that_answers(&self.gateway, &self.ask, &mut self.course, &self.sent).await {
+        let opening = Opening { gateway: &self.gateway, ask: &self.ask };
+        match open::first_that_answers(opening, &mut self.course, &self.sent).await {
             Ok((served, source)) => self.go_on_with(served, source),
-            Err(refusal) => self.fail(broken(fault, &refusal.message)),
+            // What the other routes said, of a prefix that they do not take for instance, is between them and the box.
+            Err(_) if broken.has_text => self.fail(cut(fault, "no local model could go on with it")),
+            Err(refusal) => self.fail(cut(fault, &refusal.message)),
         }
+    }
+
+    /// Nothing was shown yet, so the answer is made anew, whole, by one model.
+    fn forget(&mut self) {
+        self.sent.clear();
+        self.is_bound = false;
+        self.assembly = Assembly::default();
+        self.tokens_seen = 0;
+        self.usage = None;
+        self.ledger.chars_out = 0;
     }
 
     fn go_on_with(&mut self, served: Served, source: Source) -> AnswerEvent {
         let chars = self.sent.chars().count() as u64;
         self.ledger.serve(&served);
-        // In committed mode the answer started over, so there is no seam in it to count or to record.
-        if self.ask.mode == Mode::Stream {
+        // An answer that started over has no seam in it to count or to record.
+        if chars > 0 {
             self.gateway.metrics().seam(served.reason);
             self.ledger.seam = Some(chars);
         }
-        self.finish_reason = None;
+        (self.finish_reason, self.usage) = (None, None);
         self.source = source;
         self.served = served.clone();
         AnswerEvent::Seam { served, chars }
@@ -268,7 +333,8 @@ impl Relay {
     fn fail(&mut self, refusal: Refusal) -> AnswerEvent {
         self.source = Source::Over;
         self.gateway.metrics().refused(&refusal);
-        self.ledger.close(Ending { outcome: "failed", status: refusal.status, usage: self.usage });
+        let usage = self.usage.unwrap_or_default();
+        self.ledger.close(Ending { outcome: "failed", status: refusal.status, usage });
         AnswerEvent::Failed(refusal)
     }
 }
@@ -279,7 +345,7 @@ async fn silence(circuit: &crate::circuit::Circuit, suspicion: Duration) -> Faul
     circuit.lost(Duration::ZERO).await
 }
 
-fn broken(fault: &Fault, why: &str) -> Refusal {
+fn cut(fault: &Fault, why: &str) -> Refusal {
     let message = format!(
         "The answer broke off before its end ({}), and it could not be completed: {why}. What came is not whole.",
         fault.reason()

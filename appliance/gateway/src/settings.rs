@@ -38,6 +38,7 @@ pub struct UpstreamSettings {
     /// More roots to trust for this upstream, in PEM.
     pub extra_roots_pem: Option<Vec<u8>>,
     pub deadlines: Deadlines,
+    pub hedge: HedgeSettings,
     pub probe: ProbeSettings,
     pub thresholds: Thresholds,
     pub failback: FailbackSteps,
@@ -54,6 +55,7 @@ impl UpstreamSettings {
             api_key: Some(Secret::new("a key".into())),
             extra_roots_pem: None,
             deadlines: Deadlines::default(),
+            hedge: HedgeSettings::default(),
             probe: ProbeSettings::default(),
             thresholds: Thresholds::default(),
             failback: FailbackSteps::default(),
@@ -67,8 +69,10 @@ impl UpstreamSettings {
 pub struct Deadlines {
     /// Name, connection and TLS together.
     pub connect: Duration,
-    /// From the request to the first token of a streamed answer. An answer asked for as a whole sends nothing
-    /// before it is done, so it may be silent for `whole_answer`, unless a probe says that the upstream is gone.
+    /// From the request to the headers of its answer; never longer than `first_token`.
+    pub headers: Duration,
+    /// From the request to the first token. Upstreams are asked for a stream also where the caller wants the answer
+    /// whole, so this holds for every answer but one of sound.
     pub first_token: Duration,
     pub between_tokens: Duration,
     pub whole_answer: Duration,
@@ -80,11 +84,27 @@ impl Default for Deadlines {
     fn default() -> Self {
         Deadlines {
             connect: Duration::from_secs(2),
+            headers: Duration::from_secs(15),
             first_token: Duration::from_secs(15),
             between_tokens: Duration::from_secs(10),
             whole_answer: Duration::from_secs(300),
             suspicion: Duration::from_secs(2),
         }
+    }
+}
+
+/// When a local answer is started beside a cloud attempt that is late.
+#[derive(Debug, Clone, Copy)]
+pub struct HedgeSettings {
+    /// Never sooner than this, however quick the route usually is.
+    pub min: Duration,
+    /// While too little is known of the route.
+    pub unknown: Duration,
+}
+
+impl Default for HedgeSettings {
+    fn default() -> Self {
+        HedgeSettings { min: Duration::from_secs(2), unknown: Duration::from_secs(5) }
     }
 }
 

@@ -6,10 +6,11 @@ mod probe;
 mod reply;
 mod retry;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dialect::openai::Completion;
+use dialect::openai::{ChatRequest, Completion, Delivery};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -18,10 +19,11 @@ use tokio::time::Instant;
 pub use client::ClientError;
 pub(crate) use model::{CloudModel, Listed};
 pub(crate) use reply::{Chunk, ChunkStream, Reply};
+pub(crate) use retry::RetryBudget;
 
 use crate::{circuit::Circuit, clock, fault, fault::Fault, settings::UpstreamSettings};
 use client::Client;
-use retry::RetryBudget;
+use reply::Ends;
 
 /// An answer or an error text of an upstream longer than this is not read further.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -34,16 +36,18 @@ pub(crate) struct Upstream {
     pub models: Vec<CloudModel>,
     client: Client,
     authorization: Option<HeaderValue>,
-    retries: RetryBudget,
+    /// What second tries may cost.
+    pub retries: RetryBudget,
+    /// The upstream has refused `stream_options` before, so it is not asked for them again.
+    refuses_stream_options: AtomicBool,
 }
 
-/// What an attempt waits for, and how long.
+/// How long one try waits for each step of its answer, from the moment that the request leaves.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Wait {
-    /// The request asks for a stream.
-    ForFirstToken(Duration),
-    /// The request asks for the answer in one piece, and nothing comes before it is done.
-    ForWholeAnswer,
+pub(crate) struct Patience {
+    pub headers: Duration,
+    pub first_token: Duration,
+    pub whole_answer: Duration,
 }
 
 impl Upstream {
@@ -60,7 +64,15 @@ impl Upstream {
         });
         let circuit = Circuit::new(settings.thresholds.clone(), settings.failback.clone(), clock::unix_ms());
         let models = models.into_iter().map(|name| CloudModel::new(name, &settings)).collect();
-        Ok(Upstream { circuit, models, client, authorization, retries: RetryBudget::default(), settings })
+        Ok(Upstream {
+            circuit,
+            models,
+            client,
+            authorization,
+            retries: RetryBudget::default(),
+            refuses_stream_options: AtomicBool::new(false),
+            settings,
+        })
     }
 
     /// Host and port.
@@ -69,52 +81,67 @@ impl Upstream {
         after_scheme.split('/').next().unwrap_or_default()
     }
 
-    /// Sends a chat and waits for its first token, or for the whole answer when it is not streamed.
+    /// Sends a chat once and waits for its first token. The upstream is asked for a stream also when the caller wants
+    /// the answer whole, so that an answer that does not come, or stops, is noticed in time.
     ///
     /// # Errors
-    /// The fault of this attempt. One more try is made inside, where one makes sense and `may_try_again` agrees: it is
-    /// told of the first fault, which nobody else is told of.
+    /// The fault of this try.
     pub(crate) async fn chat(
         &self,
-        body: Bytes,
-        wait: Wait,
-        may_try_again: impl Fn(&Fault) -> bool,
+        request: &ChatRequest,
+        model: &str,
+        patience: Patience,
     ) -> Result<Reply, Fault> {
-        self.retries.request();
-        match self.attempt(body.clone(), wait).await {
-            Err(fault) if fault.retry_at_once() && self.retries.take() && may_try_again(&fault) => {
-                let jitter = Duration::from_millis(200 + (crate::circuit::draw() * 400.0) as u64);
-                tokio::time::sleep(jitter).await;
-                self.attempt(body, wait).await
+        let delivery = self.delivery(request);
+        let ask = |delivery| self.attempt(request, model, delivery, patience);
+        match (ask(delivery).await, delivery) {
+            (Err(Fault::Caller(error)), Delivery::StreamWithUsage) if names(&error, "stream_options") => {
+                self.refuses_stream_options.store(true, Ordering::Relaxed);
+                ask(Delivery::Stream).await
             }
-            Err(fault @ Fault::Throttled { retry_after: Some(pause) })
-                if pause <= Duration::from_secs(5) && self.retries.take() =>
+            (Err(Fault::Caller(error)), Delivery::StreamWithUsage | Delivery::Stream)
+                if !request.stream && error.param.as_deref() == Some("stream") =>
             {
-                may_try_again(&fault);
-                tokio::time::sleep(pause).await;
-                self.attempt(body, wait).await
+                ask(Delivery::Whole).await
             }
-            other => other,
+            (answer, _) => answer,
         }
     }
 
-    async fn attempt(&self, body: Bytes, wait: Wait) -> Result<Reply, Fault> {
-        let (started, whole_answer) = (Instant::now(), self.settings.deadlines.whole_answer);
-        let patience = match wait {
-            Wait::ForFirstToken(patience) => patience,
-            Wait::ForWholeAnswer => whole_answer,
-        };
-        let request = self.request(Method::POST, "/chat/completions", body)?;
-        let answer = tokio::time::timeout(patience, async {
-            let response = self.send(request).await?;
-            if matches!(wait, Wait::ForFirstToken(_)) {
-                ChunkStream::begin(response, started + whole_answer).await.map(Reply::Stream)
-            } else {
-                let bytes = read_body(response, MAX_ANSWER_BYTES).await?;
+    fn delivery(&self, request: &ChatRequest) -> Delivery {
+        if !request.stream && !request.can_be_streamed() {
+            Delivery::Whole
+        } else if self.refuses_stream_options.load(Ordering::Relaxed) {
+            Delivery::Stream
+        } else {
+            Delivery::StreamWithUsage
+        }
+    }
+
+    async fn attempt(
+        &self,
+        request: &ChatRequest,
+        model: &str,
+        delivery: Delivery,
+        patience: Patience,
+    ) -> Result<Reply, Fault> {
+        let begun = Instant::now();
+        let body = request.body_for(model, delivery).into();
+        let sent = self.send(self.request(Method::POST, "/chat/completions", body)?);
+        if delivery == Delivery::Whole {
+            let answer = async {
+                let bytes = read_body(sent.await?, MAX_ANSWER_BYTES).await?;
                 Completion::read(&bytes).map(Reply::Whole).ok_or(Fault::Malformed)
-            }
-        });
-        answer.await.unwrap_or(Err(Fault::Silent(patience)))
+            };
+            let whole = tokio::time::timeout(patience.whole_answer, answer).await;
+            return whole.unwrap_or(Err(Fault::WholeTimeout(patience.whole_answer)));
+        }
+        let response = tokio::time::timeout(patience.headers, sent).await;
+        let response = response.unwrap_or(Err(Fault::HeadersTimeout(patience.headers)))?;
+        let ends = Ends { at: begun + patience.whole_answer, after: patience.whole_answer };
+        let stream = ChunkStream::begin(response, request.choices, ends);
+        let stream = tokio::time::timeout_at(begun + patience.first_token, stream).await;
+        stream.unwrap_or(Err(Fault::FirstTokenTimeout(patience.first_token))).map(Reply::Stream)
     }
 
     /// Sends a request and sorts out every status that is not an answer.
@@ -144,6 +171,11 @@ impl Upstream {
             .body(Full::new(body))
             .map_err(|_| Fault::NoKey)
     }
+}
+
+/// A refusal that is about this field of the request.
+fn names(error: &dialect::ApiError, field: &str) -> bool {
+    error.param.as_deref().is_some_and(|param| param.starts_with(field)) || error.message.contains(field)
 }
 
 async fn read_body(response: http::Response<Incoming>, limit: usize) -> Result<Bytes, Fault> {

@@ -129,6 +129,8 @@ pub enum FinishReason {
 pub struct Usage {
     /// The prompt, with the answer's prefix where there was one.
     pub prompt_tokens: u32,
+    /// How many of those are the prefix.
+    pub prefix_tokens: u32,
     pub completion_tokens: u32,
 }
 

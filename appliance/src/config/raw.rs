@@ -50,10 +50,13 @@ pub(super) struct Upstream {
     pub probe_interval_ms: Option<u64>,
     pub probe_deadline_ms: Option<u64>,
     pub connect_timeout_ms: Option<u64>,
+    pub headers_timeout_ms: Option<u64>,
     pub first_token_timeout_ms: Option<u64>,
     pub between_tokens_timeout_ms: Option<u64>,
     pub whole_answer_timeout_ms: Option<u64>,
     pub suspicion_ms: Option<u64>,
+    pub hedge_min_ms: Option<u64>,
+    pub hedge_unknown_ms: Option<u64>,
     #[serde(default)]
     pub breaker: ThresholdsConfig,
     #[serde(default)]

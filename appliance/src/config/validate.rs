@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use continuity::{FailbackSteps, Thresholds};
 use gateway::settings::{
-    AliasSettings, CloudRoute, Deadlines, Limits, ProbeSettings, Secret, Settings, UpstreamSettings,
+    AliasSettings, CloudRoute, Deadlines, HedgeSettings, Limits, ProbeSettings, Secret, Settings,
+    UpstreamSettings,
 };
 use inference::ModelSpec;
 
@@ -143,9 +144,11 @@ impl Check {
             Some(ms) => Err(self.wrong(&place, format!("{key} = {ms} must be 10 to 3600000 (milliseconds)"))),
         };
         let (usual, probe) = (Deadlines::default(), ProbeSettings::default());
+        let first_token = time("first_token_timeout_ms", raw.first_token_timeout_ms, usual.first_token)?;
         let deadlines = Deadlines {
             connect: time("connect_timeout_ms", raw.connect_timeout_ms, usual.connect)?,
-            first_token: time("first_token_timeout_ms", raw.first_token_timeout_ms, usual.first_token)?,
+            headers: time("headers_timeout_ms", raw.headers_timeout_ms, first_token)?,
+            first_token,
             between_tokens: time(
                 "between_tokens_timeout_ms",
                 raw.between_tokens_timeout_ms,
@@ -153,6 +156,10 @@ impl Check {
             )?,
             whole_answer: time("whole_answer_timeout_ms", raw.whole_answer_timeout_ms, usual.whole_answer)?,
             suspicion: time("suspicion_ms", raw.suspicion_ms, usual.suspicion)?,
+        };
+        let hedge = HedgeSettings {
+            min: time("hedge_min_ms", raw.hedge_min_ms, HedgeSettings::default().min)?,
+            unknown: time("hedge_unknown_ms", raw.hedge_unknown_ms, HedgeSettings::default().unknown)?,
         };
         let probe = ProbeSettings {
             interval: time("probe_interval_ms", raw.probe_interval_ms, probe.interval)?,
@@ -178,6 +185,7 @@ impl Check {
             api_key,
             extra_roots_pem,
             deadlines,
+            hedge,
             probe,
             thresholds,
             failback,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use gateway::settings::{
-    AliasSettings, CloudRoute, Deadlines, Limits, ProbeSettings, Settings, UpstreamSettings,
+    AliasSettings, CloudRoute, Deadlines, HedgeSettings, Limits, ProbeSettings, Settings, UpstreamSettings,
 };
 use gateway::{Gateway, Monitor};
 use http::{HeaderMap, Request, StatusCode};
@@ -42,6 +42,7 @@ impl Box {
             api_key: Some(gateway::settings::Secret::new("demo-key".into())),
             extra_roots_pem: None,
             deadlines: Deadlines::default(),
+            hedge: HedgeSettings::default(),
             probe: ProbeSettings::default(),
             thresholds: continuity::Thresholds::default(),
             failback: continuity::FailbackSteps::default(),

@@ -16,6 +16,18 @@ pub struct Extension {
     /// Characters that were sent before a local model took over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seam: Option<u64>,
+    /// `estimated`, where the upstream told no usage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<&'static str>,
+}
+
+impl Extension {
+    /// The same, saying whether the usage beside it is an estimate.
+    #[must_use]
+    pub fn with_usage(mut self, is_estimated: bool) -> Self {
+        self.usage = is_estimated.then_some("estimated");
+        self
+    }
 }
 
 /// Tokens of a request and of its answer.

@@ -243,6 +243,7 @@ mod tests {
             reason: "first-route",
             site_state: "connected",
             seam: None,
+            usage: None,
         };
         let stamped: Value =
             serde_json::from_slice(&stamp_chunk(b"{\"id\":\"x\",\"choices\":[],\"p\":1}", &extension))

@@ -49,6 +49,8 @@ pub struct ChatRequest {
     pub frequency_penalty: Option<f32>,
     pub seed: Option<u64>,
     pub stop: Vec<String>,
+    /// How many answers are asked for at once: `n`.
+    pub choices: u32,
     pub needs: Needs,
     body: Map<String, Value>,
 }
@@ -79,7 +81,8 @@ impl ChatRequest {
         needs.tools |= fields.filled("tools") || fields.filled("functions");
         needs.json = fields.0.get("response_format").and_then(|f| f.get("type")).is_some_and(|t| t != "text");
         needs.logprobs = fields.0.get("logprobs") == Some(&Value::Bool(true));
-        needs.several_choices = fields.integer("n", 1, 128)?.is_some_and(|n| n > 1);
+        let choices = fields.integer("n", 1, 128)?.unwrap_or(1) as u32;
+        needs.several_choices = choices > 1;
         let max_tokens = match fields.integer("max_completion_tokens", 1, u64::from(u32::MAX))? {
             Some(limit) => Some(limit),
             None => fields.integer("max_tokens", 1, u64::from(u32::MAX))?,
@@ -99,6 +102,7 @@ impl ChatRequest {
             frequency_penalty: fields.number("frequency_penalty", -2.0, 2.0)?,
             seed: fields.seed()?,
             stop: fields.stop()?,
+            choices,
             needs,
             body,
         })
@@ -128,6 +132,7 @@ impl ChatRequest {
             frequency_penalty: None,
             seed: None,
             stop: Vec::new(),
+            choices: 1,
             needs: Needs::default(),
             body,
         }

@@ -1,7 +1,7 @@
-use super::{Candidate, Draft, Say, first_word};
+use super::{Candidate, CloudRoute, Draft, Say, first_word};
 
 fn route(label: &str) -> Candidate {
-    Candidate::Cloud { upstream: 0, model: "m".into(), label: label.into() }
+    Candidate::Cloud(CloudRoute { upstream: 0, model: "m".into(), label: label.into() })
 }
 
 type Row = (&'static [(&'static str, Say)], &'static [&'static str], &'static str);

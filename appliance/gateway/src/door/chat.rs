@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use dialect::openai::{
-    self, ChatRequest, ChunkHead, Completion, DONE, Usage, error_chunk, finish_chunk, stamp_chunk,
+    self, ChatRequest, ChunkHead, DONE, Usage, adopt_chunk, error_chunk, finish_chunk, stamp_chunk,
     text_chunk, usage_chunk,
 };
 use dialect::sse;
@@ -130,27 +130,25 @@ async fn whole_response(answer: Answer) -> Result<Response, Refusal> {
         match event {
             AnswerEvent::Delta { text: more, .. } => text.push_str(&more),
             AnswerEvent::Seam { .. } => {}
-            AnswerEvent::Finished { reason, usage, body } => ended = Some((reason, usage, body)),
+            AnswerEvent::Finished { reason, usage, usage_is_estimated, body } => {
+                ended = Some((reason, usage, usage_is_estimated, body));
+            }
             AnswerEvent::Failed(refusal) => return Err(refusal),
         }
     }
-    let extension = served.extension(None);
-    let body = match ended {
-        Some((_, _, Some(completion))) => Completion::stamped(completion, &extension),
-        Some((reason, usage, None)) => {
+    let Some((reason, usage, is_estimated, body)) = ended else {
+        let message = "The answer ended before it was whole.";
+        return Err(Refusal::new(502, "upstream_error", "answer_cut", message));
+    };
+    let extension = served.extension(None).with_usage(is_estimated);
+    let body = match body {
+        Some(completion) => completion.stamped(usage, &extension),
+        None => {
             let id = format!("chatcmpl-{request_id}");
             let created_s = clock::unix_ms() / 1000;
             openai::completion(&id, created_s, served.model(), &text, &reason, usage, &extension)
                 .to_string()
                 .into_bytes()
-        }
-        None => {
-            return Err(Refusal::new(
-                502,
-                "upstream_error",
-                "answer_cut",
-                "The answer ended before it was whole.",
-            ));
         }
     };
     Ok(json_bytes(200, body))
@@ -200,7 +198,9 @@ impl Wire {
         match event {
             AnswerEvent::Delta { text, raw, closing } => self.delta(&text, raw.as_deref(), closing, &mut out),
             AnswerEvent::Seam { served, chars } => self.seam(served, chars, &mut out),
-            AnswerEvent::Finished { reason, usage, .. } => self.finish(&reason, usage, &mut out),
+            AnswerEvent::Finished { reason, usage, usage_is_estimated, .. } => {
+                self.finish(&reason, usage, usage_is_estimated, &mut out);
+            }
             AnswerEvent::Failed(refusal) => {
                 let extension = self.served.extension(self.seam);
                 put(&mut out, error_chunk(&refusal, &extension).to_string().as_bytes());
@@ -220,7 +220,9 @@ impl Wire {
                 if first {
                     self.adopt_identity(raw);
                 }
-                if stamp {
+                if self.seam.is_some() {
+                    put(out, &adopt_chunk(raw, &self.head, &self.served.extension(self.seam)));
+                } else if stamp {
                     put(out, &stamp_chunk(raw, &self.served.extension(self.seam)));
                 } else {
                     put(out, raw);
@@ -250,15 +252,15 @@ impl Wire {
         served.model().clone_into(&mut self.head.model);
         self.served = served;
         self.seam = Some(chars);
-        self.first = false;
         let extension = self.served.extension(self.seam);
-        let mut chunk = text_chunk(&self.head, "", None);
+        let names_role = std::mem::take(&mut self.first);
+        let mut chunk = text_chunk(&self.head, "", names_role.then_some(&extension));
         chunk["genset"] = serde_json::json!(extension);
         put(out, chunk.to_string().as_bytes());
     }
 
-    fn finish(&mut self, reason: &str, usage: Usage, out: &mut Vec<u8>) {
-        let extension = self.served.extension(self.seam);
+    fn finish(&mut self, reason: &str, usage: Usage, is_estimated: bool, out: &mut Vec<u8>) {
+        let extension = self.served.extension(self.seam).with_usage(is_estimated);
         if !self.closed {
             put(out, finish_chunk(&self.head, reason, &extension).to_string().as_bytes());
         }

@@ -64,6 +64,15 @@ pub(crate) fn of_answer(status: u16, is_page: bool, retry_after: Option<Duration
     }
 }
 
+/// Reads an error that came inside an answer with status 200: what it says of the request or of the account holds as
+/// if its status had said so, and anything else is `otherwise`.
+pub(crate) fn of_error_inside(body: &[u8], otherwise: Fault) -> Fault {
+    match of_answer(400, false, None, body) {
+        Fault::Caller(_) => otherwise,
+        told => told,
+    }
+}
+
 /// The words of an error, in lower case, to look for others in them. They are never shown.
 struct Said(String);
 

@@ -7,12 +7,12 @@ use dialect::{
     openai::{ChunkFacts, Completion, DONE},
     sse::Decoder,
 };
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::{Duration, Instant};
 
 use super::{MAX_ANSWER_BYTES, MAX_ERROR_BYTES, content_type};
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 
 /// One event of a stream may be as long as this: a chunk is small, a final tool call may not be.
 const MAX_EVENT_BYTES: usize = 16 * MAX_ERROR_BYTES;
@@ -25,15 +25,23 @@ pub(crate) enum Reply {
     Stream(ChunkStream),
 }
 
+/// When the whole answer must be there, and how long after its beginning that is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    pub at: Instant,
+    pub after: Duration,
+}
+
 /// A streamed answer whose first token is known to be there.
 pub(crate) struct ChunkStream {
     body: Incoming,
     decoder: Decoder,
     ready: VecDeque<Chunk>,
-    finished: bool,
+    /// Choices that have not ended yet.
+    open_choices: u32,
     done: bool,
     received_bytes: usize,
-    ends: Instant,
+    ends: Ends,
     /// Since when a token has been waited for: chunks without one do not start the wait anew, and the time that the
     /// client takes to read is not counted.
     waiting_since: Option<Instant>,
@@ -44,30 +52,51 @@ pub(crate) struct ChunkStream {
 pub(crate) struct Chunk {
     pub facts: ChunkFacts,
     pub raw: Bytes,
+    /// It says how the answer ends, with all of its choices.
+    pub closing: bool,
 }
 
 impl ChunkStream {
-    /// Reads up to the first token. Empty chunks and comments do not count.
-    pub(super) async fn begin(response: http::Response<Incoming>, ends: Instant) -> Result<Self, Fault> {
-        if content_type(&response).starts_with("application/json") {
-            return Err(Fault::Malformed);
-        }
+    /// Reads up to the first token. Empty chunks and comments do not count. An upstream that answers in one piece
+    /// although it was asked for a stream is understood.
+    pub(super) async fn begin(
+        response: http::Response<Incoming>,
+        choices: u32,
+        ends: Ends,
+    ) -> Result<Self, Fault> {
+        let is_whole = content_type(&response).starts_with("application/json");
         let mut stream = ChunkStream {
             body: response.into_body(),
             decoder: Decoder::new(MAX_EVENT_BYTES),
             ready: VecDeque::new(),
-            finished: false,
+            open_choices: choices.max(1),
             done: false,
             received_bytes: 0,
             ends,
             waiting_since: None,
         };
+        if is_whole {
+            stream.read_whole().await?;
+        }
         while !stream.ready.iter().any(|c| c.facts.has_token || c.facts.finish_reason.is_some()) {
             if stream.done || !stream.read_more().await? {
                 return Err(Fault::Cut);
             }
         }
         Ok(stream)
+    }
+
+    /// Reads an answer in one piece, and takes it apart as if it had come as a stream.
+    async fn read_whole(&mut self) -> Result<(), Fault> {
+        let body = Limited::new(&mut self.body, MAX_ANSWER_BYTES).collect().await;
+        let body = body.map_err(|_| Fault::Cut)?.to_bytes();
+        let completion =
+            Completion::read(&body).ok_or_else(|| fault::of_error_inside(&body, Fault::Malformed))?;
+        for chunk in completion.into_chunks() {
+            self.take_event(chunk)?;
+        }
+        self.done = true;
+        Ok(())
     }
 
     /// The next chunk, or `None` when the answer is whole.
@@ -83,18 +112,20 @@ impl ChunkStream {
                 }
                 return Ok(Some(chunk));
             }
+            let finished = self.open_choices == 0;
             if self.done {
-                return if self.finished { Ok(None) } else { Err(Fault::Cut) };
+                return if finished { Ok(None) } else { Err(Fault::Cut) };
             }
-            if self.finished {
+            if finished {
                 deadline = deadline.min(Instant::now() + AFTER_FINISH);
             }
-            match tokio::time::timeout_at(deadline.min(self.ends), self.read_more()).await {
+            match tokio::time::timeout_at(deadline.min(self.ends.at), self.read_more()).await {
                 Ok(Ok(true)) => {}
                 // Once the upstream has said how the answer ends, nothing that follows can take it back.
-                _ if self.finished => self.done = true,
+                _ if finished => self.done = true,
                 Ok(Ok(false)) => return Err(Fault::Cut),
                 Ok(Err(fault)) => return Err(fault),
+                Err(_) if self.ends.at <= deadline => return Err(Fault::WholeTimeout(self.ends.after)),
                 Err(_) => return Err(Fault::Stalled(between_tokens)),
             }
         }
@@ -123,11 +154,16 @@ impl ChunkStream {
         }
         // A single malformed chunk is skipped: what follows decides whether the answer is whole.
         let Some(facts) = ChunkFacts::read(&event) else { return Ok(()) };
-        if facts.is_error {
-            return Err(Fault::Cut);
+        if facts.is_error && self.open_choices == 0 {
+            return Ok(());
         }
-        self.finished |= facts.finish_reason.is_some();
-        self.ready.push_back(Chunk { facts, raw: event.into() });
+        if facts.is_error {
+            return Err(fault::of_error_inside(&event, Fault::Cut));
+        }
+        let was_open = self.open_choices > 0;
+        self.open_choices = self.open_choices.saturating_sub(facts.ended_choices);
+        let closing = was_open && self.open_choices == 0;
+        self.ready.push_back(Chunk { facts, raw: event.into(), closing });
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ const TOKENS_PER_REQUEST: f64 = 0.1;
 const TOKENS_PER_SECOND: f64 = 1.0;
 const MAX_TOKENS: f64 = 10.0;
 
-pub(super) struct RetryBudget(Mutex<Bucket>);
+pub(crate) struct RetryBudget(Mutex<Bucket>);
 
 struct Bucket {
     tokens: f64,
@@ -24,12 +24,12 @@ impl Default for RetryBudget {
 
 impl RetryBudget {
     /// Counts a first try.
-    pub(super) fn request(&self) {
+    pub(crate) fn request(&self) {
         self.add(TOKENS_PER_REQUEST);
     }
 
     /// Takes the right to one second try.
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         let tokens = self.add(0.0);
         if tokens < 1.0 {
             return false;

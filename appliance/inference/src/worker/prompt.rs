@@ -21,6 +21,8 @@ pub(super) struct Prepared {
     pub(super) tokens: Vec<i32>,
     /// The prompt and the whole prefix, as they are counted.
     pub(super) prompt_tokens: u32,
+    /// The prefix alone.
+    pub(super) prefix_tokens: u32,
     /// The end of the prefix, which the model writes anew.
     pub(super) rest: Vec<u8>,
     /// What an earlier worker has generated.
@@ -71,6 +73,7 @@ impl Prompter {
             waited: Duration::from_millis(waited_ms),
             tokens,
             prompt_tokens,
+            prefix_tokens: prefix.len() as u32,
             rest,
             generated,
             budget,

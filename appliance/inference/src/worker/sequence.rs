@@ -18,6 +18,7 @@ pub(super) struct Sequence {
     /// Cells of the context that are reserved for it.
     pub(super) cells: u32,
     pub(super) prompt_tokens: u32,
+    prefix_tokens: u32,
     /// The prompt, then what has been generated.
     tokens: Vec<i32>,
     /// How many of `tokens` are the prompt.
@@ -41,6 +42,7 @@ impl Sequence {
             slot,
             cells: prepared.cells,
             prompt_tokens: prepared.prompt_tokens,
+            prefix_tokens: prepared.prefix_tokens,
             prompt: prepared.tokens.len(),
             tokens: prepared.tokens,
             taken: 0,
@@ -107,7 +109,11 @@ impl Sequence {
     }
 
     fn finish(&self, reason: FinishReason) -> Finish {
-        let usage = Usage { prompt_tokens: self.prompt_tokens, completion_tokens: self.completion_tokens };
+        let usage = Usage {
+            prompt_tokens: self.prompt_tokens,
+            prefix_tokens: self.prefix_tokens,
+            completion_tokens: self.completion_tokens,
+        };
         Finish { reason, usage }
     }
 }

@@ -20,7 +20,7 @@ fn json(completion: Completion) -> Value {
     serde_json::to_value(completion.into_body()).expect("JSON")
 }
 
-fn delta(delta: Value) -> Value {
+fn delta(delta: &Value) -> Value {
     json!({"choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}]})
 }
 
@@ -35,8 +35,8 @@ fn a_streamed_answer_becomes_what_the_whole_one_would_have_been() {
     let answer = assembled(&[
         json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "", "refusal": null}}],
             "service_tier": "default", "system_fingerprint": "fp_1", "usage": null}),
-        delta(json!({"content": "안녕"})),
-        delta(json!({"content": ", you"})),
+        delta(&json!({"content": "안녕"})),
+        delta(&json!({"content": ", you"})),
         end("stop"),
         json!({"choices": [], "usage": usage}),
     ]);
@@ -60,10 +60,10 @@ fn tool_calls_grow_by_their_index_and_lose_it() {
     let piece = |index: u64, call: Value| {
         let mut call = call;
         call["index"] = index.into();
-        delta(json!({"tool_calls": [call]}))
+        delta(&json!({"tool_calls": [call]}))
     };
     let answer = assembled(&[
-        delta(json!({"role": "assistant", "content": null})),
+        delta(&json!({"role": "assistant", "content": null})),
         piece(0, json!({"id": "a", "type": "function", "function": {"name": "dose", "arguments": ""}})),
         piece(1, json!({"id": "b", "type": "function", "function": {"name": "ward", "arguments": "{"}})),
         piece(0, json!({"function": {"arguments": "{\"mg\":"}})),
@@ -86,7 +86,7 @@ fn tool_calls_grow_by_their_index_and_lose_it() {
 #[test]
 fn calls_without_an_index_are_told_apart_by_their_identifiers() {
     let call = |id: &str, name: &str| {
-        delta(json!({"tool_calls": [{"id": id, "type": "function",
+        delta(&json!({"tool_calls": [{"id": id, "type": "function",
             "function": {"name": name, "arguments": "{}"}}]}))
     };
     let answer = assembled(&[call("a", "one"), call("b", "two"), end("tool_calls")]);
@@ -98,12 +98,12 @@ fn calls_without_an_index_are_told_apart_by_their_identifiers() {
 #[test]
 fn refusals_reasoning_and_what_is_not_known_here_are_kept() {
     let answer = assembled(&[
-        delta(json!({"role": "assistant", "reasoning_content": "Let me "})),
-        delta(json!({"reasoning_content": "think."})),
-        delta(json!({"refusal": "I can"})),
-        delta(json!({"refusal": "not."})),
-        delta(json!({"annotations": [{"n": 1}]})),
-        delta(json!({"annotations": [{"n": 2}], "mood": "calm"})),
+        delta(&json!({"role": "assistant", "reasoning_content": "Let me "})),
+        delta(&json!({"reasoning_content": "think."})),
+        delta(&json!({"refusal": "I can"})),
+        delta(&json!({"refusal": "not."})),
+        delta(&json!({"annotations": [{"n": 1}]})),
+        delta(&json!({"annotations": [{"n": 2}], "mood": "calm"})),
         json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop",
             "content_filter_results": {"hate": {"filtered": false}}}], "x_new": {"a": 1}}),
     ]);

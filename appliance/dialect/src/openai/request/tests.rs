@@ -32,7 +32,7 @@ fn an_upstream_is_asked_for_a_stream_whatever_the_caller_asked_for() {
     let with_usage = sent(&whole, Delivery::StreamWithUsage);
     assert_eq!(with_usage["stream"], true);
     assert_eq!(with_usage["stream_options"], json!({"include_usage": true}));
-    let mut own_options = whole.clone();
+    let mut own_options = whole;
     own_options["stream_options"] = json!({"include_usage": false, "include_obfuscation": false});
     let both = json!({"include_usage": true, "include_obfuscation": false});
     assert_eq!(sent(&own_options, Delivery::StreamWithUsage)["stream_options"], both);

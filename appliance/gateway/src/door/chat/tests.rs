@@ -29,6 +29,7 @@ fn finished() -> AnswerEvent {
     AnswerEvent::Finished {
         reason: "stop".into(),
         usage: Usage { prompt_tokens: 3, completion_tokens: 2 },
+        usage_is_estimated: false,
         body: None,
     }
 }

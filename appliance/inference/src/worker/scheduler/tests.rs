@@ -14,6 +14,7 @@ fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
         waited: Duration::ZERO,
         tokens: vec![1],
         prompt_tokens: 1,
+        prefix_tokens: 0,
         rest: Vec::new(),
         generated: Vec::new(),
         budget: 1,

@@ -1,0 +1,189 @@
+//! One cloud route: the tries at it, and the local start beside a try that is late.
+
+use std::time::Duration;
+
+use inference::LocalModel;
+use tokio::time::Instant;
+
+use super::Source;
+use super::local;
+use super::open::{Closed, Opening};
+use crate::answer::CallerKind;
+use crate::board::now;
+use crate::circuit::draw;
+use crate::course::Course;
+use crate::fault::Fault;
+use crate::settings::CloudRoute;
+use crate::upstream::{Patience, Reply, Upstream};
+
+/// The first token of an upstream for a person in the portal.
+const PORTAL_PATIENCE: Duration = Duration::from_secs(8);
+
+/// A Retry-After as long as this is waited for; a longer one is the next route's turn.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// Who answers after a cloud route was asked.
+pub(super) enum Answers {
+    Cloud(Source),
+    /// The standby that was started beside it, and why it serves.
+    Standby(LocalModel, Source, &'static str),
+}
+
+/// What one try came to.
+enum Try {
+    /// Nothing was sent: a person in charge has ordered so.
+    Kept(&'static str),
+    Cloud(Result<Reply, Fault>),
+    /// The local start gave its token, and this is what there is to say of the cloud.
+    Standby(LocalModel, Source, Fault),
+}
+
+/// Asks one cloud route, once more where that makes sense.
+pub(super) async fn open(
+    opening: &Opening<'_>,
+    course: &mut Course,
+    route: &CloudRoute,
+) -> Result<Answers, Closed> {
+    let upstream = opening.upstream(route);
+    upstream.retries.request();
+    let mut tried = one_try(opening, course, route).await;
+    if let Try::Cloud(Err(fault)) = &tried
+        && let Some(pause) = pause_before_another(upstream, fault)
+    {
+        note(opening, route, fault);
+        // What this try taught, or another request meanwhile, may have opened a breaker.
+        if is_open(opening, route) {
+            return Err(Closed::Next { reason: fault.reason(), refusal: None });
+        }
+        tokio::time::sleep(pause).await;
+        if is_open(opening, route) {
+            return Err(Closed::Next { reason: fault.reason(), refusal: None });
+        }
+        tried = one_try(opening, course, route).await;
+    }
+    match tried {
+        Try::Kept(reason) => Err(Closed::Next { reason, refusal: None }),
+        Try::Cloud(Ok(Reply::Stream(stream))) => {
+            Ok(Answers::Cloud(Source::Chunks { route: opening.id(route), stream }))
+        }
+        Try::Cloud(Ok(Reply::Whole(completion))) => {
+            Ok(Answers::Cloud(Source::Whole { route: opening.id(route), completion, told: false }))
+        }
+        Try::Cloud(Err(fault)) => {
+            note(opening, route, &fault);
+            Err(closed(fault))
+        }
+        Try::Standby(model, source, fault) => {
+            note(opening, route, &fault);
+            Ok(Answers::Standby(model, source, fault.reason()))
+        }
+    }
+}
+
+/// A throttle is no open breaker: this request waits for its end.
+fn is_open(opening: &Opening<'_>, route: &CloudRoute) -> bool {
+    opening.gateway.board().admits(opening.id(route)).is_err_and(|reason| reason != "throttled")
+}
+
+/// A fault goes to the breakers and into the numbers.
+fn note(opening: &Opening<'_>, route: &CloudRoute, fault: &Fault) {
+    let upstream = opening.upstream(route);
+    opening.gateway.board().record(opening.id(route), Some(fault));
+    opening.gateway.metrics().failed_over(&upstream.settings.name, fault.reason());
+}
+
+/// How long to wait before a second try; `None` where none makes sense, or the budget is spent.
+fn pause_before_another(upstream: &Upstream, fault: &Fault) -> Option<Duration> {
+    let pause = match fault {
+        Fault::Throttled { retry_after: Some(pause) } if *pause <= MAX_PAUSE => *pause,
+        fault if fault.retry_at_once() => Duration::from_millis(200 + (draw() * 400.0) as u64),
+        _ => return None,
+    };
+    upstream.retries.take().then_some(pause)
+}
+
+fn closed(fault: Fault) -> Closed {
+    match fault {
+        Fault::ContextTooLong(error) => Closed::TooLong(error),
+        Fault::Caller(error) | Fault::ContentFilter(error) => Closed::Refused(error),
+        fault => Closed::Next { reason: fault.reason(), refusal: None },
+    }
+}
+
+/// Sends the request once. When its first token is later than is usual for the route, a standby that could begin at
+/// once is started beside it; the first to give a token answers, and the other is dropped.
+async fn one_try(opening: &Opening<'_>, course: &mut Course, route: &CloudRoute) -> Try {
+    let orders = opening.gateway.orders().current();
+    // The course may have been planned before the order was given.
+    if let Some(reason) = orders.keeps_from(&opening.upstream(route).settings.name) {
+        return Try::Kept(reason);
+    }
+    // By order a request waits for the cloud also where its breaker gives it up.
+    let has_alternative = course.has_more() && !orders.forces_cloud();
+    let begun = Instant::now();
+    let attempt = attempt(opening, has_alternative, route);
+    tokio::pin!(attempt);
+    if !has_alternative {
+        return Try::Cloud(attempt.await);
+    }
+    if let Ok(reply) = tokio::time::timeout(hedge_delay(opening, route), &mut attempt).await {
+        return Try::Cloud(reply);
+    }
+    let Some(standby) = course.spare(opening.ask.lane).cloned() else { return Try::Cloud(attempt.await) };
+    opening.gateway.metrics().hedged();
+    let start = local::open(opening, &standby, "");
+    tokio::pin!(start);
+    let (fault, opened) = tokio::select! {
+        biased;
+        reply = &mut attempt => match reply {
+            Err(fault) if fault.refusal().is_none() => (fault, start.await),
+            reply => return Try::Cloud(reply),
+        },
+        opened = &mut start => (Fault::Slow(begun.elapsed()), opened),
+    };
+    course.strike(&standby);
+    match (opened, fault) {
+        (Ok(source), fault) => Try::Standby(standby.clone(), source, fault),
+        // The standby refused while the cloud was waited for, which is all that is left.
+        (Err(_), Fault::Slow(_)) => Try::Cloud(attempt.await),
+        (Err(_), fault) => Try::Cloud(Err(fault)),
+    }
+}
+
+fn hedge_delay(opening: &Opening<'_>, route: &CloudRoute) -> Duration {
+    let settings = &opening.upstream(route).settings;
+    opening.gateway.first_tokens().delay(route, settings.hedge, settings.deadlines.first_token, now())
+}
+
+/// Waits for the upstream only as long as there is sense in it, when something else could answer.
+async fn attempt(opening: &Opening<'_>, has_alternative: bool, route: &CloudRoute) -> Result<Reply, Fault> {
+    let upstream = opening.upstream(route);
+    let begun = Instant::now();
+    let chat = async {
+        let reply = upstream.chat(&opening.ask.request, &route.model, patience(opening, upstream)).await?;
+        opening.gateway.first_tokens().came(route, begun.elapsed(), now());
+        Ok(reply)
+    };
+    if !has_alternative {
+        return chat.await;
+    }
+    tokio::select! {
+        biased;
+        reply = chat => reply,
+        fault = opening.gateway.board().lost(opening.id(route)) => Err(fault),
+    }
+}
+
+/// A person in front of a page is told sooner than a program that nothing comes.
+fn patience(opening: &Opening<'_>, upstream: &Upstream) -> Patience {
+    let deadlines = upstream.settings.deadlines;
+    let first_token = match opening.ask.caller.kind {
+        CallerKind::Key => deadlines.first_token,
+        CallerKind::Person => deadlines.first_token.min(PORTAL_PATIENCE),
+    };
+    Patience {
+        headers: deadlines.headers.min(first_token),
+        first_token,
+        whole_answer: deadlines.whole_answer,
+    }
+}
