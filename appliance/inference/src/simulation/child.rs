@@ -197,7 +197,11 @@ impl Running {
     }
 
     fn finish(&self, reason: FinishReason) -> Finish {
-        let usage = Usage { prompt_tokens: self.answer.prompt_tokens, completion_tokens: self.next as u32 };
+        let usage = Usage {
+            prompt_tokens: self.answer.prompt_tokens,
+            prefix_tokens: 0,
+            completion_tokens: self.next as u32,
+        };
         Finish { reason, usage }
     }
 }
