@@ -1,0 +1,177 @@
+//! What each client got: once, in time, whole, and under the right name.
+
+use std::time::Duration;
+
+use super::{DEADLINE, Findings, header, is_success, label_of, status};
+use crate::book::Violation;
+use crate::client::{Seen, Told};
+use crate::plan::{Need, Reader};
+use crate::words::{self, Form, is_mark};
+use crate::world::Remains;
+
+pub(super) fn check(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings) {
+    ends_once(seen, told, findings);
+    in_time(seen, findings);
+    whole(seen, told, findings);
+    named(seen, told, findings);
+    billed(seen, told, remains, findings);
+    audited(seen, told, findings);
+    allowed(seen, remains, findings);
+    needless(seen, told, remains, findings);
+}
+
+fn ends_once(seen: &Seen, told: &Told, findings: &mut Findings) {
+    let mut wrong = |what: String| findings.wrong("1 ends-once", format!("client {}: {what}", seen.plan.id));
+    if seen.left {
+        return;
+    }
+    if seen.head.is_none() {
+        return wrong("no response at all".into());
+    }
+    if let Some(nonsense) = told.nonsense.first() {
+        wrong(format!("this is no event and no answer: {nonsense}"));
+    }
+    let ends = told.dones + told.errors.len();
+    if ends != 1 || told.after_end {
+        wrong(format!(
+            "{} ends and {} errors, more after the end: {}",
+            told.dones,
+            told.errors.len(),
+            told.after_end
+        ));
+    }
+    if told.dones == 1 && told.finishes.len() != 1 {
+        wrong(format!("the answer says {} times how it ended", told.finishes.len()));
+    }
+}
+
+fn in_time(seen: &Seen, findings: &mut Findings) {
+    let Some(ended) = seen.ended else { return };
+    let took = ended.saturating_sub(seen.began).saturating_sub(seen.paused);
+    if took > DEADLINE {
+        findings.wrong("2 deadline", format!("client {}: ended after {} s", seen.plan.id, took.as_secs()));
+    }
+}
+
+fn whole(seen: &Seen, told: &Told, findings: &mut Findings) {
+    let order = seen.plan.order();
+    if status(seen) != 200 || order.form == Form::Filtered {
+        return;
+    }
+    let (said, expected) = (told.said(), order.text('_'));
+    let is_beginning = words::plain(&expected).starts_with(&words::plain(said));
+    if !is_beginning {
+        let what = words::difference(said, &expected);
+        return findings.wrong("words", format!("client {}: {what}", seen.plan.id));
+    }
+    if !is_success(seen, told) || seen.left {
+        return;
+    }
+    let is_whole = said.chars().count() == expected.chars().count();
+    let finish = told.finishes.first().map_or("", String::as_str);
+    let may_be_short = finish == "length" && seen.plan.max_tokens.is_some();
+    if !is_whole && !may_be_short {
+        let what = words::difference(said, &expected);
+        findings.wrong("3 whole", format!("client {}: told as whole ({finish}), {what}", seen.plan.id));
+    }
+    let tokens = order.tokens('_');
+    if let Some(limit) = seen.plan.max_tokens.filter(|limit| (*limit as usize) < tokens.len()) {
+        let most: usize = tokens.iter().take(limit as usize).map(|token| token.chars().count()).sum();
+        let got = said.chars().count();
+        if told.seams.is_empty() && got > most {
+            findings
+                .wrong("words", format!("client {}: {got} characters, {most} were allowed", seen.plan.id));
+        }
+    }
+}
+
+/// Each word is marked by who said it: the names that the client was told must be those.
+fn named(seen: &Seen, told: &Told, findings: &mut Findings) {
+    if status(seen) != 200 {
+        return;
+    }
+    let mut wrong =
+        |what: String| findings.wrong("4 names-its-route", format!("client {}: {what}", seen.plan.id));
+    let by = header(seen, "x-genset-served-by");
+    let route = header(seen, "x-genset-route");
+    if by.starts_with("local/") != (route == "local") {
+        wrong(format!("{by} is called {route}"));
+    }
+    for (at, chars, _) in &told.seams {
+        if *at as u64 != *chars {
+            wrong(format!("a seam after {at} characters is told as after {chars}"));
+        }
+    }
+    // Where the words stand in JSON or in a tool's arguments, the letters around them are no marks.
+    if seen.plan.order().form != Form::Prose {
+        return;
+    }
+    for (place, mark) in told.text.chars().enumerate().filter(|(_, c)| is_mark(*c)) {
+        let seam = told.seams.iter().rev().find(|(at, _, _)| *at <= place);
+        let claimed = seam.map_or(by, |(_, _, by)| by);
+        let real = label_of(mark);
+        if real != claimed {
+            return wrong(format!("the word at {place} is by {real}, and {claimed} is named"));
+        }
+    }
+    let last = told.text.chars().rev().find(|c| is_mark(*c)).map(label_of);
+    if let (Some(last), Some(named)) = (last, &told.last_by)
+        && is_success(seen, told)
+        && told.seams.is_empty()
+        && last != *named
+    {
+        wrong(format!("the last word is by {last}, and the end names {named}"));
+    }
+}
+
+/// What is told as used is what one attempt used: the one that is told as having answered.
+fn billed(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings) {
+    let Some(usage) = told.usage.filter(|used| is_success(seen, told) && *used != (0, 0)) else { return };
+    if !super::audit::usages(seen.plan.id, remains).contains(&usage) {
+        let what = format!("client {}: no attempt used {usage:?}", seen.plan.id);
+        findings.wrong("5 bills-once", what);
+    }
+}
+
+fn audited(seen: &Seen, told: &Told, findings: &mut Findings) {
+    if is_success(seen, told) && !seen.left && seen.audited != Some(true) {
+        findings.wrong("10 audit-first", format!("client {}: no row when its last byte came", seen.plan.id));
+    }
+}
+
+/// A key that was revoked before the request began is refused; one that was not yet, is not.
+fn allowed(seen: &Seen, remains: &Remains, findings: &mut Findings) {
+    let revoked = remains.plan.revoked.zip(remains.revoked).filter(|(plan, _)| plan.key == seen.plan.key);
+    let is_refused = status(seen) == 401;
+    match revoked {
+        Some((_, (_, after))) if seen.began > after => {
+            let what = format!("client {}: status {} with a revoked key", seen.plan.id, status(seen));
+            let was_served = !is_refused && seen.head.is_some();
+            findings.violations.extend(was_served.then_some(Violation { invariant: "12 revoked", what }));
+        }
+        Some((_, (before, _))) if seen.began >= before => {}
+        _ if is_refused => {
+            findings.wrong("12 revoked", format!("client {}: refused with a valid key", seen.plan.id));
+        }
+        _ => {}
+    }
+}
+
+/// With a standby that was well all the time, no question in prose may end without its answer.
+fn needless(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings) {
+    let plan = &remains.plan;
+    let well = |name: &str| {
+        plan.locals
+            .iter()
+            .any(|local| local.name == name && local.lives.is_empty() && seen.began > local.loading)
+    };
+    let standby_is_well = plan.aliases[seen.plan.alias].standby.iter().any(|name| well(name));
+    let is_easy = seen.plan.need == Need::Prose && seen.plan.reader == Reader::Eager;
+    let is_ours = !matches!(status(seen), 401 | 429) && plan.audit_is_well();
+    let settled = seen.began > Duration::from_secs(30);
+    if standby_is_well && is_easy && is_ours && settled && !seen.left && !is_success(seen, told) {
+        let (status, error) = (status(seen), told.errors.first().map_or("?", String::as_str));
+        findings
+            .wrong("answered", format!("client {}: {status} {error}, with a standby at hand", seen.plan.id));
+    }
+}

@@ -1,0 +1,75 @@
+//! What stands in the audit log: one row and one outcome for each request, and only what its answer used.
+
+use store::{Entry, OutcomeRow, Record, RequestRow};
+
+use super::{Findings, status};
+use crate::client::Seen;
+use crate::plan::Need;
+use crate::world::Remains;
+
+pub(super) fn check(remains: &Remains, findings: &mut Findings) {
+    if !remains.plan.audit_is_well() {
+        return;
+    }
+    for seen in remains.seen.iter().chain(&remains.trials) {
+        if was_taken(seen) {
+            request(seen, remains, findings);
+        }
+    }
+}
+
+/// The request was well-formed and allowed, so the gateway took it.
+fn was_taken(seen: &Seen) -> bool {
+    let is_well_formed = !matches!(seen.plan.need, Need::BadBody | Need::UnknownAlias);
+    is_well_formed && seen.head.is_some() && status(seen) != 401
+}
+
+fn request(seen: &Seen, remains: &Remains, findings: &mut Findings) {
+    let id = seen.plan.id;
+    let rows: Vec<&RequestRow> = rows(&remains.audit, seen.plan.prompt_bytes() as u64).collect();
+    let [row] = rows[..] else {
+        return findings.wrong("10 audit-first", format!("request {id} has {} rows", rows.len()));
+    };
+    let outcomes: Vec<&OutcomeRow> = outcomes(&remains.audit, &row.request_id).collect();
+    let [outcome] = outcomes[..] else {
+        return findings
+            .wrong("1 ends-once", format!("request {id} has {} outcomes in the log", outcomes.len()));
+    };
+    let used = (outcome.tokens_in, outcome.tokens_out);
+    let nothing = used == (0, 0);
+    match outcome.outcome.as_str() {
+        "success" if nothing || usages(id, remains).contains(&used) => {}
+        "success" => {
+            findings.wrong(
+                "5 bills-once",
+                format!("request {id}: the log bills {used:?}, which no attempt used"),
+            );
+        }
+        _ if nothing => {}
+        other => findings.wrong("5 bills-once", format!("request {id}: {other}, and the log bills {used:?}")),
+    }
+}
+
+fn rows(audit: &[Entry], bytes_in: u64) -> impl Iterator<Item = &RequestRow> {
+    audit.iter().filter_map(move |entry| match &entry.record {
+        Record::Request(row) if row.bytes_in == bytes_in => Some(row),
+        _ => None,
+    })
+}
+
+fn outcomes<'a>(audit: &'a [Entry], request_id: &'a str) -> impl Iterator<Item = &'a OutcomeRow> {
+    audit.iter().filter_map(move |entry| match &entry.record {
+        Record::Outcome(row) if row.request_id == request_id => Some(row),
+        _ => None,
+    })
+}
+
+/// What the attempts at one request really used, those that said their answer to its end.
+pub(super) fn usages(request: u32, remains: &Remains) -> Vec<(u64, u64)> {
+    let pages = remains.book.pages();
+    let cloud =
+        pages.attempts.iter().filter(|attempt| attempt.request == request && attempt.finish.is_some());
+    let local = pages.jobs.iter().filter(|job| job.request == request);
+    let cloud = cloud.map(|attempt| (attempt.prompt_tokens, attempt.completion_tokens));
+    cloud.chain(local.map(|job| (job.prompt_tokens, job.tokens))).collect()
+}
