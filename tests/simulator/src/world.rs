@@ -230,6 +230,7 @@ fn settings(plan: &Plan) -> Settings {
         api_key: Some(gateway::settings::Secret::new(format!("key-of-{name}"))),
         extra_roots_pem: None,
         deadlines: Deadlines::default(),
+        hedge: gateway::settings::HedgeSettings::default(),
         probe: ProbeSettings::default(),
         thresholds: continuity::Thresholds::default(),
         failback: continuity::FailbackSteps::default(),
