@@ -95,8 +95,8 @@ impl Wire {
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) address: SocketAddr,
-    /// The name in its certificate.
-    pub(crate) host: String,
+    /// The names in its certificate; the first is that of its URL.
+    pub(crate) hosts: Vec<String>,
     /// Its network, where that is not the test's own.
     pub(crate) namespace: Option<Namespace>,
 }
@@ -105,7 +105,7 @@ impl Place {
     /// How a URL names it: by its name where a name server may know it, else by its address.
     fn authority(&self) -> String {
         match self.namespace {
-            Some(_) => self.host.clone(),
+            Some(_) => self.hosts[0].clone(),
             None => self.address.to_string(),
         }
     }
@@ -170,7 +170,7 @@ impl FakeCloud {
     /// A fake cloud that speaks as `wire` says; its answers begin with `name`.
     pub fn on(wire: Wire, name: &str) -> FakeCloud {
         let address = places::free_address();
-        let place = Place { address, host: "localhost".to_owned(), namespace: None };
+        let place = Place { address, hosts: vec!["localhost".to_owned()], namespace: None };
         let authority = (wire != Wire::Plain).then(Authority::new);
         FakeCloud::launch(wire, name, place, authority.as_ref())
     }
@@ -192,7 +192,10 @@ impl FakeCloud {
 
     fn launch(wire: Wire, name: &str, place: Place, authority: Option<&Authority>) -> FakeCloud {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let names = [place.address.ip().to_string(), place.host.clone()];
+        let mut names = place.hosts.clone();
+        if place.namespace.is_none() {
+            names.push(place.address.ip().to_string());
+        }
         let tls = authority.map(|authority| authority.server(&names, wire.protocols()));
         let ca_file = authority.map(|authority| {
             let file = folder.path().join("fake-cloud-ca.pem");

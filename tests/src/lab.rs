@@ -80,6 +80,17 @@ impl Site {
     }
 }
 
+impl Impostor {
+    fn address(self) -> SocketAddr {
+        let last = match self {
+            Impostor::Trusted => 91,
+            Impostor::OtherAuthority => 92,
+            Impostor::OtherName => 93,
+        };
+        SocketAddr::new(Ipv4Addr::new(192, 0, 2, last).into(), HTTPS)
+    }
+}
+
 impl Lab {
     /// Why there can be no lab here; none where it can.
     pub fn missing() -> Option<&'static str> {
@@ -130,19 +141,19 @@ impl Lab {
     pub fn cloud(&self, site: Site) -> FakeCloud {
         let namespace = self.clouds[usize::from(site == Site::Beta)].clone();
         let address = SocketAddr::new(site.address().into(), HTTPS);
-        self.serve(site.name(), namespace, address, &site.host(), &self.authority)
+        self.serve(site.name(), namespace, address, vec![site.host()], &self.authority)
     }
 
-    /// An impostor of a cloud; nobody is led to it before [`Lab::redirect`].
-    pub fn impostor(&self, of: Site, kind: Impostor) -> FakeCloud {
+    /// An impostor of the clouds; nobody is led to it before [`Lab::redirect`].
+    pub fn impostor(&self, kind: Impostor) -> FakeCloud {
         let unknown = Authority::new();
-        let (authority, host, last) = match kind {
-            Impostor::Trusted => (&self.authority, of.host(), 91),
-            Impostor::OtherAuthority => (&unknown, of.host(), 92),
-            Impostor::OtherName => (&self.authority, "portal.hotel.test".to_owned(), 93),
+        let clouds = [Site::Alpha.host(), Site::Beta.host()];
+        let (authority, hosts) = match kind {
+            Impostor::Trusted => (&self.authority, clouds.to_vec()),
+            Impostor::OtherAuthority => (&unknown, clouds.to_vec()),
+            Impostor::OtherName => (&self.authority, vec!["portal.hotel.test".to_owned()]),
         };
-        let address = SocketAddr::new(Ipv4Addr::new(192, 0, 2, last).into(), HTTPS);
-        self.serve("impostor", self.services.clone(), address, &host, authority)
+        self.serve("impostor", self.services.clone(), kind.address(), hosts, authority)
     }
 
     fn serve(
@@ -150,10 +161,10 @@ impl Lab {
         name: &str,
         namespace: Namespace,
         address: SocketAddr,
-        host: &str,
+        hosts: Vec<String>,
         authority: &Authority,
     ) -> FakeCloud {
-        FakeCloud::at(name, Place { address, host: host.to_owned(), namespace: Some(namespace) }, authority)
+        FakeCloud::at(name, Place { address, hosts, namespace: Some(namespace) }, authority)
     }
 
     /// A box in the building, reachable from the LAN over HTTPS and from itself.
@@ -229,16 +240,8 @@ impl Lab {
 
     /// Leads new connections for a cloud to the impostor, and resets the ones that run.
     pub fn redirect(&self, site: Site, kind: Impostor) {
-        let (from, last) = (
-            site.address(),
-            match kind {
-                Impostor::Trusted => 91,
-                Impostor::OtherAuthority => 92,
-                Impostor::OtherName => 93,
-            },
-        );
-        self.router
-            .filter(&format!("add rule ip lab nat ip daddr {from} tcp dport {HTTPS} dnat to 192.0.2.{last}"));
+        let (from, to) = (site.address(), kind.address());
+        self.router.filter(&format!("add rule ip lab nat ip daddr {from} tcp dport {HTTPS} dnat to {to}"));
         let rule = format!("ip daddr {from} tcp dport {HTTPS} reject with tcp reset");
         self.router.filter(&format!(
             "add rule ip lab forward ct status dnat accept\nadd rule ip lab forward {rule}"

@@ -1,6 +1,8 @@
 //! Addresses that no other test uses at the same time.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A loopback address of this process alone: the process id is part of it, so that a port which a test closes
 /// on purpose is not taken over by another test that runs beside it.
@@ -9,12 +11,15 @@ pub(crate) fn loopback() -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(127, 64 | (high & 63), middle, low))
 }
 
-/// An address with a port that was free a moment ago and lies outside the range from which the kernel takes
-/// the ports of outgoing connections, so that a refused connection cannot meet itself.
+/// An address with a port that was free a moment ago, that this process has not been given before, and that lies outside
+/// the range from which the kernel takes the ports of outgoing connections, so that a refused connection cannot meet
+/// itself.
 pub(crate) fn free_address() -> SocketAddr {
-    let start = usize::from(u16::from_le_bytes(random()));
-    let free = (0..10_000).map(|step| 20_000 + ((start + step * 7) % 10_000) as u16).find_map(|port| {
-        let address = SocketAddr::new(loopback(), port);
+    static GIVEN: AtomicUsize = AtomicUsize::new(0);
+    static START: LazyLock<usize> = LazyLock::new(|| usize::from(u16::from_le_bytes(random())));
+    let free = (0..10_000).find_map(|_| {
+        let port = 20_000 + (*START + GIVEN.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        let address = SocketAddr::new(loopback(), port as u16);
         TcpListener::bind(address).ok().map(|_| address)
     });
     free.expect("one of ten thousand ports is free")

@@ -39,6 +39,11 @@ impl Portal {
         self.client.get(path).await
     }
 
+    /// A page for somebody whose browser prefers this language.
+    pub async fn page_in(&self, path: &str, language: &str) -> Reply {
+        self.client.clone().with_header("accept-language", language).get(path).await
+    }
+
     /// Asks on a new conversation's page and gives the page with the answer.
     pub async fn ask(&self, alias: &str, question: &str) -> Reply {
         let page = self.page("/").await.text();

@@ -11,13 +11,15 @@ mod outage;
 mod rows;
 mod table;
 mod traffic;
+mod verdicts;
 mod words;
 
 pub use options::{Mode, Options, USAGE};
 
 /// Runs what the options ask for and prints it; false when anything failed.
 pub async fn run(options: &Options) -> bool {
-    let public = rows::public(options).await;
-    let offline = offline::all(options).await;
-    public && offline
+    let public = !options.public || rows::public(options).await;
+    let offline = !options.offline || offline::all(options).await;
+    let verdicts = !options.verdicts || verdicts::all(options).await;
+    public && offline && verdicts
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::faults::question;
 use super::traffic::{Sample, Traffic};
 use super::{Mode, traffic};
-use crate::lab::{Lab, Site};
+use crate::lab::{Impostor, Lab, Site};
 use crate::test_appliance::{Builder, Known};
 use crate::{Client, Dice, FakeCloud, TestAppliance};
 
@@ -15,6 +15,7 @@ pub(super) struct Building {
     pub(super) alpha: FakeCloud,
     pub(super) beta: FakeCloud,
     pub(super) known: Known,
+    impostors: [(Impostor, FakeCloud); 3],
     pub(super) lab: Lab,
 }
 
@@ -41,7 +42,15 @@ impl Building {
         let builder = lab.appliance().upstream("alpha", &alpha).upstream("beta", &beta).as_shipped();
         before(&lab);
         let appliance = describe(builder).start().await;
-        Building { appliance, alpha, beta, known, lab }
+        let kinds = [Impostor::Trusted, Impostor::OtherAuthority, Impostor::OtherName];
+        let impostors = kinds.map(|kind| (kind, lab.impostor(kind)));
+        Building { appliance, alpha, beta, known, impostors, lab }
+    }
+
+    /// Who answers in place of the clouds once the router leads there.
+    pub(super) fn impostor(&self, kind: Impostor) -> &FakeCloud {
+        let found = self.impostors.iter().find(|(known, _)| *known == kind);
+        &found.expect("there is one of each kind").1
     }
 
     /// A client at a desk.

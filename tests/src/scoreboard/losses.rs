@@ -229,8 +229,8 @@ async fn cable_in_streams(seed: u64) -> Outcome {
 /// Something else answers in place of both clouds.
 async fn intercepted(seed: u64, kind: Impostor) -> Outcome {
     let building = Building::well(seed).await;
-    let alpha = building.lab.impostor(Site::Alpha, kind);
-    alpha.speak_html();
+    let impostor = building.impostor(kind);
+    impostor.speak_html();
     let load = building.traffic(8);
     seconds(2.0).await;
     let cut = Instant::now();
@@ -238,7 +238,7 @@ async fn intercepted(seed: u64, kind: Impostor) -> Outcome {
     building.lab.redirect(Site::Beta, kind);
     seconds(12.0).await;
     building.lab.open_all();
-    alpha.hang_up();
+    impostor.hang_up();
     let restored = Instant::now();
     building.until_cloud_answers().await;
     seconds(5.0).await;

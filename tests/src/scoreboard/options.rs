@@ -26,6 +26,10 @@ pub struct Options {
     /// Scenarios by name; all where it is empty.
     pub only: Vec<String>,
     pub short: bool,
+    /// Which of the three parts.
+    pub public: bool,
+    pub offline: bool,
+    pub verdicts: bool,
     /// Boxes that run side by side.
     pub side_by_side: usize,
     /// Labs that run side by side.
@@ -34,8 +38,12 @@ pub struct Options {
 
 /// How the command line is written.
 pub const USAGE: &str = "\
-usage: tests/scoreboard [--short] [--seeds N | --seed K] [--only S08,S09] [--mode committed|stream] [--side-by-side N]
-  --seeds N         seeds 1 to N of each public fault, 20 by default; 2 with --short
+usage: tests/scoreboard [--public] [--offline] [--verdicts] [--short] [--seeds N | --seed K] [--only S08,S09]
+                        [--mode committed|stream] [--side-by-side N] [--labs N]
+  --public, --offline, --verdicts
+                    the public faults, the losses in a lab, the verdict table: these alone; all where none is given
+  --short           two seeds of each public fault, and each verdict once
+  --seeds N         seeds 1 to N of each public fault, 20 by default
   --seed K          this seed alone: a failure is repeated by its scenario, its mode and its seed
   --only NAMES      these scenarios alone, by a part of their names
   --mode MODE       this mode alone
@@ -54,6 +62,9 @@ impl Options {
             modes: Vec::new(),
             only: Vec::new(),
             short: false,
+            public: false,
+            offline: false,
+            verdicts: false,
             side_by_side: 12,
             labs: 4,
         };
@@ -62,6 +73,9 @@ impl Options {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
             match argument.as_str() {
                 "--short" => options.short = true,
+                "--public" => options.public = true,
+                "--offline" => options.offline = true,
+                "--verdicts" => options.verdicts = true,
                 "--seeds" => options.seeds = (1..=number(&value()?)?).collect(),
                 "--seed" => options.seeds = vec![number(&value()?)?],
                 "--only" => options.only = value()?.split(',').map(str::to_uppercase).collect(),
@@ -70,6 +84,9 @@ impl Options {
                 "--side-by-side" => options.side_by_side = number(&value()?)?.max(1) as usize,
                 _ => return Err(format!("{argument} is not known")),
             }
+        }
+        if !(options.public || options.offline || options.verdicts) {
+            (options.public, options.offline, options.verdicts) = (true, true, options.only.is_empty());
         }
         if options.seeds.is_empty() {
             options.seeds = (1..=if options.short { 2 } else { 20 }).collect();

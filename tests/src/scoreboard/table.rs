@@ -8,6 +8,7 @@ use super::faults::FAULTS;
 use super::judge::Grade;
 use super::offline::Outcome;
 use super::rows::Row;
+use super::verdicts::Named;
 
 const LINE: usize = 118;
 
@@ -94,6 +95,35 @@ pub(super) fn losses(outcomes: &[(usize, &'static str, Outcome)]) {
             loss.missed.iter().for_each(|why| println!("  {name}: {why}"));
         }
     }
+}
+
+/// Injected against named.
+pub(super) fn verdicts(rows: &[Named]) {
+    println!("\nVerdicts, each fault injected for real in network namespaces");
+    println!(
+        "{:17} {:26} {:>4}  {:17} {:>7}  {:9} named before",
+        "injected", "how", "seed", "named", "after s", "on pages"
+    );
+    for row in rows {
+        let after = row.after.map_or("-".to_owned(), |after| format!("{:.1}", after.as_secs_f64()));
+        let told = if row.told { "said" } else { "NOT SAID" };
+        let named = row.named.as_deref().unwrap_or("nothing");
+        let mark = if row.is_right() { "" } else { "WRONG " };
+        println!(
+            "{:17} {:26} {:>4}  {:17} {after:>7}  {told:9} {mark}{}",
+            row.injected.as_str(),
+            row.way,
+            row.seed,
+            named,
+            row.before.join(", ")
+        );
+    }
+    let right = rows.iter().filter(|row| row.is_right()).count();
+    println!("{right} of {} named right, {} %", rows.len(), right * 100 / rows.len().max(1));
+}
+
+pub(super) fn no_verdicts(missing: &str) {
+    println!("\nVerdicts: not run: {missing}");
 }
 
 fn figures(rows: &[&Row]) -> String {
