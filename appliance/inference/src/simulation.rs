@@ -45,7 +45,9 @@ pub enum End {
 /// The answer that a job will get.
 #[derive(Debug, Clone)]
 pub struct Answer {
+    /// With those of the answer's beginning.
     pub prompt_tokens: u32,
+    pub prefix_tokens: u32,
     pub tokens: Vec<String>,
 }
 

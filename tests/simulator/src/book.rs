@@ -38,6 +38,8 @@ pub(crate) struct Attempt {
     /// What it claims to have used; different in every attempt.
     pub(crate) prompt_tokens: u64,
     pub(crate) completion_tokens: u64,
+    /// It said so.
+    pub(crate) billed: bool,
     /// Its words all left, and how it said that they ended.
     pub(crate) finish: Option<&'static str>,
     pub(crate) what: &'static str,
@@ -47,7 +49,9 @@ pub(crate) struct Attempt {
 #[derive(Debug, Clone)]
 pub(crate) struct LocalJob {
     pub(crate) request: u32,
+    /// Without the beginning of the answer, which it read as part of its prompt.
     pub(crate) prompt_tokens: u64,
+    pub(crate) prefix_tokens: u64,
     pub(crate) tokens: u64,
 }
 

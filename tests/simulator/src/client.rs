@@ -240,6 +240,8 @@ pub(crate) struct Told {
     /// Something came after the end.
     pub(crate) after_end: bool,
     pub(crate) usage: Option<(u64, u64)>,
+    /// The usage is told as the box's own estimate.
+    pub(crate) estimated: bool,
     /// Characters before each seam, and who went on.
     pub(crate) seams: Vec<(usize, u64, String)>,
     pub(crate) first_by: Option<String>,
@@ -341,6 +343,7 @@ impl Told {
             (usage["prompt_tokens"].as_u64(), usage["completion_tokens"].as_u64())
         {
             self.usage = Some((prompt, completion));
+            self.estimated = value["genset"]["usage"] == "estimated";
         }
     }
 

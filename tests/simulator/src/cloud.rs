@@ -113,6 +113,7 @@ impl Cloud {
             answered: false,
             prompt_tokens: 0,
             completion_tokens: 0,
+            billed: false,
             finish: None,
             what: "arrived",
         });
@@ -155,6 +156,7 @@ impl Cloud {
                 Step::Said(finish) => {
                     self.book.change_attempt(number, |attempt| attempt.finish = Some(finish));
                 }
+                Step::Billed => self.book.change_attempt(number, |attempt| attempt.billed = true),
                 Step::End(Break::Close) => return Ok(Some(Ending::Closed)),
                 Step::End(Break::Reset) => return Ok(Some(Ending::Reset)),
                 Step::End(Break::HalfClose) => {

@@ -51,21 +51,25 @@ impl Script for Standby {
         }
         let order = job.messages.last().and_then(|message| Order::read(&message.content));
         // The proof of readiness asks for nothing in particular.
-        let Some(order) = order else { return Ok(Answer { prompt_tokens, tokens: vec!["ready".into()] }) };
+        let Some(order) = order else {
+            return Ok(Answer { prompt_tokens, prefix_tokens: 0, tokens: vec!["ready".into()] });
+        };
         let rest = words::rest(&order, plan.mark, &job.answer_prefix);
         // What is no beginning of the answer has no rest: the word for that is no word of any answer.
         let tokens = rest.unwrap_or_else(|| vec![" ⚠".into()]);
+        let prefix_tokens = job.answer_prefix.len() as u32 / 4;
         let mut pages = self.book.pages();
         let prompt_tokens = 500_000 + 11 * pages.jobs.len() as u64;
         pages.jobs.push(LocalJob {
             request: order.request,
             prompt_tokens,
+            prefix_tokens: u64::from(prefix_tokens),
             tokens: tokens.len().min(job.max_tokens as usize) as u64,
         });
         drop(pages);
         let begun = job.answer_prefix.chars().count();
         self.book.tell(format!("local/{model}: takes request {} on after {begun} characters", order.request));
-        Ok(Answer { prompt_tokens: prompt_tokens as u32, tokens })
+        Ok(Answer { prompt_tokens: prompt_tokens as u32 + prefix_tokens, prefix_tokens, tokens })
     }
 
     fn step(&self, model: &str) -> Duration {

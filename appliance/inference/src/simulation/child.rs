@@ -199,7 +199,7 @@ impl Running {
     fn finish(&self, reason: FinishReason) -> Finish {
         let usage = Usage {
             prompt_tokens: self.answer.prompt_tokens,
-            prefix_tokens: 0,
+            prefix_tokens: self.answer.prefix_tokens,
             completion_tokens: self.next as u32,
         };
         Finish { reason, usage }

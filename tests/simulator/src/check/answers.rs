@@ -126,8 +126,8 @@ fn named(seen: &Seen, told: &Told, findings: &mut Findings) {
 
 /// What is told as used is what one attempt used: the one that is told as having answered.
 fn billed(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings) {
-    let Some(usage) = told.usage.filter(|used| is_success(seen, told) && *used != (0, 0)) else { return };
-    if !super::audit::usages(seen.plan.id, remains).contains(&usage) {
+    let Some(usage) = told.usage.filter(|_| is_success(seen, told)) else { return };
+    if !super::audit::is_used(usage, told.estimated, seen.plan.id, remains) {
         let what = format!("client {}: no attempt used {usage:?}", seen.plan.id);
         findings.wrong("5 bills-once", what);
     }

@@ -38,7 +38,7 @@ fn request(seen: &Seen, remains: &Remains, findings: &mut Findings) {
     let used = (outcome.tokens_in, outcome.tokens_out);
     let nothing = used == (0, 0);
     match outcome.outcome.as_str() {
-        "success" if nothing || usages(id, remains).contains(&used) => {}
+        "success" if is_used(used, true, id, remains) => {}
         "success" => {
             findings.wrong(
                 "5 bills-once",
@@ -64,12 +64,15 @@ fn outcomes<'a>(audit: &'a [Entry], request_id: &'a str) -> impl Iterator<Item =
     })
 }
 
-/// What the attempts at one request really used, those that said their answer to its end.
-pub(super) fn usages(request: u32, remains: &Remains) -> Vec<(u64, u64)> {
+/// Whether one attempt at the request, of those that said their answer to its end, used just that. Where an upstream
+/// ended before it told its usage, the box may estimate it, and says so.
+pub(super) fn is_used(usage: (u64, u64), may_be_estimated: bool, request: u32, remains: &Remains) -> bool {
     let pages = remains.book.pages();
-    let cloud =
+    let mut cloud =
         pages.attempts.iter().filter(|attempt| attempt.request == request && attempt.finish.is_some());
-    let local = pages.jobs.iter().filter(|job| job.request == request);
-    let cloud = cloud.map(|attempt| (attempt.prompt_tokens, attempt.completion_tokens));
-    cloud.chain(local.map(|job| (job.prompt_tokens, job.tokens))).collect()
+    let mut local = pages.jobs.iter().filter(|job| job.request == request);
+    cloud.any(|attempt| match attempt.billed {
+        true => usage == (attempt.prompt_tokens, attempt.completion_tokens),
+        false => may_be_estimated && usage.1 <= attempt.completion_tokens,
+    }) || local.any(|job| usage == (job.prompt_tokens, job.prefix_tokens + job.tokens))
 }

@@ -21,6 +21,8 @@ pub(super) enum Step {
     Say(Vec<u8>),
     /// All of the answer is said, and this is how it ended.
     Said(&'static str),
+    /// The upstream has said what it used.
+    Billed,
     End(Break),
 }
 
@@ -170,7 +172,7 @@ fn whole_answer(
         Some(Fault::NoFinish | Fault::MalformedEvents | Fault::ErrorEvent) => {
             steps.push(Step::Say(response(200, "application/json", "", b"{\"id\": \"up\", \"choices\": [{")));
         }
-        _ => steps.extend([Step::Say(bytes), Step::Said(finish)]),
+        _ => steps.extend([Step::Say(bytes), Step::Said(finish), Step::Billed]),
     }
     Script::of(steps, usage)
 }
@@ -207,7 +209,8 @@ fn stream(
     }));
     let last_token = events.len();
     events.push(chunk(json!({}), Some(finish)).to_string());
-    if call.wants_usage() {
+    let usage_at = call.wants_usage().then_some(events.len());
+    if usage_at.is_some() {
         let mut last = chunk(json!({}), None);
         last["choices"] = json!([]);
         last["usage"] = usage_json(usage);
@@ -260,6 +263,9 @@ fn stream(
         steps.push(Step::Say(bytes));
         if index == last_token && whole {
             steps.push(Step::Said(finish));
+        }
+        if Some(index) == usage_at {
+            steps.push(Step::Billed);
         }
     }
     steps.push(Step::Say(b"0\r\n\r\n".to_vec()));
