@@ -60,6 +60,15 @@ enum Command {
         #[arg(long, default_value = "127.0.0.1:18081")]
         control: SocketAddr,
     },
+    /// Cut the way out for drills: a helper with no other right, for an installed box
+    Cutter {
+        /// Where the box gives its orders
+        #[arg(long, value_name = "PATH")]
+        socket: PathBuf,
+        /// The user that the box runs as; nobody else is obeyed or cut
+        #[arg(long, value_name = "NAME")]
+        user: String,
+    },
     /// Own one model; started by the box, never by hand
     #[command(hide = true)]
     Worker {
@@ -195,6 +204,7 @@ async fn run_async(command: Command) -> Result<ExitCode, Failure> {
         Command::Key(key) => command::key::run(key).await,
         Command::Order(order) => command::order::run(order).await,
         Command::Audit(AuditCommand::Verify(config)) => command::audit::verify(&config.file).await,
+        Command::Cutter { socket, user } => command::cutter::run(&socket, &user).await,
         Command::DemoCloud { listen, control } => command::demo_cloud::run(listen, control).await,
         Command::Worker { args } => command::worker::run(args),
     }

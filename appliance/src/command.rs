@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod check;
+pub(crate) mod cutter;
 pub(crate) mod demo_cloud;
 pub(crate) mod doctor;
 pub(crate) mod key;

@@ -7,6 +7,7 @@ pub mod cli;
 mod app;
 mod command;
 mod config;
+mod cutter;
 mod demo_cloud;
 mod host;
 mod listen;

@@ -98,6 +98,11 @@ impl Failback {
         self.trips.push(now);
     }
 
+    /// What was lost since `since` was lost on purpose, and counts as no flap.
+    pub fn forgive(&mut self, since: Instant) {
+        self.trips.retain(|trip| *trip < since);
+    }
+
     /// The breaker was reset. Nothing changes for an upstream that was not lost.
     pub fn back(&mut self, now: Instant) {
         if matches!(self.standing, Standing::Lost) {

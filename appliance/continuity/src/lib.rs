@@ -21,6 +21,7 @@ pub mod backoff;
 mod breaker;
 pub mod window;
 
+pub mod drill;
 mod failback;
 mod shared_fate;
 mod site;

@@ -1,6 +1,7 @@
 //! One cloud upstream: its connections, its circuit, and the two things that the box asks of it.
 
 mod client;
+mod gate;
 mod model;
 mod probe;
 mod reply;
@@ -24,6 +25,7 @@ pub(crate) use retry::RetryBudget;
 use crate::{circuit::Circuit, clock, fault, fault::Fault, settings::UpstreamSettings};
 use client::Client;
 use reply::Ends;
+pub(crate) use gate::Gate;
 
 /// An answer or an error text of an upstream longer than this is not read further.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -34,6 +36,8 @@ pub(crate) struct Upstream {
     pub circuit: Circuit,
     /// The models of it that routes use.
     pub models: Vec<CloudModel>,
+    /// What a drill cuts.
+    pub gate: Gate,
     client: Client,
     authorization: Option<HeaderValue>,
     /// What second tries may cost.
@@ -57,6 +61,9 @@ impl Upstream {
     /// When the extra roots are no certificates.
     pub(crate) fn build(settings: UpstreamSettings, models: Vec<String>) -> Result<Self, ClientError> {
         let client = client::build(&settings)?;
+    pub(crate) fn build(settings: UpstreamSettings) -> Result<Self, ClientError> {
+        let gate = Gate::default();
+        let client = client::build(&settings, gate.clone())?;
         let authorization = settings.api_key.as_ref().and_then(|key| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", key.reveal())).ok()?;
             value.set_sensitive(true);
@@ -67,6 +74,7 @@ impl Upstream {
         Ok(Upstream {
             circuit,
             models,
+            gate,
             client,
             authorization,
             retries: RetryBudget::default(),

@@ -36,6 +36,24 @@ fn check(name: &str, table: &[(u64, Event)]) {
 }
 
 #[test]
+fn a_loss_on_purpose_holds_nothing_down() {
+    let (start, second) = (origin(), seconds(1));
+    let mut failback = Failback::new(FailbackSteps::default());
+    failback.lost(start);
+    failback.back(start + second);
+    failback.lost(start + second * 10);
+    failback.forgive(start + second * 10);
+    failback.back(start + second * 11);
+    assert!(matches!(failback.phase(start + second * 11), Phase::Ramp { percent: 10, .. }), "no hold-down");
+    failback.lost(start + second * 12);
+    failback.back(start + second * 13);
+    assert!(
+        matches!(failback.phase(start + second * 13), Phase::HoldDown { .. }),
+        "a real flap still counts"
+    );
+}
+
+#[test]
 fn the_cloud_comes_back_in_three_steps() {
     check(
         "first trip",

@@ -18,6 +18,7 @@ use hyper_util::{
 
 use connector::{Connection, Connector};
 
+use super::gate::{Gate, Gated};
 use crate::{fault::ConnectDeadline, settings::UpstreamSettings};
 
 pub(super) type Client = Legacy<WithDeadline, Full<Bytes>>;
@@ -28,8 +29,9 @@ pub enum ClientError {
     Roots { upstream: String },
 }
 
-pub(super) fn build(settings: &UpstreamSettings) -> Result<Client, ClientError> {
-    let connector = WithDeadline { inner: connector::build(settings)?, deadline: settings.deadlines.connect };
+pub(super) fn build(settings: &UpstreamSettings, gate: Gate) -> Result<Client, ClientError> {
+    let inner = connector::build(settings)?;
+    let connector = WithDeadline { inner, deadline: settings.deadlines.connect, gate };
     let client = Legacy::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
@@ -47,12 +49,13 @@ pub(super) fn build(settings: &UpstreamSettings) -> Result<Client, ClientError> 
 pub(crate) struct WithDeadline {
     inner: Connector,
     deadline: Duration,
+    gate: Gate,
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl tower::Service<Uri> for WithDeadline {
-    type Response = Connection;
+    type Response = Gated<Connection>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -61,10 +64,11 @@ impl tower::Service<Uri> for WithDeadline {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, deadline) = (self.inner.call(uri), self.deadline);
+        let (connecting, deadline, gate) = (self.inner.call(uri), self.deadline, self.gate.clone());
         Box::pin(async move {
+            gate.check()?;
             match tokio::time::timeout(deadline, connecting).await {
-                Ok(result) => result,
+                Ok(result) => Ok(gate.guard(result?)),
                 Err(_) => Err(ConnectDeadline(deadline).into()),
             }
         })
