@@ -48,6 +48,9 @@ enum Command {
     /// A person's overrides: each has a reason, and ends by itself
     #[command(subcommand)]
     Order(OrderCommand),
+    /// Rehearse an outage
+    #[command(subcommand)]
+    Drill(DrillCommand),
     /// The audit log
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -144,6 +147,33 @@ pub(crate) struct OrderArgs {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum DrillCommand {
+    /// Begin a drill on the running box, and print its number
+    Start {
+        /// site, "key NAME" or "alias NAME"; what the configuration says where it is left out
+        #[arg(long)]
+        scope: Option<String>,
+        /// 4 hours instead of 30 minutes: due once in 36 months
+        #[arg(long)]
+        long: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// End the running drill at once
+    Abort(ConfigArg),
+    /// Say whether a drill is running, and when the last ones were
+    Status(ConfigArg),
+    /// List the drills, the newest first
+    List(ConfigArg),
+    /// Print the report of a drill
+    Report {
+        id: i64,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     /// Check the chain of the log from its first row to its last
     Verify(ConfigArg),
@@ -203,6 +233,7 @@ async fn run_async(command: Command) -> Result<ExitCode, Failure> {
         Command::SetupCode(config) => command::setup_code::run(&config.file).await,
         Command::Key(key) => command::key::run(key).await,
         Command::Order(order) => command::order::run(order).await,
+        Command::Drill(drill) => command::drill::run(drill).await,
         Command::Audit(AuditCommand::Verify(config)) => command::audit::verify(&config.file).await,
         Command::Cutter { socket, user } => command::cutter::run(&socket, &user).await,
         Command::DemoCloud { listen, control } => command::demo_cloud::run(listen, control).await,

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod cutter;
 pub(crate) mod demo_cloud;
 pub(crate) mod doctor;
+pub(crate) mod drill;
 pub(crate) mod key;
 pub(crate) mod order;
 pub(crate) mod serve;

@@ -11,6 +11,7 @@ mod bad_input;
 mod cloud_loss;
 mod command_line;
 mod contract;
+mod drills;
 mod evaluation;
 mod failback;
 mod listeners;

@@ -67,7 +67,7 @@ pub enum Phase {
 }
 
 /// What the box sees of itself at one moment of a drill; numbers count from the drill's beginning.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Sight {
     pub standby_is_proven: bool,
     /// From the cut to the first answer that went over to a local model.
@@ -210,7 +210,7 @@ impl Drill {
             self.carry(&sight, passed);
         }
         if matches!(self.phase, Phase::Preparing | Phase::Cutting | Phase::CarryingLoad) {
-            self.sight = sight.clone();
+            self.sight = sight;
             if let Some(limit) = self.broken_limit(now) {
                 return self.abort(limit, now);
             }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::fault::{Blame, Fault};
 use crate::upstream::{Listed, Upstream};
-use crate::{circuit::Circuit, clock, orders::Orders};
+use crate::{circuit::Circuit, clock, drill::Drills, orders::Orders};
 
 pub(crate) struct Board {
     pub upstreams: Vec<Upstream>,
@@ -19,6 +19,7 @@ pub(crate) struct Board {
     pub orders: Orders,
     /// Upstreams at one host are one to the shared fate: the first of them.
     hosts: Vec<usize>,
+    pub drills: Drills,
     shared_fate: Mutex<SharedFate>,
     /// Wakes whoever publishes the site.
     pub changed: Notify,
@@ -59,6 +60,7 @@ impl Board {
             hosts: hosts.iter().map(first).collect(),
             upstreams,
             orders: Orders::default(),
+            drills: Drills::default(),
             shared_fate: Mutex::new(SharedFate::default()),
             changed: Notify::new(),
             flips,

@@ -174,6 +174,11 @@ impl Circuit {
         self.change(now, now_ms, |inner| inner.breaker.tick(now, draw()))
     }
 
+    /// What was lost since `since` was lost by a drill, and counts as no flap.
+    pub(crate) fn forgive(&self, since: Instant) {
+        self.lock().failback.forgive(since);
+    }
+
     /// Marks a probe as begun; false when the breaker admits none now.
     pub(crate) fn begin_probe(&self, now: Instant) -> bool {
         self.lock().breaker.begin_probe(now)

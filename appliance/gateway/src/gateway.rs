@@ -14,6 +14,7 @@ use crate::answer::{Answer, Ask, Mode, Refusal};
 use crate::board::Board;
 use crate::course::Course;
 use crate::demo::DemoControl;
+use crate::drill::Drills;
 use crate::hedge::FirstTokens;
 use crate::homes::Homes;
 use crate::ledger::Ledger;
@@ -87,6 +88,13 @@ impl Gateway {
     /// # Errors
     /// A sentence for the caller, with a status, when nothing may or can answer.
     pub async fn ask(&self, ask: Ask) -> Result<Answer, Refusal> {
+        match self.drills().tally().watch(&ask) {
+            Some(watch) => watch.over(self.serve(ask).await),
+            None => self.serve(ask).await,
+        }
+    }
+
+    async fn serve(&self, ask: Ask) -> Result<Answer, Refusal> {
         let alias = self.alias(&ask.request.model)?;
         let permit = self.admit()?;
         let request_id = new_id("req");
@@ -131,6 +139,11 @@ impl Gateway {
     /// What persons in charge have ordered.
     pub fn orders(&self) -> &Orders {
         &self.0.board.orders
+    }
+
+    /// The drills of the site.
+    pub fn drills(&self) -> &Drills {
+        &self.0.board.drills
     }
 
     pub(crate) fn store(&self) -> &Store {

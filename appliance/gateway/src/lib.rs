@@ -17,6 +17,7 @@ mod clock;
 mod course;
 mod demo;
 mod door;
+pub mod drill;
 mod fault;
 mod gateway;
 mod hedge;
@@ -37,6 +38,7 @@ pub use answer::{Answer, AnswerEvent, Ask, Caller, CallerKind, Events, Lane, Mod
 pub use demo::{DemoControl, DemoGone};
 pub use dialect::openai::{ChatRequest, Message, Usage};
 pub use door::{Door, Peer};
+pub use drill::{DrillReport, DrillView, Drills, Scope};
 pub use gateway::Gateway;
 pub use monitor::Monitor;
 pub use orders::Orders;

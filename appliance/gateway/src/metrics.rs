@@ -146,6 +146,17 @@ impl std::fmt::Debug for Readings {
 
 impl Collector for Readings {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        if let Some(last_ms) = self.board.drills.view().last_passed_ms {
+            let help = "When the whole site last passed a drill, unix seconds";
+            let metric = ConstGauge::new(last_ms as f64 / 1000.0);
+            let encoder = encoder.encode_descriptor(
+                "drill_last_success_timestamp_seconds",
+                help,
+                None,
+                metric.metric_type(),
+            )?;
+            metric.encode(encoder)?;
+        }
         let mut gauge = |name: &str, help: &str, values: Vec<(&'static str, String, f64)>| {
             let gauge = ConstGauge::new(0.0);
             let mut metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use continuity::{SiteState, State};
 use futures_util::StreamExt;
-use futures_util::future::{join, join_all, join4};
+use futures_util::future::{join, join_all, join5};
 use futures_util::stream::FuturesUnordered;
 use inference::{LocalModel, Status};
 use serde_json::json;
@@ -54,11 +54,13 @@ impl Monitor {
             join_all((0..gateway.board().upstreams.len()).map(|index| watch_upstream(&gateway, index)));
         let models = join_all(gateway.board().routes().map(|route| watch_model(&gateway, route)));
         let orders = crate::orders::keep(&gateway);
-        let work = join4(
+        let drills = crate::drill::keep(&gateway);
+        let work = join5(
             join(watches, models),
             tell_flips(&gateway, flips),
             publish_site(&gateway, &publish),
             orders,
+            drills,
         );
         cancel.run_until_cancelled(work).await;
     }

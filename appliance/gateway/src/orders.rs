@@ -11,6 +11,8 @@ use tokio::sync::{Notify, watch};
 
 pub(crate) use keeper::keep;
 
+use crate::answer::Ask;
+use crate::drill::Scope;
 use crate::gateway::Gateway;
 use crate::site::OrderView;
 
@@ -31,6 +33,8 @@ struct Parts {
 #[derive(Debug, Clone, Default)]
 pub struct Standing {
     pub orders: Vec<StandingOrder>,
+    /// The drill that has cut the way, if one has.
+    pub drill: Option<Scope>,
 }
 
 /// An order in force.
@@ -51,6 +55,11 @@ impl Orders {
     /// The orders that stand now.
     pub fn current(&self) -> Arc<Standing> {
         self.0.standing.borrow().clone()
+    }
+
+    /// A drill has cut the way, or has given it free.
+    pub(crate) fn rehearse(&self, drill: Option<Scope>) {
+        self.0.standing.send_modify(|standing| Arc::make_mut(standing).drill = drill);
     }
 
     /// Waits until an order has come into force, or until it has ended.
@@ -83,11 +92,21 @@ impl Standing {
 
     /// The order that the whole site stands under.
     pub fn of_the_site(&self) -> Option<SiteOrder> {
-        self.orders.iter().find_map(|order| match order.record.kind {
+        let ordered = self.orders.iter().find_map(|order| match order.record.kind {
             OrderKind::ForceLocal => Some(SiteOrder::ForceLocal),
             OrderKind::ForceCloud => Some(SiteOrder::ForceCloud),
             OrderKind::Isolate(_) => None,
-        })
+        });
+        ordered.or_else(|| self.rehearses_site().then_some(SiteOrder::Drill))
+    }
+
+    pub(crate) fn rehearses_site(&self) -> bool {
+        self.drill == Some(Scope::Site)
+    }
+
+    /// This request alone is treated as if the way were cut; for the whole site it is cut.
+    pub(crate) fn rehearses(&self, ask: &Ask) -> bool {
+        !self.rehearses_site() && self.drill.as_ref().is_some_and(|scope| scope.covers(ask))
     }
 
     pub(crate) fn views(&self) -> Vec<OrderView> {

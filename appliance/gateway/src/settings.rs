@@ -11,6 +11,7 @@ pub struct Settings {
     pub upstreams: Vec<UpstreamSettings>,
     pub aliases: Vec<AliasSettings>,
     pub limits: Limits,
+    pub drill: DrillSettings,
     /// The control address of a demo cloud, in an evaluation configuration.
     pub demo_control: Option<std::net::SocketAddr>,
 }
@@ -171,5 +172,45 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+/// When drills are, and what they must reach.
+#[derive(Debug, Clone)]
+pub struct DrillSettings {
+    /// None by itself: somebody starts each drill.
+    pub schedule: Option<continuity::drill::Schedule>,
+    pub time_zone: jiff::tz::TimeZone,
+    pub scope: crate::drill::Scope,
+    /// From the cut to the restore, and the same of the long drill.
+    pub carry: Duration,
+    pub carry_long: Duration,
+    pub prepare: Duration,
+    pub load_percent: u32,
+    /// More refusals of users than this end a drill, and so do slower first tokens.
+    pub max_refusals: u64,
+    pub max_first_token_p95: Duration,
+    /// So long before a drill nobody may have warmed the standby.
+    pub quiet: Duration,
+    /// The socket of the helper that cuts the way out.
+    pub cutter: Option<std::path::PathBuf>,
+}
+
+impl Default for DrillSettings {
+    fn default() -> Self {
+        let carry = Duration::from_secs(30 * 60);
+        DrillSettings {
+            schedule: None,
+            time_zone: jiff::tz::TimeZone::system(),
+            scope: crate::drill::Scope::Site,
+            carry,
+            carry_long: carry * 8,
+            prepare: Duration::from_secs(5),
+            load_percent: 30,
+            max_refusals: 3,
+            max_first_token_p95: Duration::from_secs(15),
+            quiet: Duration::from_secs(10 * 60),
+            cutter: None,
+        }
     }
 }

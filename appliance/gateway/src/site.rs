@@ -4,6 +4,7 @@ use continuity::{SiteState, Verdict};
 use serde::Serialize;
 
 use crate::announcer::Announcement;
+use crate::drill::DrillView;
 
 /// The newest facts of the site: the band, the status page and `/api/status` show nothing else.
 #[derive(Debug, Clone, Serialize)]
@@ -19,6 +20,8 @@ pub struct Site {
     pub outage: Option<OutageView>,
     /// What persons in charge have ordered.
     pub orders: Vec<OrderView>,
+    /// The drill that goes on, the last ones and the next.
+    pub drill: DrillView,
     /// The newest, the oldest of them first; [`Announcement::current`] picks those that people should read now.
     pub announcements: Vec<Announcement>,
 }

@@ -24,8 +24,8 @@ pub(crate) use retry::RetryBudget;
 
 use crate::{circuit::Circuit, clock, fault, fault::Fault, settings::UpstreamSettings};
 use client::Client;
-use reply::Ends;
 pub(crate) use gate::Gate;
+use reply::Ends;
 
 /// An answer or an error text of an upstream longer than this is not read further.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -60,8 +60,6 @@ impl Upstream {
     /// # Errors
     /// When the extra roots are no certificates.
     pub(crate) fn build(settings: UpstreamSettings, models: Vec<String>) -> Result<Self, ClientError> {
-        let client = client::build(&settings)?;
-    pub(crate) fn build(settings: UpstreamSettings) -> Result<Self, ClientError> {
         let gate = Gate::default();
         let client = client::build(&settings, gate.clone())?;
         let authorization = settings.api_key.as_ref().and_then(|key| {

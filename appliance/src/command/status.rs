@@ -20,17 +20,27 @@ use crate::config::Config;
 use crate::tls;
 
 pub(crate) async fn run(file: &Path, as_json: bool) -> Result<ExitCode, Failure> {
-    let config = super::load(file)?;
-    let answer = tokio::time::timeout(Duration::from_secs(5), fetch(&config));
-    let body = answer.await.map_err(|_| Failure::Failed("the box does not answer within 5 s".into()))??;
+    let body = ask(&super::load(file)?).await?;
     if as_json {
         say(&String::from_utf8_lossy(&body));
     } else {
-        let site: Value =
-            serde_json::from_slice(&body).map_err(|error| Failure::Failed(error.to_string()))?;
-        summary(&site).iter().for_each(|line| say(line));
+        summary(&parse(&body)?).iter().for_each(|line| say(line));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the running box says of its site.
+pub(super) async fn site(config: &Config) -> Result<Value, Failure> {
+    parse(&ask(config).await?)
+}
+
+async fn ask(config: &Config) -> Result<Bytes, Failure> {
+    let answer = tokio::time::timeout(Duration::from_secs(5), fetch(config));
+    answer.await.map_err(|_| Failure::Failed("the box does not answer within 5 s".into()))?
+}
+
+fn parse(body: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(body).map_err(|error| Failure::Failed(error.to_string()))
 }
 
 fn summary(site: &Value) -> Vec<String> {

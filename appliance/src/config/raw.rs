@@ -21,6 +21,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub limits: Limits,
     pub demo: Option<Demo>,
+    #[serde(default)]
+    pub drill: Drill,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,6 +107,21 @@ pub(super) struct Limits {
 #[serde(deny_unknown_fields)]
 pub(super) struct Demo {
     pub control: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Drill {
+    pub schedule: Option<String>,
+    pub time_zone: Option<String>,
+    pub scope: Option<String>,
+    pub minutes: Option<u64>,
+    pub duration_s: Option<u64>,
+    pub load_percent: Option<u32>,
+    pub max_refusals: Option<u64>,
+    pub max_first_token_p95_ms: Option<u64>,
+    pub quiet_minutes: Option<u64>,
+    pub cutter: Option<PathBuf>,
 }
 
 /// Reads the text; an unknown key or a wrong type is refused with its line.

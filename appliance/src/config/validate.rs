@@ -15,6 +15,7 @@ use inference::ModelSpec;
 use super::{Config, ConfigError, Problem, raw};
 use crate::pilot_light;
 
+mod drill;
 mod url;
 
 pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigError> {
@@ -34,12 +35,14 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     check.distinct("[[local]]", raw.local.iter().map(|l| l.name.as_str()))?;
     check.distinct("[[alias]]", raw.alias.iter().map(|a| a.name.as_str()))?;
     let limits = check.limits(&raw.limits)?;
+    let drill = check.drill(raw.drill, &raw.alias)?;
     let upstreams: Vec<_> = raw.upstream.into_iter().map(|u| check.upstream(u)).collect::<Result<_, _>>()?;
     let locals: Vec<_> =
         raw.local.into_iter().map(|l| check.local(l, &data_dir)).collect::<Result<_, _>>()?;
     let aliases =
         raw.alias.into_iter().map(|a| check.alias(a, &upstreams, &locals)).collect::<Result<_, _>>()?;
-    let gateway = Settings { site_name: raw.site.name.clone(), upstreams, aliases, limits, demo_control };
+    let gateway =
+        Settings { site_name: raw.site.name.clone(), upstreams, aliases, limits, drill, demo_control };
     Ok(Config {
         file: check.file,
         site_name: raw.site.name,

@@ -1,8 +1,9 @@
-//! `work.db`: the portal's conversations and the record of outages.
+//! `work.db`: the portal's conversations, the record of outages, the drills.
 //!
 //! A crash of the box loses nothing; a power cut may take the last seconds, which the portal says.
 
 mod conversations;
+mod drills;
 mod outages;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction};
 
 pub use conversations::{Conversation, Message, NewMessage};
+pub use drills::DrillRecord;
 pub use outages::Outage;
 
 use crate::StoreError;

@@ -64,6 +64,7 @@ impl Box {
             upstreams,
             aliases: vec![assistant],
             limits: Limits::default(),
+            drill: gateway::settings::DrillSettings::default(),
             demo_control,
         };
         let folder = tempfile::tempdir().unwrap();

@@ -46,7 +46,20 @@ fn site(state: SiteState, upstreams: Vec<UpstreamView>, locals: Vec<LocalView>) 
     let name = "Harbor Hospital".to_owned();
     let (since_ms, started_ms) = (SINCE_MS, SINCE_MS);
     let (outage, orders, announcements) = (None, Vec::new(), Vec::new());
-    Site { name, state, since_ms, started_ms, upstreams, locals, aliases, outage, orders, announcements }
+    let drill = gateway::DrillView::default();
+    Site {
+        name,
+        state,
+        since_ms,
+        started_ms,
+        upstreams,
+        locals,
+        aliases,
+        outage,
+        orders,
+        drill,
+        announcements,
+    }
 }
 
 fn out() -> Vec<UpstreamView> {

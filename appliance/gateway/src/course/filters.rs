@@ -53,6 +53,7 @@ fn ordered(look: &Look<'_>, route: &CloudRoute) -> Say {
     let upstream = &look.gateway.board().upstreams[route.upstream].settings.name;
     match look.orders.keeps_from(upstream) {
         Some(reason) => Say::Never(reason),
+        None if look.orders.rehearses(look.ask) => Say::Never("drill"),
         None if look.orders.forces_cloud() => Say::Ordered("forced-cloud"),
         None => Say::Pass,
     }

@@ -46,6 +46,7 @@ fn snapshot(settings: &Settings, board: &Board, locals: &[LocalModel], started_m
             .collect(),
         outage: None,
         orders: board.orders.current().views(),
+        drill: board.drills.view(),
         announcements: Vec::new(),
     }
 }

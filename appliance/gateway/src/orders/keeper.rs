@@ -157,7 +157,7 @@ impl Keeper<'_> {
                     .zip(&orders)
                     .all(|(a, b)| a.record.id == b.record.id && a.until_ms == b.until_ms);
             if !same {
-                *standing = Arc::new(Standing { orders });
+                *standing = Arc::new(Standing { orders, drill: standing.drill.clone() });
             }
             !same
         });

@@ -1,0 +1,168 @@
+//! Takes wishes for drills from the store and from the schedule, and carries them out one after the other.
+
+use std::time::Duration;
+
+use continuity::drill::{DrillResult, Finding, Judgement, Warmth};
+use inference::LocalModel;
+use jiff::Timestamp;
+use store::{DrillRecord, OrderKind, StoreError};
+use tokio::time::Instant;
+
+use super::report::DrillReport;
+use super::run::{self, Wish};
+use crate::clock;
+use crate::gateway::Gateway;
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A wish that is older was made while no box was running, and nobody waits for it any more.
+const WISH_LASTS_MS: i64 = 30_000;
+
+/// The moment of the schedule is missed when the clock has passed it by more: it was set, or the box was off.
+const MISSED_AFTER_MS: i64 = 10 * 60_000;
+
+/// Orders that are looked through for one that has warmed the standby.
+const ORDERS_READ: u32 = 50;
+
+/// Runs as long as the box does.
+pub(crate) async fn keep(gateway: &Gateway) {
+    if let Err(error) = close_what_was_left(gateway).await {
+        tracing::error!(%error, "a drill of before the start cannot be closed");
+    }
+    let mut workers = Workers::new(gateway.locals());
+    let mut next_ms = next_ms(gateway);
+    loop {
+        refresh(gateway, next_ms);
+        workers.look(gateway.locals());
+        if next_ms.is_some_and(|next_ms| clock::unix_ms() >= next_ms) {
+            ask_by_schedule(gateway, next_ms.unwrap_or_default()).await;
+            next_ms = self::next_ms(gateway);
+        }
+        match gateway.store().work.drills_in("asked") {
+            Ok(asked) => {
+                for wish in asked {
+                    begin(gateway, &workers, wish).await;
+                }
+            }
+            Err(error) => tracing::error!(%error, "the wishes for drills cannot be read"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = gateway.drills().0.asked.notified() => {}
+        }
+    }
+}
+
+fn refresh(gateway: &Gateway, next_ms: Option<i64>) {
+    let work = &gateway.store().work;
+    let (Ok(passed), Ok(long)) = (work.last_passed_drill_ms(false), work.last_passed_drill_ms(true)) else {
+        return;
+    };
+    gateway.drills().change(|overview| {
+        (overview.last_passed_ms, overview.last_long_ms, overview.next_ms) = (passed, long, next_ms);
+    });
+}
+
+fn next_ms(gateway: &Gateway) -> Option<i64> {
+    let settings = &gateway.settings().drill;
+    let next = settings.schedule?.next_after(Timestamp::now(), &settings.time_zone)?;
+    Some(next.as_millisecond())
+}
+
+async fn ask_by_schedule(gateway: &Gateway, due_ms: i64) {
+    if clock::unix_ms() - due_ms > MISSED_AFTER_MS {
+        tracing::warn!(
+            "the scheduled drill was missed: the clock has passed its time by more than 10 minutes"
+        );
+        return;
+    }
+    let scope = gateway.settings().drill.scope.to_string();
+    if let Err(error) = gateway.store().work.ask_drill("schedule", &scope, false).await {
+        tracing::error!(%error, "the scheduled drill cannot be asked for");
+    }
+}
+
+async fn begin(gateway: &Gateway, workers: &Workers, wish: DrillRecord) {
+    let id = wish.id;
+    let refusal = match check(gateway, &wish) {
+        Ok(ready) => {
+            let warmed_by = warmed_by(gateway, workers);
+            run::run(gateway, ready, warmed_by).await;
+            return;
+        }
+        Err(refusal) => refusal,
+    };
+    tracing::warn!(drill = id, "drill {id} by {} does not begin: {refusal}", wish.asked_by);
+    if let Err(error) = gateway.store().work.refuse_drill(id, &refusal).await {
+        tracing::error!(%error, "the refusal of drill {id} cannot be written down");
+    }
+}
+
+fn check(gateway: &Gateway, wish: &DrillRecord) -> Result<Wish, String> {
+    if clock::unix_ms() - wish.asked_ms > WISH_LASTS_MS {
+        return Err("it was asked for while no box was running".into());
+    }
+    let scope = wish.scope.parse().map_err(|error: super::BadScope| error.to_string())?;
+    let alias = run::alias_of(gateway, &scope).ok_or(
+        "no alias in its scope has both a cloud route and a standby, so there is nothing to rehearse",
+    )?;
+    run::readiness(gateway).check().map_err(|not_now| not_now.to_string())?;
+    Ok(Wish { id: wish.id, by: wish.asked_by.clone(), scope, long: wish.long, alias })
+}
+
+/// Who or what has warmed the standby in the time before now.
+fn warmed_by(gateway: &Gateway, workers: &Workers) -> Vec<Warmth> {
+    let quiet = gateway.settings().drill.quiet;
+    if quiet.is_zero() {
+        return Vec::new();
+    }
+    let since_ms = clock::unix_ms() - quiet.as_millis() as i64;
+    let orders = gateway.store().core.orders(ORDERS_READ).unwrap_or_default();
+    let mut forced = orders.iter().filter(|order| order.kind != OrderKind::ForceCloud);
+    let was_forced = forced.any(|order| order.ended_ms.is_none_or(|ended_ms| ended_ms > since_ms));
+    let last_drill_ms = gateway.store().work.last_drill_ms().ok().flatten();
+    let found = [
+        (Warmth::ForcedLocal, was_forced),
+        (Warmth::WorkerStarted, workers.newest.elapsed() < quiet),
+        (Warmth::EarlierDrill, last_drill_ms.is_some_and(|ended_ms| ended_ms > since_ms)),
+    ];
+    found.into_iter().filter(|(_, is_so)| *is_so).map(|(by, _)| by).collect()
+}
+
+/// When a worker was last started, for whichever reason; the box's own start counts.
+struct Workers {
+    pids: Vec<Option<u32>>,
+    newest: Instant,
+}
+
+impl Workers {
+    fn new(locals: &[LocalModel]) -> Self {
+        Workers { pids: locals.iter().map(LocalModel::worker_pid).collect(), newest: Instant::now() }
+    }
+
+    fn look(&mut self, locals: &[LocalModel]) {
+        let pids: Vec<_> = locals.iter().map(LocalModel::worker_pid).collect();
+        if pids != self.pids {
+            self.pids = pids;
+            self.newest = Instant::now();
+        }
+    }
+}
+
+/// A drill that was running when the box stopped is over: the way was given free when the box was gone.
+async fn close_what_was_left(gateway: &Gateway) -> Result<(), StoreError> {
+    for left in gateway.store().work.drills_in("running")? {
+        let report = DrillReport {
+            judgement: Some(Judgement { result: DrillResult::Aborted, findings: vec![Finding::BoxStopped] }),
+            scope: left.scope,
+            long: left.long,
+            asked_by: left.asked_by,
+            started_ms: left.started_ms.unwrap_or(left.asked_ms),
+            ended_ms: clock::unix_ms(),
+            ..DrillReport::default()
+        };
+        tracing::warn!(drill = left.id, "drill {} was cut off by the end of the box", left.id);
+        run::write_down(gateway, left.id, &report).await;
+    }
+    Ok(())
+}
