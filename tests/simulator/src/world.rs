@@ -251,6 +251,7 @@ fn settings(plan: &Plan) -> Settings {
         upstreams: upstreams.collect(),
         aliases: aliases.collect(),
         limits: Limits::default(),
+        drill: gateway::settings::DrillSettings::default(),
         demo_control: None,
     }
 }
