@@ -65,7 +65,7 @@ fn outcomes<'a>(audit: &'a [Entry], request_id: &'a str) -> impl Iterator<Item =
 }
 
 /// Whether one attempt at the request, of those that said their answer to its end, used just that. Where an upstream
-/// ended before it told its usage, the box may estimate it, and says so.
+/// ended before it told its usage, the box may estimate it by the chunks, and says so.
 pub(super) fn is_used(usage: (u64, u64), may_be_estimated: bool, request: u32, remains: &Remains) -> bool {
     let pages = remains.book.pages();
     let mut cloud =
@@ -73,6 +73,6 @@ pub(super) fn is_used(usage: (u64, u64), may_be_estimated: bool, request: u32, r
     let mut local = pages.jobs.iter().filter(|job| job.request == request);
     cloud.any(|attempt| match attempt.billed {
         true => usage == (attempt.prompt_tokens, attempt.completion_tokens),
-        false => may_be_estimated && usage.1 <= attempt.completion_tokens,
+        false => may_be_estimated && usage.1 <= attempt.completion_tokens + 1,
     }) || local.any(|job| usage == (job.prompt_tokens, job.prefix_tokens + job.tokens))
 }
