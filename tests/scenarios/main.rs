@@ -15,6 +15,7 @@ mod drills;
 mod evaluation;
 mod failback;
 mod listeners;
+mod needs;
 mod orders;
 mod portal;
 mod scarcity;

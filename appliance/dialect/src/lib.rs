@@ -6,5 +6,7 @@ pub mod openai;
 pub mod sse;
 
 mod fault;
+mod script;
 
 pub use fault::{ApiError, Queue, read_upstream_error};
+pub use script::Script;

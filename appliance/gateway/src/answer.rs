@@ -33,7 +33,7 @@ pub enum Mode {
 }
 
 /// One request to the gateway.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ask {
     pub caller: Caller,
     pub request: ChatRequest,
@@ -69,6 +69,8 @@ pub struct Served {
     /// A short fixed word: `first-route`, `circuit-open`, `refused`, `silent`, `local-only`, …
     pub reason: &'static str,
     pub site_state: SiteState,
+    /// How many of the oldest messages were left out, because the conversation was too long.
+    pub shortened: Option<usize>,
 }
 
 impl Served {
@@ -86,6 +88,7 @@ impl Served {
             site_state: self.site_state.as_str(),
             seam,
             usage: None,
+            shortened: self.shortened,
         }
     }
 }

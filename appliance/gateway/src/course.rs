@@ -1,6 +1,8 @@
 //! The course of one request: the routes that may serve it, in order, and why the earlier ones do not.
 
+mod draft;
 mod filters;
+pub(crate) mod needs;
 
 use std::collections::VecDeque;
 
@@ -8,8 +10,10 @@ use inference::{Lane, LocalModel, Status};
 
 use crate::answer::{Ask, Route};
 use crate::gateway::Gateway;
-use crate::settings::{AliasSettings, CloudRoute};
+use crate::settings::{AliasSettings, CloudRoute, RouteFacts};
+use draft::Draft;
 use filters::{CLOUD, Look, STANDBY};
+use needs::{Wants, facts_of};
 
 /// A route that a request may try.
 #[derive(Clone)]
@@ -31,6 +35,9 @@ enum Say {
 
 pub(crate) struct Course {
     candidates: VecDeque<Candidate>,
+    /// Routes that were not let in, and the words why.
+    passed_over: Vec<(Candidate, &'static str)>,
+    wants: Wants,
     /// Why not the first route: a short fixed word.
     pub reason: &'static str,
 }
@@ -39,19 +46,17 @@ impl Course {
     /// The cloud routes, then the standby, each asked through its filters in order: the first filter that does not
     /// let a route pass decides on it.
     pub(crate) fn plan(gateway: &Gateway, alias: &AliasSettings, ask: &Ask, request_id: &str) -> Self {
-        let look = Look::new(gateway, ask, request_id);
+        let look = Look::new(gateway, alias, ask, request_id);
         let mut draft = Draft::default();
         for route in &alias.cloud {
-            draft.take(
-                Candidate::Cloud(route.clone()),
-                first_word(CLOUD.iter().map(|filter| filter(&look, route))),
-            );
+            let said = first_word(CLOUD.iter().map(|filter| filter(&look, route)));
+            draft.take(Candidate::Cloud(route.clone()), said);
         }
         for model in alias.standby.iter().filter_map(|name| gateway.local(name)) {
             let said = first_word(STANDBY.iter().map(|filter| filter(&look, model)));
             draft.take(Candidate::Local(model.clone()), said);
         }
-        draft.course()
+        draft.course(look.wants)
     }
 
     pub(crate) fn next(&mut self) -> Option<Candidate> {
@@ -77,6 +82,33 @@ impl Course {
         );
     }
 
+    /// A route has refused the conversation as too long: those with as little room are not asked.
+    pub(crate) fn need_more_than(&mut self, context: Option<u32>) {
+        let Some(context) = context else { return };
+        self.candidates.retain(|candidate| match candidate {
+            Candidate::Cloud(route) => route.facts.context.is_none_or(|more| more > context),
+            Candidate::Local(_) => true,
+        });
+    }
+
+    /// Routes that were left out for the length of the conversation.
+    pub(crate) fn too_short(&self) -> impl Iterator<Item = &Candidate> {
+        let by_length = |(_, word): &&(Candidate, &str)| *word == "context" || *word == "standby-context";
+        self.passed_over.iter().filter(by_length).map(|(candidate, _)| candidate)
+    }
+
+    /// What the request needs and a route that was left out for it cannot do, with that route's name.
+    pub(crate) fn lack(&self, gateway: &Gateway) -> Option<(String, &'static str)> {
+        self.passed_over.iter().find_map(|(candidate, word)| {
+            let facts = word.ends_with("-lacks").then(|| candidate.facts(gateway))?;
+            Some((candidate.label(), self.wants.lacking(&facts)?))
+        })
+    }
+
+    pub(crate) fn least_tokens(&self) -> u64 {
+        self.wants.least_tokens
+    }
+
     /// From here on only local models: the request has begun to be answered, or may not leave the building.
     pub(crate) fn stay_local(&mut self) {
         self.candidates.retain(|candidate| matches!(candidate, Candidate::Local(_)));
@@ -93,6 +125,13 @@ impl Candidate {
         match self {
             Candidate::Cloud(_) => Route::Cloud,
             Candidate::Local(_) => Route::Local,
+        }
+    }
+
+    pub(crate) fn facts(&self, gateway: &Gateway) -> RouteFacts {
+        match self {
+            Candidate::Cloud(route) => route.facts.clone(),
+            Candidate::Local(model) => facts_of(gateway, model),
         }
     }
 
@@ -116,43 +155,6 @@ fn has_room(model: &LocalModel, lane: Lane) -> bool {
 
 fn first_word(mut said: impl Iterator<Item = Say>) -> Say {
     said.find(|say| *say != Say::Pass).unwrap_or(Say::Pass)
-}
-
-/// A course while its routes are being asked.
-#[derive(Default)]
-struct Draft {
-    candidates: VecDeque<Candidate>,
-    last: Vec<Candidate>,
-    reason: Option<&'static str>,
-}
-
-impl Draft {
-    fn take(&mut self, candidate: Candidate, said: Say) {
-        match said {
-            Say::Pass => self.candidates.push_back(candidate),
-            Say::Ordered(reason) => {
-                self.note(reason);
-                self.candidates.push_back(candidate);
-            }
-            Say::Last(reason) => {
-                self.note(reason);
-                self.last.push(candidate);
-            }
-            Say::Never(reason) => self.note(reason),
-        }
-    }
-
-    /// Only what stands before the first route that is left is a reason for its being chosen.
-    fn note(&mut self, reason: &'static str) {
-        if self.candidates.is_empty() {
-            self.reason.get_or_insert(reason);
-        }
-    }
-
-    fn course(mut self) -> Course {
-        self.candidates.extend(self.last);
-        Course { candidates: self.candidates, reason: self.reason.unwrap_or("first-route") }
-    }
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ impl Gateway {
         &self.0.metrics
     }
 
-    fn alias(&self, name: &str) -> Result<&AliasSettings, Refusal> {
+    pub(crate) fn alias(&self, name: &str) -> Result<&AliasSettings, Refusal> {
         let index = self.0.aliases.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.alias_names().collect();
             let message = format!(

@@ -72,16 +72,18 @@ impl Samples {
 mod tests {
     use super::*;
     use crate::board::now;
+    use crate::settings::RouteFacts;
 
     const SETTINGS: HedgeSettings =
         HedgeSettings { min: Duration::from_secs(2), unknown: Duration::from_secs(5) };
 
     fn route() -> CloudRoute {
-        CloudRoute { upstream: 0, model: "m".into(), label: "u/m".into() }
+        CloudRoute { upstream: 0, model: "m".into(), label: "u/m".into(), facts: RouteFacts::default() }
     }
 
     fn tokens() -> FirstTokens {
-        let alias = AliasSettings { name: "a".into(), cloud: vec![route()], standby: Vec::new() };
+        let alias =
+            AliasSettings { name: "a".into(), cloud: vec![route()], standby: Vec::new(), shorten: None };
         FirstTokens::new(&[alias])
     }
 

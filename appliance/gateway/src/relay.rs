@@ -3,7 +3,9 @@
 mod cloud;
 mod local;
 mod open;
+mod shorter;
 mod takeover;
+mod tried;
 
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::ledger::{Ending, Ledger};
 use crate::upstream::{Chunk, ChunkStream};
-use open::Opening;
+use open::{Opened, Opening};
 use takeover::{After, Broken};
 
 /// Where the answer comes from at the moment.
@@ -90,7 +92,7 @@ impl Relay {
     /// Opens the first route of the course that answers.
     pub(crate) async fn begin(
         gateway: Gateway,
-        ask: Ask,
+        mut ask: Ask,
         request_id: String,
         mut course: Course,
         mut ledger: Ledger,
@@ -98,10 +100,13 @@ impl Relay {
     ) -> Result<Self, Refusal> {
         let opened =
             open::first_that_answers(Opening { gateway: &gateway, ask: &ask }, &mut course, "").await;
-        let (served, source) = opened.inspect_err(|refusal| {
+        let Opened { served, source, shortened } = opened.inspect_err(|refusal| {
             gateway.metrics().refused(refusal);
             ledger.close(Ending { outcome: "refused", status: refusal.status, usage: Usage::default() });
         })?;
+        if let Some(request) = shortened {
+            ask.request = request;
+        }
         ledger.serve(&served);
         gateway.metrics().began(&served, ledger.elapsed());
         if let Some(conversation) = &ask.conversation {
@@ -299,7 +304,7 @@ impl Relay {
         }
         let opening = Opening { gateway: &self.gateway, ask: &self.ask };
         match open::first_that_answers(opening, &mut self.course, &self.sent).await {
-            Ok((served, source)) => self.go_on_with(served, source),
+            Ok(opened) => self.go_on_with(opened),
             // What the other routes said, of a prefix that they do not take for instance, is between them and the box.
             Err(_) if broken.has_text => self.fail(cut(fault, "no local model could go on with it")),
             Err(refusal) => self.fail(cut(fault, &refusal.message)),
@@ -316,7 +321,12 @@ impl Relay {
         self.ledger.chars_out = 0;
     }
 
-    fn go_on_with(&mut self, served: Served, source: Source) -> AnswerEvent {
+    fn go_on_with(&mut self, opened: Opened) -> AnswerEvent {
+        let Opened { mut served, source, shortened } = opened;
+        served.shortened = served.shortened.or(self.served.shortened);
+        if let Some(request) = shortened {
+            self.ask.request = request;
+        }
         let chars = self.sent.chars().count() as u64;
         self.ledger.serve(&served);
         // An answer that started over has no seam in it to count or to record.

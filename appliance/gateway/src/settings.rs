@@ -1,6 +1,6 @@
 //! What the gateway is told: upstreams, aliases and limits, already validated.
 
-use std::{fmt, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use continuity::{FailbackSteps, Thresholds};
 
@@ -12,6 +12,8 @@ pub struct Settings {
     pub aliases: Vec<AliasSettings>,
     pub limits: Limits,
     pub drill: DrillSettings,
+    /// What languages local models speak, by their names; one that is not here may speak any.
+    pub standby_languages: HashMap<String, Vec<String>>,
     /// The control address of a demo cloud, in an evaluation configuration.
     pub demo_control: Option<std::net::SocketAddr>,
 }
@@ -128,6 +130,15 @@ pub struct AliasSettings {
     pub cloud: Vec<CloudRoute>,
     /// Names of local models, in order.
     pub standby: Vec<String>,
+    /// What may be left out of a conversation that is too long for every route.
+    pub shorten: Option<Shorten>,
+}
+
+/// How a conversation is made to fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shorten {
+    /// System messages stay, and the newest turns that have room.
+    OldestTurns,
 }
 
 /// A model of an upstream.
@@ -138,6 +149,22 @@ pub struct CloudRoute {
     pub model: String,
     /// `upstream/model`.
     pub label: String,
+    pub facts: RouteFacts,
+}
+
+/// What a route can do. What is not known is taken for a yes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RouteFacts {
+    /// Tokens that a conversation and its answer may have together.
+    pub context: Option<u32>,
+    pub images: Option<bool>,
+    pub tools: Option<bool>,
+    /// Answers in guaranteed JSON.
+    pub json: Option<bool>,
+    pub logprobs: Option<bool>,
+    pub several_choices: Option<bool>,
+    /// Codes of ISO 639-1.
+    pub languages: Option<Vec<String>>,
 }
 
 /// Bounds on what callers may use of the box at once.

@@ -60,9 +60,23 @@ pub(super) struct Upstream {
     pub hedge_min_ms: Option<u64>,
     pub hedge_unknown_ms: Option<u64>,
     #[serde(default)]
+    pub model: Vec<UpstreamModel>,
+    #[serde(default)]
     pub breaker: ThresholdsConfig,
     #[serde(default)]
     pub failback: Failback,
+}
+
+/// What one model of an upstream can do.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpstreamModel {
+    pub name: String,
+    pub context: Option<u32>,
+    pub images: Option<bool>,
+    pub tools: Option<bool>,
+    pub json: Option<bool>,
+    pub languages: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -83,6 +97,7 @@ pub(super) struct Local {
     pub clinical_reserve: Option<u32>,
     pub threads: Option<u32>,
     pub queue_limit: Option<u32>,
+    pub languages: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,6 +108,7 @@ pub(super) struct Alias {
     pub cloud: Vec<String>,
     #[serde(default)]
     pub standby: Vec<String>,
+    pub shorten: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -16,7 +16,10 @@ use super::{Config, ConfigError, Problem, raw};
 use crate::pilot_light;
 
 mod drill;
+mod routes;
 mod url;
+
+use routes::Models;
 
 pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigError> {
     let mut check =
@@ -36,13 +39,27 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     check.distinct("[[alias]]", raw.alias.iter().map(|a| a.name.as_str()))?;
     let limits = check.limits(&raw.limits)?;
     let drill = check.drill(raw.drill, &raw.alias)?;
+    let models: Vec<_> = raw.upstream.iter().map(|u| u.model.clone()).collect();
     let upstreams: Vec<_> = raw.upstream.into_iter().map(|u| check.upstream(u)).collect::<Result<_, _>>()?;
+    let models: Vec<_> =
+        upstreams.iter().zip(models).map(|(u, models)| check.models(u, models)).collect::<Result<_, _>>()?;
+    let standby_languages = raw
+        .local
+        .iter()
+        .map(|l| check.spoken(l))
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter()
+        .flatten()
+        .collect();
     let locals: Vec<_> =
         raw.local.into_iter().map(|l| check.local(l, &data_dir)).collect::<Result<_, _>>()?;
-    let aliases =
-        raw.alias.into_iter().map(|a| check.alias(a, &upstreams, &locals)).collect::<Result<_, _>>()?;
-    let gateway =
-        Settings { site_name: raw.site.name.clone(), upstreams, aliases, limits, drill, demo_control };
+    let aliases = raw
+        .alias
+        .into_iter()
+        .map(|a| check.alias(a, &upstreams, &models, &locals))
+        .collect::<Result<_, _>>()?;
+    let site_name = raw.site.name.clone();
+    let gateway = Settings { site_name, upstreams, aliases, limits, drill, standby_languages, demo_control };
     Ok(Config {
         file: check.file,
         site_name: raw.site.name,
@@ -274,6 +291,7 @@ impl Check {
         &self,
         raw: raw::Alias,
         upstreams: &[UpstreamSettings],
+        models: &[Models],
         locals: &[ModelSpec],
     ) -> Result<AliasSettings, ConfigError> {
         let place = format!("[[alias]] \"{}\"", raw.name);
@@ -291,7 +309,8 @@ impl Check {
                     format!("cloud route \"{label}\": there is no [[upstream]] with the name \"{upstream}\"");
                 return Err(self.wrong(&place, what));
             };
-            Ok(CloudRoute { upstream: index, model: model.to_owned(), label })
+            let facts = models[index].get(model).cloned().unwrap_or_default();
+            Ok(CloudRoute { upstream: index, model: model.to_owned(), label, facts })
         });
         let cloud = cloud.collect::<Result<_, _>>()?;
         if let Some(unknown) =
@@ -300,6 +319,7 @@ impl Check {
             let what = format!("standby \"{unknown}\": there is no [[local]] with this name");
             return Err(self.wrong(&place, what));
         }
-        Ok(AliasSettings { name: raw.name, cloud, standby: raw.standby })
+        let shorten = self.shorten(&place, raw.shorten.as_deref())?;
+        Ok(AliasSettings { name: raw.name, cloud, standby: raw.standby, shorten })
     }
 }

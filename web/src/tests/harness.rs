@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use gateway::settings::{
-    AliasSettings, CloudRoute, Deadlines, HedgeSettings, Limits, ProbeSettings, Settings, UpstreamSettings,
+    AliasSettings, CloudRoute, Deadlines, HedgeSettings, Limits, ProbeSettings, RouteFacts, Settings,
+    UpstreamSettings,
 };
 use gateway::{Gateway, Monitor};
 use http::{HeaderMap, Request, StatusCode};
@@ -56,15 +57,21 @@ impl Box {
             upstream,
             model: "demo-cloud-large".into(),
             label: format!("{}/demo-cloud-large", settings.name),
+            facts: RouteFacts::default(),
         });
-        let assistant =
-            AliasSettings { name: "assistant".into(), cloud: cloud.collect(), standby: Vec::new() };
+        let assistant = AliasSettings {
+            name: "assistant".into(),
+            cloud: cloud.collect(),
+            standby: Vec::new(),
+            shorten: None,
+        };
         let settings = Settings {
             site_name: "Harbor Hospital".into(),
             upstreams,
             aliases: vec![assistant],
             limits: Limits::default(),
             drill: gateway::settings::DrillSettings::default(),
+            standby_languages: std::collections::HashMap::new(),
             demo_control,
         };
         let folder = tempfile::tempdir().unwrap();

@@ -19,6 +19,9 @@ pub struct Extension {
     /// `estimated`, where the upstream told no usage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<&'static str>,
+    /// How many of the oldest messages were left out, because the conversation was too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shortened: Option<usize>,
 }
 
 impl Extension {

@@ -244,6 +244,7 @@ mod tests {
             site_state: "connected",
             seam: None,
             usage: None,
+            shortened: None,
         };
         let stamped: Value =
             serde_json::from_slice(&stamp_chunk(b"{\"id\":\"x\",\"choices\":[],\"p\":1}", &extension))

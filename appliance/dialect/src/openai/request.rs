@@ -1,8 +1,10 @@
 //! A chat request: parsed once at the door, and from then on known to be well-formed.
 
+mod turns;
+
 use serde_json::{Map, Value};
 
-use crate::ApiError;
+use crate::{ApiError, Script};
 
 /// One message of a chat, with its text parts joined.
 #[derive(Clone, PartialEq, Eq)]
@@ -166,6 +168,17 @@ impl ChatRequest {
         let wants_sound = |modality: &Value| modality == "audio";
         let modalities = self.body.get("modalities").and_then(Value::as_array);
         !self.body.contains_key("audio") && !modalities.is_some_and(|list| list.iter().any(wants_sound))
+    }
+
+    /// The script of the question that is to be answered, where it says something of the language.
+    pub fn script(&self) -> Option<Script> {
+        let question = self.messages.iter().rfind(|message| message.role == "user")?;
+        Script::of(&question.text)
+    }
+
+    /// So many tokens the conversation has at least, by whatever tokenizer: a token seldom holds more than eight bytes.
+    pub fn least_tokens(&self) -> u64 {
+        self.text_bytes() / 8
     }
 
     /// Bytes of text in all messages, for the audit's sizes.

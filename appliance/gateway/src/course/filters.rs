@@ -4,29 +4,36 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use inference::{LocalModel, Status};
 
 use super::Say;
+use super::needs::{Wants, facts_of};
 use crate::{
     answer::{Ask, Route},
     gateway::Gateway,
     orders::Standing,
-    settings::CloudRoute,
+    settings::{AliasSettings, CloudRoute},
 };
 
 type CloudFilter = fn(&Look<'_>, &CloudRoute) -> Say;
 type StandbyFilter = fn(&Look<'_>, &LocalModel) -> Say;
 
 /// In order of rank: what a person or a policy forbids, what cannot be, what should not be now.
-pub(super) const CLOUD: &[CloudFilter] = &[stays_inside, ordered, breaker, home, ramp];
+pub(super) const CLOUD: &[CloudFilter] = &[stays_inside, can, has_room_for, ordered, breaker, home, ramp];
 
-pub(super) const STANDBY: &[StandbyFilter] = &[has_failed];
+pub(super) const STANDBY: &[StandbyFilter] = &[standby_can, standby_has_room_for, has_failed, is_unproven];
+
+/// A standby whose last token is older has missed several proofs.
+const PROVEN_WITHIN: Duration = Duration::from_secs(90);
 
 /// What the filters look at.
 pub(super) struct Look<'a> {
     gateway: &'a Gateway,
+    alias: &'a AliasSettings,
     ask: &'a Ask,
+    pub(super) wants: Wants,
     /// Where the conversation stands in the ramp of failback, and in every other share.
     draw: u64,
     began_locally: bool,
@@ -34,18 +41,34 @@ pub(super) struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    pub(super) fn new(gateway: &'a Gateway, ask: &'a Ask, request_id: &str) -> Self {
+    pub(super) fn new(
+        gateway: &'a Gateway,
+        alias: &'a AliasSettings,
+        ask: &'a Ask,
+        request_id: &str,
+    ) -> Self {
         let conversation = ask.conversation.as_deref();
         let home = conversation.and_then(|id| gateway.homes().of(id));
         let draw = conversation_draw(conversation.unwrap_or(request_id));
         let began_locally = home == Some(Route::Local);
-        Look { gateway, ask, draw, began_locally, orders: gateway.orders().current() }
+        let (wants, orders) = (Wants::of(&ask.request), gateway.orders().current());
+        Look { gateway, alias, ask, wants, draw, began_locally, orders }
     }
 }
 
 /// A request may have to stay in the building.
 fn stays_inside(look: &Look<'_>, _: &CloudRoute) -> Say {
     if look.ask.local_only { Say::Never("local-only") } else { Say::Pass }
+}
+
+/// What the request needs must be among what the route can do.
+fn can(look: &Look<'_>, route: &CloudRoute) -> Say {
+    if look.wants.lacking(&route.facts).is_some() { Say::Never("cloud-lacks") } else { Say::Pass }
+}
+
+/// A conversation that is certainly too long is not sent.
+fn has_room_for(look: &Look<'_>, route: &CloudRoute) -> Say {
+    if look.wants.is_too_long(&route.facts) { Say::Never("context") } else { Say::Pass }
 }
 
 /// What a person in charge has ordered stands above all that the box finds out by itself.
@@ -79,6 +102,29 @@ fn ramp(look: &Look<'_>, route: &CloudRoute) -> Say {
     let board = look.gateway.board();
     let route = board.route(route.upstream, &route.model);
     if board.admits_conversation(route, look.draw) { Say::Pass } else { Say::Last("recovering") }
+}
+
+/// The same of a standby.
+fn standby_can(look: &Look<'_>, model: &LocalModel) -> Say {
+    let lacks = look.wants.lacking(&facts_of(look.gateway, model)).is_some();
+    if lacks { Say::Never("standby-lacks") } else { Say::Pass }
+}
+
+/// What is left after this is counted by the worker, exactly, before it does any work.
+fn standby_has_room_for(look: &Look<'_>, model: &LocalModel) -> Say {
+    let is_too_long = look.wants.is_too_long(&facts_of(look.gateway, model));
+    if is_too_long { Say::Never("standby-context") } else { Say::Pass }
+}
+
+/// A standby that has not proven itself of late is passed over while another one of the alias has.
+fn is_unproven(look: &Look<'_>, model: &LocalModel) -> Say {
+    let others = look.alias.standby.iter().filter_map(|name| look.gateway.local(name));
+    let another_is = others.into_iter().any(|other| other.name() != model.name() && is_proven(other));
+    if !is_proven(model) && another_is { Say::Last("standby-unproven") } else { Say::Pass }
+}
+
+fn is_proven(model: &LocalModel) -> bool {
+    matches!(*model.status().borrow(), Status::Ready { proven_at, .. } if proven_at.elapsed() < PROVEN_WITHIN)
 }
 
 /// A local model whose file cannot be used is no standby.

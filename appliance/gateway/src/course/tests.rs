@@ -1,7 +1,14 @@
-use super::{Candidate, CloudRoute, Draft, Say, first_word};
+use dialect::openai::ChatRequest;
+
+use super::{Candidate, CloudRoute, Draft, RouteFacts, Say, Wants, first_word};
 
 fn route(label: &str) -> Candidate {
-    Candidate::Cloud(CloudRoute { upstream: 0, model: "m".into(), label: label.into() })
+    Candidate::Cloud(CloudRoute {
+        upstream: 0,
+        model: "m".into(),
+        label: label.into(),
+        facts: RouteFacts::default(),
+    })
 }
 
 type Row = (&'static [(&'static str, Say)], &'static [&'static str], &'static str);
@@ -12,7 +19,7 @@ fn planned(said: &[(&str, Say)]) -> (Vec<String>, &'static str) {
     for (label, say) in said {
         draft.take(route(label), *say);
     }
-    let course = draft.course();
+    let course = draft.course(Wants::of(&ChatRequest::from_messages("a", Vec::new(), false)));
     (course.candidates.iter().map(Candidate::label).collect(), course.reason)
 }
 

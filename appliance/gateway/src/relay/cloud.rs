@@ -104,7 +104,7 @@ fn pause_before_another(upstream: &Upstream, fault: &Fault) -> Option<Duration> 
 
 fn closed(fault: Fault) -> Closed {
     match fault {
-        Fault::ContextTooLong(error) => Closed::TooLong(error),
+        Fault::ContextTooLong(refusal) => Closed::TooLong { refusal, size: None },
         Fault::Caller(error) | Fault::ContentFilter(error) => Closed::Refused(error),
         fault => Closed::Next { reason: fault.reason(), refusal: None },
     }

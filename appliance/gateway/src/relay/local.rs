@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use inference::{Event, Job, JobError, LocalModel, Message, Penalties, Place, Sampling, Status};
 
 use super::Source;
-use super::open::{Closed, Opening};
+use super::open::{Closed, Opening, Size};
 use crate::admission;
 use crate::answer::{Ask, Lane, Refusal};
 use crate::gateway::READY_PATIENCE;
@@ -17,12 +17,6 @@ const LOCAL_PATIENCE: Duration = Duration::from_secs(120);
 /// Asks a local model, and waits for its first token. `begun` is the text that the answer has already.
 pub(super) async fn open(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result<Source, Closed> {
     let ask = opening.ask;
-    if let Some(lack) = lacks(ask) {
-        let message =
-            format!("This request needs {lack}, and the local model {} cannot do that.", model.name());
-        let refusal = Refusal::unavailable("standby_lacks", message).retry_after(30);
-        return Err(Closed::Next { reason: "standby-lacks", refusal: Some(refusal) });
-    }
     wait_until_ready(model).await?;
     let mut generation = model.generate(job(ask, begun, opening.gateway.settings().limits.local_max_tokens));
     let first = tokio::time::timeout(LOCAL_PATIENCE, async {
@@ -52,19 +46,6 @@ async fn wait_until_ready(model: &LocalModel) -> Result<(), Closed> {
     match tokio::time::timeout(READY_PATIENCE, settled).await {
         Ok(Ok(status)) if matches!(*status, Status::Ready { .. }) => Ok(()),
         _ => Err(unready()),
-    }
-}
-
-/// What the request needs that a local model of this version does not do.
-fn lacks(ask: &Ask) -> Option<&'static str> {
-    let needs = ask.request.needs;
-    match () {
-        () if needs.tools => Some("tools"),
-        () if needs.images => Some("to see an image, or to hear or read a file"),
-        () if needs.json => Some("an answer in guaranteed JSON"),
-        () if needs.logprobs => Some("the probabilities of tokens"),
-        () if needs.several_choices => Some("several answers at once"),
-        () => None,
     }
 }
 
@@ -101,26 +82,18 @@ fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
     let name = model.name();
     let next = |reason, refusal| Closed::Next { reason, refusal: Some(refusal) };
     match error {
-        JobError::ContextTooLong { tokens, limit } => next(
-            "standby-context",
-            Refusal::invalid(
-                "context_length_exceeded",
-                "messages",
-                format!(
-                    "The conversation has {tokens} tokens; the local model {name} can hold {limit}. Shorten it."
-                ),
-            ),
-        ),
-        JobError::TooLarge { bytes, limit } => next(
-            "standby-context",
-            Refusal::invalid(
-                "context_length_exceeded",
-                "messages",
-                format!(
-                    "The conversation has {bytes} bytes; the local model {name} takes {limit}. Shorten it."
-                ),
-            ),
-        ),
+        JobError::ContextTooLong { tokens, limit } => Closed::TooLong {
+            refusal: Box::new(too_long(format!(
+                "The conversation has {tokens} tokens; the local model {name} can hold {limit}. Shorten it."
+            ))),
+            size: Some(Size { tokens: u64::from(*tokens), limit: *limit }),
+        },
+        JobError::TooLarge { bytes, limit } => Closed::TooLong {
+            refusal: Box::new(too_long(format!(
+                "The conversation has {bytes} bytes; the local model {name} takes {limit}. Shorten it."
+            ))),
+            size: None,
+        },
         JobError::BadTemplate(why) => next(
             "standby-template",
             Refusal::invalid(
@@ -136,6 +109,10 @@ fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
         JobError::Unready(_) => Closed::Next { reason: "standby-unready", refusal: None },
         JobError::WorkerLost | JobError::Internal => Closed::Next { reason: "standby-failed", refusal: None },
     }
+}
+
+fn too_long(message: String) -> Refusal {
+    Refusal::invalid("context_length_exceeded", "messages", message)
 }
 
 /// `place` is the one that the request has or would have had in the model's queue.

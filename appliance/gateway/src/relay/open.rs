@@ -1,7 +1,10 @@
 //! Opening a route: the attempts, one after the other, until one of them answers.
 
+use dialect::openai::ChatRequest;
+
 use super::cloud::{self, Answers};
-use super::{Source, local};
+use super::tried::Tried;
+use super::{Source, local, shorter};
 use crate::answer::{Ask, Refusal, Route, Served};
 use crate::board::RouteId;
 use crate::course::{Candidate, Course};
@@ -26,14 +29,29 @@ impl<'a> Opening<'a> {
     }
 }
 
+/// A route that answers.
+pub(super) struct Opened {
+    pub served: Served,
+    pub source: Source,
+    /// The request as it was answered, where its oldest turns were left out.
+    pub shortened: Option<ChatRequest>,
+}
+
 /// Why a route gave no answer.
 pub(super) enum Closed {
     /// The request itself is refused, and no other route may be asked.
     Refused(Box<Refusal>),
-    /// The conversation is too long for this route, in its own words.
-    TooLong(Box<Refusal>),
+    /// The conversation is too long for this route, in its own words, and as it counts, where it has told.
+    TooLong { refusal: Box<Refusal>, size: Option<Size> },
     /// The next route's turn. `refusal` says more than «nothing is left», should it be the last.
     Next { reason: &'static str, refusal: Option<Refusal> },
+}
+
+/// How long a conversation is, and how long it may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub tokens: u64,
+    pub limit: u32,
 }
 
 /// Tries the rest of the course in order. `begun` is the text that the answer has already; only a local model
@@ -42,74 +60,48 @@ pub(super) async fn first_that_answers(
     opening: Opening<'_>,
     course: &mut Course,
     begun: &str,
-) -> Result<(Served, Source), Refusal> {
+) -> Result<Opened, Refusal> {
     let mut tried = Tried::default();
     while let Some(candidate) = course.next() {
-        let (by, route) = (candidate.label(), candidate.route());
-        let opened = match &candidate {
-            Candidate::Cloud(route) => cloud::open(&opening, course, route).await,
-            Candidate::Local(model) => local::open(&opening, model, begun).await.map(Answers::Cloud),
-        };
-        let closed = match opened {
-            Ok(Answers::Cloud(source)) => return Ok((served(&opening, course, by, route), source)),
-            Ok(Answers::Standby(model, source, reason)) => {
-                course.reason = reason;
-                let by = Candidate::Local(model).label();
-                return Ok((served(&opening, course, by, Route::Local), source));
+        match one(&opening, course, &candidate, begun).await {
+            Ok(opened) => return Ok(opened),
+            Err(Closed::Refused(refusal)) => return Err(*refusal),
+            Err(closed) => {
+                let reason = tried.note(course, &candidate, closed);
+                if course.reason == "first-route" || candidate.route() == Route::Cloud {
+                    course.reason = reason;
+                }
             }
-            Err(closed) => closed,
-        };
-        let reason = match closed {
-            Closed::Refused(refusal) => return Err(*refusal),
-            Closed::TooLong(refusal) => {
-                tried.too_long.get_or_insert(*refusal);
-                "context"
-            }
-            Closed::Next { reason, refusal } => {
-                tried.refusal = refusal.or(tried.refusal);
-                reason
-            }
-        };
-        if course.reason == "first-route" || route == Route::Cloud {
-            course.reason = reason;
         }
-        tried.routes.push(format!("{by}: {reason}"));
     }
-    Err(tried.refusal(opening.ask, course))
-}
-
-fn served(opening: &Opening<'_>, course: &Course, by: String, route: Route) -> Served {
-    Served { by, route, reason: course.reason, site_state: opening.gateway.board().site_state() }
-}
-
-/// What the routes before have said.
-#[derive(Default)]
-struct Tried {
-    routes: Vec<String>,
-    /// The first upstream's own words about the length.
-    too_long: Option<Refusal>,
-    /// The newest refusal that says more than that nothing is left.
-    refusal: Option<Refusal>,
-}
-
-impl Tried {
-    fn refusal(self, ask: &Ask, course: &Course) -> Refusal {
-        let refusal = self.too_long.or(self.refusal);
-        refusal.unwrap_or_else(|| nothing_left(ask, course, &self.routes))
+    if begun.is_empty()
+        && let Some(opened) = shorter::first_that_answers(opening, course, &mut tried).await
+    {
+        return Ok(opened);
     }
+    Err(tried.refusal(opening, course))
 }
 
-fn nothing_left(ask: &Ask, course: &Course, tried: &[String]) -> Refusal {
-    let (alias, reason) = (&ask.request.model, course.reason);
-    if ask.local_only {
-        let message = format!(
-            "This request may not leave the building, and no local model can answer for \"{alias}\" now ({reason})."
-        );
-        return Refusal::unavailable("no_local_route", message).retry_after(10);
-    }
-    let tried = if tried.is_empty() { reason.to_owned() } else { tried.join("; ") };
-    let message = format!(
-        "Neither the cloud nor a local model can answer for \"{alias}\" now ({tried}). Try again soon."
-    );
-    Refusal::unavailable("no_route", message).retry_after(5)
+/// Asks one route.
+pub(super) async fn one(
+    opening: &Opening<'_>,
+    course: &mut Course,
+    candidate: &Candidate,
+    begun: &str,
+) -> Result<Opened, Closed> {
+    let (mut by, mut route) = (candidate.label(), candidate.route());
+    let source = match candidate {
+        Candidate::Local(model) => local::open(opening, model, begun).await?,
+        Candidate::Cloud(cloud) => match cloud::open(opening, course, cloud).await? {
+            Answers::Cloud(source) => source,
+            Answers::Standby(model, source, reason) => {
+                course.reason = reason;
+                (by, route) = (Candidate::Local(model).label(), Route::Local);
+                source
+            }
+        },
+    };
+    let site_state = opening.gateway.board().site_state();
+    let served = Served { by, route, reason: course.reason, site_state, shortened: None };
+    Ok(Opened { served, source, shortened: None })
 }

@@ -1,0 +1,48 @@
+//! A course while its routes are being asked: which are let in, in which order, and the first reason.
+
+use std::collections::VecDeque;
+
+use super::needs::Wants;
+use super::{Candidate, Course, Say};
+
+/// A course while its routes are being asked.
+#[derive(Default)]
+pub(super) struct Draft {
+    candidates: VecDeque<Candidate>,
+    last: Vec<Candidate>,
+    passed_over: Vec<(Candidate, &'static str)>,
+    reason: Option<&'static str>,
+}
+
+impl Draft {
+    pub(super) fn take(&mut self, candidate: Candidate, said: Say) {
+        match said {
+            Say::Pass => self.candidates.push_back(candidate),
+            Say::Ordered(reason) => {
+                self.note(reason);
+                self.candidates.push_back(candidate);
+            }
+            Say::Last(reason) => {
+                self.note(reason);
+                self.last.push(candidate);
+            }
+            Say::Never(reason) => {
+                self.note(reason);
+                self.passed_over.push((candidate, reason));
+            }
+        }
+    }
+
+    /// Only what stands before the first route that is left is a reason for its being chosen.
+    fn note(&mut self, reason: &'static str) {
+        if self.candidates.is_empty() {
+            self.reason.get_or_insert(reason);
+        }
+    }
+
+    pub(super) fn course(self, wants: Wants) -> Course {
+        let Draft { mut candidates, last, passed_over, reason } = self;
+        candidates.extend(last);
+        Course { candidates, passed_over, wants, reason: reason.unwrap_or("first-route") }
+    }
+}

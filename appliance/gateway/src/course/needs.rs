@@ -1,0 +1,122 @@
+//! What a request needs, held against what a route can do. What is not known of a route is taken for a yes.
+
+use dialect::Script;
+use dialect::openai::{ChatRequest, Needs};
+use inference::{LocalModel, Status};
+
+use crate::gateway::Gateway;
+use crate::settings::RouteFacts;
+
+/// What the answer to a request needs from whatever serves it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wants {
+    needs: Needs,
+    script: Option<Script>,
+    /// The conversation has so many tokens at least.
+    pub least_tokens: u64,
+}
+
+impl Wants {
+    pub(crate) fn of(request: &ChatRequest) -> Self {
+        Wants { needs: request.needs, script: request.script(), least_tokens: request.least_tokens() }
+    }
+
+    /// What the route cannot do of it, for a sentence that begins with «needs».
+    pub(crate) fn lacking(&self, facts: &RouteFacts) -> Option<&'static str> {
+        let cannot = |can: Option<bool>| can == Some(false);
+        match self.needs {
+            needs if needs.tools && cannot(facts.tools) => Some("tools"),
+            needs if needs.images && cannot(facts.images) => {
+                Some("to see an image, or to hear or read a file")
+            }
+            needs if needs.json && cannot(facts.json) => Some("an answer in guaranteed JSON"),
+            needs if needs.logprobs && cannot(facts.logprobs) => Some("the probabilities of tokens"),
+            needs if needs.several_choices && cannot(facts.several_choices) => {
+                Some("several answers at once")
+            }
+            _ => self.foreign_to(facts),
+        }
+    }
+
+    /// The language of the question, where the route does not speak it.
+    fn foreign_to(&self, facts: &RouteFacts) -> Option<&'static str> {
+        let (script, spoken) = (self.script?, facts.languages.as_ref()?);
+        let is_spoken = script.languages().iter().any(|code| spoken.iter().any(|known| known == code));
+        (!is_spoken).then(|| script.name())
+    }
+
+    /// The conversation is certainly longer than the route's context.
+    pub(crate) fn is_too_long(&self, facts: &RouteFacts) -> bool {
+        facts.context.is_some_and(|context| self.least_tokens >= u64::from(context))
+    }
+}
+
+/// What a local model of this version can do; its context is known once it is ready.
+pub(crate) fn facts_of(gateway: &Gateway, model: &LocalModel) -> RouteFacts {
+    let context = match &*model.status().borrow() {
+        Status::Ready { facts, .. } => Some(facts.context_limit),
+        _ => None,
+    };
+    RouteFacts {
+        context,
+        images: Some(false),
+        tools: Some(false),
+        json: Some(false),
+        logprobs: Some(false),
+        several_choices: Some(false),
+        languages: gateway.settings().standby_languages.get(model.name()).cloned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wants(question: &str, fields: &str) -> Wants {
+        let body = format!(
+            "{{\"model\": \"a\", \"messages\": [{{\"role\": \"user\", \"content\": \"{question}\"}}]{fields}}}"
+        );
+        Wants::of(&ChatRequest::parse(body.as_bytes()).expect("good"))
+    }
+
+    #[test]
+    fn what_a_route_is_known_not_to_do_is_named() {
+        let nothing = RouteFacts {
+            images: Some(false),
+            tools: Some(false),
+            json: Some(false),
+            logprobs: Some(false),
+            several_choices: Some(false),
+            languages: Some(vec!["en".into(), "ko".into()]),
+            ..RouteFacts::default()
+        };
+        let table = [
+            ("hello", "", None),
+            ("안녕하세요", "", None),
+            ("こんにちは", "", Some("Japanese")),
+            ("Привет", "", Some("a language in Cyrillic script")),
+            ("hello", ", \"tools\": [{}]", Some("tools")),
+            ("hello", ", \"n\": 2", Some("several answers at once")),
+            ("hello", ", \"logprobs\": true", Some("the probabilities of tokens")),
+            (
+                "hello",
+                ", \"response_format\": {\"type\": \"json_object\"}",
+                Some("an answer in guaranteed JSON"),
+            ),
+        ];
+        for (question, fields, expected) in table {
+            let wants = wants(question, fields);
+            assert_eq!(wants.lacking(&nothing), expected, "{question} {fields}");
+            assert_eq!(wants.lacking(&RouteFacts::default()), None, "what is not known is a yes");
+        }
+    }
+
+    #[test]
+    fn only_what_is_certainly_too_long_is_so_before_anybody_has_counted() {
+        let context = |context| RouteFacts { context, ..RouteFacts::default() };
+        let long = wants(&"word ".repeat(4000), "");
+        assert_eq!(long.least_tokens, 2500);
+        assert!(long.is_too_long(&context(Some(2048))) && !long.is_too_long(&context(Some(4096))));
+        assert!(!long.is_too_long(&context(None)));
+    }
+}
