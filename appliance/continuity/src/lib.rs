@@ -38,4 +38,4 @@ pub use shared_fate::SharedFate;
 pub use site::{Order, SiteState, UpstreamCondition, site_state};
 pub use thresholds::{Thresholds, ThresholdsConfig, ThresholdsError};
 pub use throttle::Throttle;
-pub use verdict::{Asked, Evidence, Language, Sign, Verdict, diagnose};
+pub use verdict::{Asked, Evidence, Language, Link, Sign, SteadyVerdict, Verdict, diagnose};

@@ -1,10 +1,14 @@
 //! What is wrong with the way to the cloud, for staff in a sentence and for administrators with an action.
 
+mod steady;
+mod told;
 mod words;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use steady::SteadyVerdict;
 
 /// What is wrong with the way to one upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,15 +41,30 @@ pub enum Language {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evidence {
     pub sign: Sign,
-    /// Whether the box's network interface to the outside has a carrier. Where that can't be known, say true.
-    pub link_is_up: bool,
+    pub link: Link,
     /// All upstreams, this one among them.
     pub upstreams: Asked,
-    /// Hosts that are no upstream, some of them by address, so that they don't hang on DNS.
+    /// Hosts that are no upstream, asked by their address so that they don't hang on DNS.
     pub witnesses: Asked,
+    /// Names that are no upstream's, asked of the name servers.
+    pub names: Asked,
 }
 
-/// How many were asked, and how many of them did not answer.
+/// The box's own connection to the outside, as its kernel sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Link {
+    /// A carrier, and a default route over it.
+    Up,
+    /// The interface of every default route is without a carrier.
+    NoCarrier,
+    NoDefaultRoute,
+    /// The kernel does not say, or this upstream is not reached over it.
+    #[default]
+    Unknown,
+}
+
+/// How many were asked, and how many of them did not answer. Who has never answered is not counted: a firewall may
+/// keep the box from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Asked {
     pub asked: u32,
@@ -61,7 +80,11 @@ pub enum Sign {
     DnsFailed,
     Refused,
     Reset,
+    /// A certificate of a stranger, or no TLS at all.
     TlsFailed,
+    /// The right upstream's certificate, as far as can be seen, and not valid at the box's time.
+    CertificateExpired,
+    CertificateNotYetValid,
     /// Connecting, or the first byte, ran into its deadline.
     Silent,
     /// HTML, or another kind of page, in place of JSON.
@@ -70,8 +93,10 @@ pub enum Sign {
     Malformed,
     /// The upstream's list, or its 404, says that the model is no longer there.
     ModelMissing,
-    /// A 429 or 403 whose body says that the quota or the credit is used up.
+    /// An error whose body says that the quota or the credit is used up.
     QuotaSpent,
+    /// The box has no key to show.
+    NoKey,
     /// Answers come, later than the deadlines that the box keeps for them.
     Slow,
     /// Any other answer, by its HTTP status.
@@ -83,9 +108,12 @@ pub fn diagnose(evidence: &Evidence) -> Option<Verdict> {
     match evidence.sign {
         Sign::Answered => None,
         Sign::TlsFailed | Sign::NotJson => Some(Verdict::Intercepted),
-        Sign::Malformed => Some(Verdict::UpstreamDown),
+        Sign::Malformed | Sign::CertificateExpired | Sign::CertificateNotYetValid => {
+            Some(Verdict::UpstreamDown)
+        }
         Sign::ModelMissing => Some(Verdict::ModelWithdrawn),
         Sign::QuotaSpent => Some(Verdict::QuotaExhausted),
+        Sign::NoKey => Some(Verdict::KeyRejected),
         Sign::Slow => Some(Verdict::Slow),
         Sign::Status(status) => of_status(status),
         Sign::NoRoute | Sign::DnsFailed | Sign::Refused | Sign::Reset | Sign::Silent => {
@@ -96,15 +124,28 @@ pub fn diagnose(evidence: &Evidence) -> Option<Verdict> {
 
 /// Nothing came through: the widest cause that the evidence supports.
 fn of_transport(evidence: &Evidence) -> Verdict {
-    let dns_failed = evidence.sign == Sign::DnsFailed;
-    if !evidence.link_is_up || evidence.sign == Sign::NoRoute {
-        Verdict::LinkDown
-    } else if evidence.nothing_answers() && !(dns_failed && evidence.witnesses.asked == 0) {
-        Verdict::InternetDown
-    } else if dns_failed {
-        Verdict::DnsDown
-    } else {
+    match (evidence.link, evidence.sign) {
+        (Link::NoCarrier | Link::NoDefaultRoute, _) => Verdict::LinkDown,
+        // Without the kernel's word on the link this is as near as the box can say. With it, a router further away
+        // has no route.
+        (Link::Unknown, Sign::NoRoute) => Verdict::LinkDown,
+        (_, Sign::DnsFailed) => of_names(evidence),
+        _ if evidence.nothing_answers() => Verdict::InternetDown,
+        _ => Verdict::UpstreamDown,
+    }
+}
+
+/// A name was not found. Witnesses by address say whether anything is reached without names, witnesses by name
+/// whether it is this name alone.
+fn of_names(evidence: &Evidence) -> Verdict {
+    let other_names_are_found = evidence.names.answering() > 0;
+    let without_names = evidence.witnesses.asked > 0 && evidence.witnesses.answering() == 0;
+    if other_names_are_found {
         Verdict::UpstreamDown
+    } else if without_names && evidence.nothing_answers() {
+        Verdict::InternetDown
+    } else {
+        Verdict::DnsDown
     }
 }
 
@@ -122,17 +163,24 @@ fn of_status(status: u16) -> Option<Verdict> {
     }
 }
 
+impl Sign {
+    /// Nothing came through: what else answers decides what it means.
+    pub fn is_of_transport(self) -> bool {
+        matches!(self, Sign::NoRoute | Sign::DnsFailed | Sign::Refused | Sign::Reset | Sign::Silent)
+    }
+}
+
 impl Evidence {
     /// One upstream alone is no proof that the internet is down: it takes a second host that does not answer.
     fn nothing_answers(&self) -> bool {
-        let all_failing = self.upstreams.all_failing() && self.witnesses.all_failing();
+        let all_failing = self.upstreams.answering() == 0 && self.witnesses.answering() == 0;
         all_failing && self.upstreams.failing.saturating_add(self.witnesses.failing) >= 2
     }
 }
 
 impl Asked {
-    fn all_failing(self) -> bool {
-        self.failing >= self.asked
+    pub fn answering(self) -> u32 {
+        self.asked.saturating_sub(self.failing)
     }
 }
 

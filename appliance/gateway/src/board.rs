@@ -11,10 +11,12 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::fault::{Blame, Fault};
 use crate::upstream::{Listed, Upstream};
-use crate::{circuit::Circuit, clock, drill::Drills, orders::Orders};
+use crate::{circuit::Circuit, clock, drill::Drills, orders::Orders, outside::Outside};
 
 pub(crate) struct Board {
     pub upstreams: Vec<Upstream>,
+    /// What is seen of the outside beside the upstreams.
+    pub outside: Outside,
     /// What persons in charge have ordered.
     pub orders: Orders,
     /// Upstreams at one host are one to the shared fate: the first of them.
@@ -51,14 +53,18 @@ pub(crate) struct FlipNote {
 }
 
 impl Board {
-    pub(crate) fn new(upstreams: Vec<Upstream>) -> (Self, mpsc::UnboundedReceiver<FlipNote>) {
+    pub(crate) fn new(
+        upstreams: Vec<Upstream>,
+        outside: Outside,
+    ) -> (Self, mpsc::UnboundedReceiver<FlipNote>) {
         let (flips, receiver) = mpsc::unbounded_channel();
-        let host = |upstream: &Upstream| upstream.host().to_owned();
+        let host = |upstream: &Upstream| upstream.settings.authority().to_owned();
         let hosts: Vec<String> = upstreams.iter().map(host).collect();
         let first = |host: &String| hosts.iter().position(|other| other == host).unwrap_or_default();
         let board = Board {
             hosts: hosts.iter().map(first).collect(),
             upstreams,
+            outside,
             orders: Orders::default(),
             drills: Drills::default(),
             shared_fate: Mutex::new(SharedFate::default()),
@@ -214,6 +220,9 @@ impl Board {
 
     fn learned(&self, index: usize, fault: Option<&Fault>, flip: Option<Flip>) {
         self.flipped(self.upstreams[index].settings.name.clone(), flip, fault);
+        if fault.is_some_and(|fault| fault.sign().is_of_transport()) {
+            self.outside.trouble();
+        }
         let mut shared = self.shared_fate.lock().unwrap_or_else(PoisonError::into_inner);
         match fault {
             None => shared.answered(),
@@ -225,11 +234,39 @@ impl Board {
         }
     }
 
+    /// One that has shown no trouble itself yet is open like the others, and tried at once.
     fn trip_all(&self, fault: &Fault) {
         for upstream in &self.upstreams {
-            let flip = upstream.circuit.trip(Trip::SharedFate, None, now(), clock::unix_ms());
-            self.flipped(upstream.settings.name.clone(), flip, Some(fault));
+            let (circuit, name) = (&upstream.circuit, &upstream.settings.name);
+            let flip = circuit.trip(Trip::SharedFate, None, now(), clock::unix_ms());
+            self.flipped(name.clone(), flip, Some(fault));
+            if flip.is_some() && !circuit.has_fault() {
+                self.flipped(name.clone(), circuit.hasten(now(), clock::unix_ms()), None);
+            }
         }
+    }
+
+    /// The box's own link is down: every upstream outside is lost with it, and nobody needs to try.
+    pub(crate) fn link_lost(&self) {
+        for upstream in self.upstreams.iter().filter(|upstream| upstream.settings.is_outside()) {
+            let fault = Some(&Fault::NoRoute);
+            let flip = upstream.circuit.trip(Trip::LinkDown, fault, now(), clock::unix_ms());
+            self.flipped(upstream.settings.name.clone(), flip, fault);
+        }
+    }
+
+    /// There is a sign that the outside is reached again: what is out is tried without waiting for its time.
+    pub(crate) fn way_is_back(&self) {
+        for upstream in &self.upstreams {
+            if upstream.circuit.fault_is_of_transport() {
+                let flip = upstream.circuit.hasten(now(), clock::unix_ms());
+                self.flipped(upstream.settings.name.clone(), flip, None);
+            }
+        }
+    }
+
+    pub(crate) fn has_trouble_on_the_way(&self) -> bool {
+        self.upstreams.iter().any(|upstream| upstream.circuit.fault_is_of_transport())
     }
 
     fn model_flipped(&self, route: RouteId, flip: Option<Flip>, fault: Option<&Fault>) {

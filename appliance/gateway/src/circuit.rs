@@ -34,8 +34,17 @@ struct Inner {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evidence {
     pub fault: Option<Fault>,
+    /// Since when there has been a fault, of whatever kind.
+    pub failing_since: Option<Instant>,
     pub last_probe_ms: Option<i64>,
     pub since_ms: i64,
+}
+
+impl Evidence {
+    fn put(&mut self, fault: Option<&Fault>, now: Instant) {
+        self.fault = fault.cloned();
+        self.failing_since = fault.map(|_| self.failing_since.unwrap_or(now));
+    }
 }
 
 /// What waiting requests watch.
@@ -130,9 +139,9 @@ impl Circuit {
                 _ => {}
             }
             match outcome {
-                Outcome::Success if inner.breaker.admits_requests() => inner.evidence.fault = None,
+                Outcome::Success if inner.breaker.admits_requests() => inner.evidence.put(None, now),
                 Outcome::Failure(_) | Outcome::KeyRejected | Outcome::Throttled => {
-                    inner.evidence.fault = fault.cloned();
+                    inner.evidence.put(fault, now);
                 }
                 _ => {}
             }
@@ -144,10 +153,14 @@ impl Circuit {
     pub(crate) fn record_probe(&self, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
         let flip = self.change(now, now_ms, |inner| {
             inner.evidence.last_probe_ms = Some(now_ms);
-            if !matches!(fault, Some(Fault::Lost)) {
-                inner.evidence.fault = fault.cloned();
+            let flip =
+                inner.breaker.record_probe(fault.map_or(Outcome::Success, Fault::outcome), now, draw());
+            // What opened the breaker stands until it is closed again, or until something else is found.
+            let is_over = fault.is_none() && inner.breaker.state() == State::Closed;
+            if is_over || fault.is_some_and(|fault| !matches!(fault, Fault::Lost)) {
+                inner.evidence.put(fault, now);
             }
-            inner.breaker.record_probe(fault.map_or(Outcome::Success, Fault::outcome), now, draw())
+            flip
         });
         if fault.is_some_and(|f| matches!(f.outcome(), Outcome::Failure(_))) {
             self.pulse.send_modify(|pulse| pulse.missed_probes += 1);
@@ -159,7 +172,7 @@ impl Circuit {
     pub(crate) fn trip(&self, cause: Trip, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
         self.change(now, now_ms, |inner| {
             if fault.is_some() {
-                inner.evidence.fault = fault.cloned();
+                inner.evidence.put(fault, now);
             }
             inner.breaker.trip(cause, now, draw())
         })
@@ -197,6 +210,22 @@ impl Circuit {
         // The sender lives in `self`, so the wait can only end by its condition.
         let _ = pulse.wait_for(|p| !p.admits || p.missed_probes > missed).await;
         if self.admits_requests() { Fault::Silent(suspicion) } else { Fault::Lost }
+    }
+
+    pub(crate) fn has_fault(&self) -> bool {
+        self.lock().evidence.fault.is_some()
+    }
+
+    pub(crate) fn fault_is_of_transport(&self) -> bool {
+        self.lock().evidence.fault.as_ref().is_some_and(|fault| fault.sign().is_of_transport())
+    }
+
+    /// A half-open breaker that requests opened by what the account may not do: the list of models may still come.
+    pub(crate) fn doubts_account(&self) -> bool {
+        let inner = self.lock();
+        let fault = inner.evidence.fault.as_ref();
+        let is_of_account = fault.is_some_and(|fault| fault.outcome() == Outcome::KeyRejected);
+        is_of_account && matches!(inner.breaker.state(), State::HalfOpen { .. })
     }
 
     /// Resolves when the breaker admits requests; at once when it does.

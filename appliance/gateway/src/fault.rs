@@ -230,7 +230,9 @@ impl Fault {
             Fault::Refused => Sign::Refused,
             Fault::ConnectTimeout(_) | Fault::Silent(_) | Fault::Lost => Sign::Silent,
             Fault::Tls => Sign::TlsFailed,
-            Fault::CertificateTime(_) | Fault::Reset => Sign::Reset,
+            Fault::CertificateTime(CertificateTime::Expired) => Sign::CertificateExpired,
+            Fault::CertificateTime(CertificateTime::NotYetValid) => Sign::CertificateNotYetValid,
+            Fault::Reset => Sign::Reset,
             Fault::HeadersTimeout(_)
             | Fault::FirstTokenTimeout(_)
             | Fault::Stalled(_)
@@ -240,7 +242,7 @@ impl Fault {
             Fault::Status(status) | Fault::KeyRejected(status) => Sign::Status(*status),
             Fault::Quota(_) => Sign::QuotaSpent,
             Fault::Throttled { .. } => Sign::Status(429),
-            Fault::NoKey => Sign::Status(401),
+            Fault::NoKey => Sign::NoKey,
             Fault::ModelWithdrawn => Sign::ModelMissing,
             Fault::Caller(_) | Fault::ContextTooLong(_) | Fault::ContentFilter(_) => Sign::Answered,
             Fault::Intercepted => Sign::NotJson,

@@ -21,6 +21,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::monitor::{Monitor, first_site};
 use crate::orders::Orders;
+use crate::outside::Outside;
 use crate::relay::Relay;
 use crate::settings::{AliasSettings, Settings};
 use crate::site::Site;
@@ -60,7 +61,7 @@ impl Gateway {
         let upstreams = upstreams
             .map(|(index, upstream)| Upstream::build(upstream.clone(), settings.models_of(index)))
             .collect::<Result<_, _>>()?;
-        let (board, flips) = Board::new(upstreams);
+        let (board, flips) = Board::new(upstreams, Outside::new(&settings.outside));
         let board = Arc::new(board);
         let metrics = Metrics::register(registry, &board, &locals);
         let (publish, site) = watch::channel(Arc::new(first_site(&settings, &board, &locals)));

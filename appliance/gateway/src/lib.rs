@@ -26,6 +26,7 @@ mod ledger;
 mod metrics;
 mod monitor;
 pub mod orders;
+mod outside;
 mod relay;
 pub mod settings;
 #[cfg(feature = "simulation")]

@@ -22,9 +22,10 @@ pub(crate) use view::first_site;
 use crate::board::{FlipNote, RouteId, now};
 use crate::circuit::draw;
 use crate::clock;
-use crate::fault::Fault;
+use crate::fault::{Blame, Fault};
 use crate::gateway::Gateway;
 use crate::site::Site;
+use crate::upstream::{Listed, Upstream};
 
 /// A closed breaker that has missed one probe is asked again so soon, and a half-open one between its trials.
 const NEXT_TRIAL: Duration = Duration::from_secs(1);
@@ -52,6 +53,7 @@ impl Monitor {
         let Monitor { gateway, flips, publish } = self;
         let watches =
             join_all((0..gateway.board().upstreams.len()).map(|index| watch_upstream(&gateway, index)));
+        let watches = join(watches, crate::outside::watch(gateway.board()));
         let models = join_all(gateway.board().routes().map(|route| watch_model(&gateway, route)));
         let orders = crate::orders::keep(&gateway);
         let drills = crate::drill::keep(&gateway);
@@ -84,10 +86,23 @@ async fn watch_upstream(gateway: &Gateway, index: usize) {
         }
         board.tick(index);
         if upstream.circuit.begin_probe(now()) {
-            let result = upstream.probe().await;
+            let result = probe(upstream).await;
             missed = result.is_err();
             board.record_probe(index, &result);
         }
+    }
+}
+
+/// The list of models; and where requests were refused for the account's sake, a chat too: the list may still come.
+async fn probe(upstream: &Upstream) -> Result<Listed, Fault> {
+    let doubts_account = upstream.circuit.doubts_account();
+    let listed = upstream.probe().await?;
+    match upstream.models.first().filter(|_| doubts_account) {
+        Some(model) => match upstream.probe_model(&model.name).await {
+            Err(fault) if fault.blame() == Blame::Upstream => Err(fault),
+            _ => Ok(listed),
+        },
+        None => Ok(listed),
     }
 }
 
@@ -143,10 +158,11 @@ async fn tell_flips(gateway: &Gateway, mut flips: mpsc::UnboundedReceiver<FlipNo
 }
 
 async fn publish_site(gateway: &Gateway, publish: &watch::Sender<Arc<Site>>) {
+    let mut told = view::Told::default();
     let mut history = History::new(publish.borrow().state, clock::unix_ms());
     let mut locals: Vec<_> = gateway.locals().iter().map(LocalModel::status).collect();
     loop {
-        let mut site = view::site(gateway, publish.borrow().started_ms);
+        let mut site = view::site(gateway, publish.borrow().started_ms, &mut told);
         history.turn(gateway, &mut site).await;
         publish.send_replace(Arc::new(site));
         tokio::select! {

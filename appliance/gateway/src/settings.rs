@@ -1,6 +1,6 @@
 //! What the gateway is told: upstreams, aliases and limits, already validated.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::HashMap, fmt, net::IpAddr, time::Duration};
 
 use continuity::{FailbackSteps, Thresholds};
 
@@ -16,6 +16,45 @@ pub struct Settings {
     pub standby_languages: HashMap<String, Vec<String>>,
     /// The control address of a demo cloud, in an evaluation configuration.
     pub demo_control: Option<std::net::SocketAddr>,
+    pub outside: OutsideSettings,
+}
+
+/// How the box looks at the outside beside its upstreams. By default it does not.
+#[derive(Debug, Clone, Default)]
+pub struct OutsideSettings {
+    pub witnesses: Vec<WitnessSettings>,
+    /// Follow the kernel's word on carrier and default route.
+    pub watches_link: bool,
+}
+
+/// A host that is no upstream and is asked only whether it is there.
+#[derive(Debug, Clone)]
+pub struct WitnessSettings {
+    pub name: String,
+    pub how: WitnessHow,
+}
+
+#[derive(Debug, Clone)]
+pub enum WitnessHow {
+    /// A connection to an address: needs no name server.
+    Tcp(std::net::SocketAddr),
+    /// A name that the name servers find.
+    Dns(String),
+}
+
+impl WitnessSettings {
+    /// Three well-known public resolvers, by address.
+    pub fn usual() -> Vec<Self> {
+        let witness = |name: &str, address: [u8; 4]| WitnessSettings {
+            name: name.into(),
+            how: WitnessHow::Tcp((address, 443).into()),
+        };
+        vec![
+            witness("cloudflare-dns", [1, 1, 1, 1]),
+            witness("google-dns", [8, 8, 8, 8]),
+            witness("quad9-dns", [9, 9, 9, 9]),
+        ]
+    }
 }
 
 impl Settings {
@@ -63,6 +102,28 @@ impl UpstreamSettings {
             thresholds: Thresholds::default(),
             failback: FailbackSteps::default(),
             demo: false,
+        }
+    }
+}
+
+impl UpstreamSettings {
+    /// Host and port.
+    pub(crate) fn authority(&self) -> &str {
+        let after_scheme = self.base_url.split_once("://").map_or("", |(_, rest)| rest);
+        after_scheme.split('/').next().unwrap_or_default()
+    }
+
+    /// Whether the way to it leads out of the building. A name that is not this host's own is taken as outside.
+    pub fn is_outside(&self) -> bool {
+        let authority = self.authority();
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+            Ok(IpAddr::V4(v4)) => !(v4.is_loopback() || v4.is_private() || v4.is_link_local()),
+            Ok(IpAddr::V6(v6)) => !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local()),
+            Err(_) => host != "localhost",
         }
     }
 }
@@ -238,6 +299,28 @@ impl Default for DrillSettings {
             max_first_token_p95: Duration::from_secs(15),
             quiet: Duration::from_secs(10 * 60),
             cutter: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_leads_out_of_the_building_is_outside() {
+        let table = [
+            ("https://api.example/v1", "api.example", true),
+            ("https://203.0.113.1:8443/v1", "203.0.113.1:8443", true),
+            ("https://[2001:db8::1]/v1", "[2001:db8::1]", true),
+            ("http://127.0.0.1:9/v1", "127.0.0.1:9", false),
+            ("http://localhost:9", "localhost:9", false),
+            ("http://10.1.2.3/v1", "10.1.2.3", false),
+            ("http://[fd00::1]:80/v1", "[fd00::1]:80", false),
+        ];
+        for (base_url, authority, outside) in table {
+            let settings = UpstreamSettings { base_url: base_url.into(), ..UpstreamSettings::for_tests("u") };
+            assert_eq!((settings.authority(), settings.is_outside()), (authority, outside), "{base_url}");
         }
     }
 }

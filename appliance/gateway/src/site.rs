@@ -35,6 +35,8 @@ pub struct UpstreamView {
     pub verdict: Option<Verdict>,
     /// What the newest evidence says, in words; without secrets and without text of requests.
     pub evidence: String,
+    /// The same in Korean.
+    pub evidence_ko: String,
     /// Share of new conversations that it gets, 0 to 100 percent.
     pub share_percent: u8,
     pub last_probe_ms: Option<i64>,

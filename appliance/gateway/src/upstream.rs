@@ -39,6 +39,7 @@ pub(crate) struct Upstream {
     /// What a drill cuts.
     pub gate: Gate,
     client: Client,
+    prober: Client,
     authorization: Option<HeaderValue>,
     /// What second tries may cost.
     pub retries: RetryBudget,
@@ -62,6 +63,7 @@ impl Upstream {
     pub(crate) fn build(settings: UpstreamSettings, models: Vec<String>) -> Result<Self, ClientError> {
         let gate = Gate::default();
         let client = client::build(&settings, gate.clone())?;
+        let prober = client::build_for_probes(&settings, gate.clone())?;
         let authorization = settings.api_key.as_ref().and_then(|key| {
             let mut value = HeaderValue::try_from(format!("Bearer {}", key.reveal())).ok()?;
             value.set_sensitive(true);
@@ -74,17 +76,12 @@ impl Upstream {
             models,
             gate,
             client,
+            prober,
             authorization,
             retries: RetryBudget::default(),
             refuses_stream_options: AtomicBool::new(false),
             settings,
         })
-    }
-
-    /// Host and port.
-    pub(crate) fn host(&self) -> &str {
-        let after_scheme = self.settings.base_url.split_once("://").map_or("", |(_, rest)| rest);
-        after_scheme.split('/').next().unwrap_or_default()
     }
 
     /// Sends a chat once and waits for its first token. The upstream is asked for a stream also when the caller wants
@@ -152,7 +149,15 @@ impl Upstream {
 
     /// Sends a request and sorts out every status that is not an answer.
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<http::Response<Incoming>, Fault> {
-        let response = self.client.request(request).await.map_err(|error| Fault::from_client(&error))?;
+        self.send_by(&self.client, request).await
+    }
+
+    async fn send_by(
+        &self,
+        client: &Client,
+        request: Request<Full<Bytes>>,
+    ) -> Result<http::Response<Incoming>, Fault> {
+        let response = client.request(request).await.map_err(|error| Fault::from_client(&error))?;
         let status = response.status();
         let is_page = content_type(&response).starts_with("text/html");
         if status == StatusCode::OK && !is_page {

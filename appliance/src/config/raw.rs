@@ -15,6 +15,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub upstream: Vec<Upstream>,
     #[serde(default)]
+    pub witness: Vec<Witness>,
+    #[serde(default)]
     pub local: Vec<Local>,
     #[serde(default)]
     pub alias: Vec<Alias>,
@@ -30,6 +32,20 @@ pub(super) struct Raw {
 pub(super) struct Site {
     pub name: String,
     pub data_dir: PathBuf,
+    #[serde(default = "yes")]
+    pub default_witnesses: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Witness {
+    pub name: String,
+    pub tcp: Option<String>,
+    pub dns: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

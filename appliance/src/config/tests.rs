@@ -87,3 +87,32 @@ fn a_missing_model_or_key_is_a_problem_and_not_the_end() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains("keys/none") && problems[1].contains("big.gguf"));
 }
+
+/// The witnesses of a configuration with these lines at its end.
+fn witnesses(text: &str) -> Vec<String> {
+    let config = load(text).1.expect("good");
+    config.gateway.outside.witnesses.into_iter().map(|witness| witness.name).collect()
+}
+
+#[test]
+fn witnesses_are_given_or_the_usual_ones_or_none() {
+    assert_eq!(witnesses(GOOD), ["cloudflare-dns", "google-dns", "quad9-dns"]);
+    let own = "[[witness]]\nname = \"router\"\ntcp = \"192.0.2.1:443\"\n\
+               [[witness]]\nname = \"registry\"\ndns = \"example.org\"\n";
+    assert_eq!(witnesses(&format!("{GOOD}{own}")), ["router", "registry"]);
+    let none = GOOD.replace("data_dir = \"data\"", "data_dir = \"data\"\ndefault_witnesses = false");
+    assert!(witnesses(&none).is_empty());
+    for inside in ["https://10.0.0.5/v1", "http://127.0.0.1:9/v1"] {
+        let inside = GOOD.replace("https://api.openai.com/v1", inside);
+        assert!(witnesses(&inside).is_empty(), "nothing is spoken outside for an upstream inside");
+    }
+    for (wrong, words) in [
+        ("tcp = \"example.org:443\"", "no address with a port"),
+        ("dns = \"not a name\"", "no host name"),
+        ("", "give one of tcp"),
+        ("tcp = \"192.0.2.1:443\"\ndns = \"example.org\"", "give one of tcp"),
+    ] {
+        let error = load(&format!("{GOOD}[[witness]]\nname = \"w\"\n{wrong}\n")).1.expect_err(wrong);
+        assert!(error.contains("[[witness]] \"w\"") && error.contains(words), "{wrong}: {error}");
+    }
+}

@@ -16,6 +16,7 @@ use super::{Config, ConfigError, Problem, raw};
 use crate::pilot_light;
 
 mod drill;
+mod outside;
 mod routes;
 mod url;
 
@@ -35,6 +36,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     }
     let demo_control = raw.demo.map(|demo| check.loopback("[demo]", "control", &demo.control)).transpose()?;
     check.distinct("[[upstream]]", raw.upstream.iter().map(|u| u.name.as_str()))?;
+    check.distinct("[[witness]]", raw.witness.iter().map(|w| w.name.as_str()))?;
     check.distinct("[[local]]", raw.local.iter().map(|l| l.name.as_str()))?;
     check.distinct("[[alias]]", raw.alias.iter().map(|a| a.name.as_str()))?;
     let limits = check.limits(&raw.limits)?;
@@ -58,8 +60,10 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         .into_iter()
         .map(|a| check.alias(a, &upstreams, &models, &locals))
         .collect::<Result<_, _>>()?;
+    let outside = check.outside(raw.witness, raw.site.default_witnesses, &upstreams)?;
     let site_name = raw.site.name.clone();
-    let gateway = Settings { site_name, upstreams, aliases, limits, drill, standby_languages, demo_control };
+    let gateway =
+        Settings { site_name, upstreams, aliases, limits, drill, standby_languages, demo_control, outside };
     Ok(Config {
         file: check.file,
         site_name: raw.site.name,

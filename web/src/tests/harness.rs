@@ -73,6 +73,7 @@ impl Box {
             drill: gateway::settings::DrillSettings::default(),
             standby_languages: std::collections::HashMap::new(),
             demo_control,
+            outside: gateway::settings::OutsideSettings::default(),
         };
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();

@@ -33,6 +33,7 @@ fn upstream(breaker: &'static str, share_percent: u8) -> UpstreamView {
         breaker,
         verdict: (breaker == "open").then_some(Verdict::UpstreamDown),
         evidence: String::new(),
+        evidence_ko: String::new(),
         models: Vec::new(),
         share_percent,
         last_probe_ms: None,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// ```text
 ///         trip: missed probes, hard failures, failures,
 ///         success ratio, key rejected, model withdrawn,
-///         shared fate, by hand
+///         shared fate, link down, by hand
 ///    ┌───────────────────────────────────────────────┐
 ///    │                                               ▼
 /// ┌──┴───────────┐                           ┌───────────────┐
@@ -61,6 +61,8 @@ pub enum Trip {
     ModelWithdrawn,
     /// Other upstreams were lost in the same moment.
     SharedFate,
+    /// The box's own link to the outside is down.
+    LinkDown,
     ByHand,
 }
 
@@ -129,6 +131,7 @@ impl Trip {
             Trip::KeyRejected => "key-rejected",
             Trip::ModelWithdrawn => "model-withdrawn",
             Trip::SharedFate => "shared-fate",
+            Trip::LinkDown => "link-down",
             Trip::ByHand => "by-hand",
         }
     }
@@ -149,6 +152,7 @@ impl fmt::Display for Trip {
             Trip::SuccessRatio => "too few requests succeed",
             Trip::KeyRejected => "the key is rejected",
             Trip::ModelWithdrawn => "the model is no longer there",
+            Trip::LinkDown => "the link to the outside is down",
             Trip::SharedFate => "other upstreams were lost in the same moment",
             Trip::ByHand => "tripped by hand",
         })

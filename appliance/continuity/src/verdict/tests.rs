@@ -10,7 +10,11 @@ const ALL_OF_THREE: Asked = Asked { asked: 3, failing: 3 };
 const NOBODY: Asked = Asked { asked: 0, failing: 0 };
 
 fn verdict(sign: Sign, upstreams: Asked, witnesses: Asked) -> Option<Verdict> {
-    diagnose(&Evidence { sign, link_is_up: true, upstreams, witnesses })
+    diagnose(&evidence(sign, upstreams, witnesses))
+}
+
+fn evidence(sign: Sign, upstreams: Asked, witnesses: Asked) -> Evidence {
+    Evidence { sign, link: Link::Unknown, upstreams, witnesses, names: NOBODY }
 }
 
 #[test]
@@ -39,8 +43,87 @@ fn what_answered_besides_says_how_wide_a_transport_failure_is() {
 #[test]
 fn without_a_link_every_transport_failure_is_the_link() {
     for sign in [Sign::NoRoute, Sign::DnsFailed, Sign::Refused, Sign::Reset, Sign::Silent] {
-        let evidence = Evidence { sign, link_is_up: false, upstreams: ALL_OF_TWO, witnesses: ALL_OF_THREE };
-        assert_eq!(diagnose(&evidence), Some(Verdict::LinkDown), "{sign:?}");
+        for link in [Link::NoCarrier, Link::NoDefaultRoute] {
+            let evidence = Evidence { link, ..evidence(sign, ALL_OF_TWO, ALL_OF_THREE) };
+            assert_eq!(diagnose(&evidence), Some(Verdict::LinkDown), "{sign:?}, {link:?}");
+        }
+    }
+}
+
+#[test]
+fn with_the_link_up_no_route_is_a_router_s_word() {
+    let table = [
+        (ALL_OF_TWO, ALL_OF_THREE, Verdict::InternetDown),
+        (ALONE, ALL_OF_THREE, Verdict::InternetDown),
+        (ALONE, NONE_OF_THREE, Verdict::UpstreamDown),
+        (ONE_OF_TWO, NOBODY, Verdict::UpstreamDown),
+    ];
+    for (upstreams, witnesses, expected) in table {
+        let evidence = Evidence { link: Link::Up, ..evidence(Sign::NoRoute, upstreams, witnesses) };
+        assert_eq!(diagnose(&evidence), Some(expected), "{upstreams:?}, {witnesses:?}");
+    }
+}
+
+#[test]
+fn a_name_that_alone_is_not_found_is_the_upstream_s_trouble() {
+    let one_found = Asked { asked: 2, failing: 1 };
+    let evidence = Evidence { names: one_found, ..evidence(Sign::DnsFailed, ALONE, NONE_OF_THREE) };
+    assert_eq!(diagnose(&evidence), Some(Verdict::UpstreamDown));
+    let none_found = Evidence { names: ALL_OF_TWO, ..evidence };
+    assert_eq!(diagnose(&none_found), Some(Verdict::DnsDown));
+}
+
+#[test]
+fn a_link_that_is_down_excuses_no_key() {
+    let evidence =
+        Evidence { link: Link::NoCarrier, ..evidence(Sign::Status(401), ALL_OF_TWO, ALL_OF_THREE) };
+    assert_eq!(diagnose(&evidence), Some(Verdict::KeyRejected));
+}
+
+#[test]
+fn the_evidence_names_all_that_was_asked() {
+    let transport = Evidence { link: Link::Up, ..evidence(Sign::Silent, ALL_OF_TWO, ALL_OF_THREE) };
+    assert_eq!(
+        transport.in_words(Language::English),
+        "The upstream did not answer within the deadline. The box's own link is up and has a default route. Of 1 \
+         other upstreams none gets through. Of 3 witnesses that are no upstream 0 answer."
+    );
+    let withdrawn = evidence(Sign::ModelMissing, ALL_OF_TWO, ALL_OF_THREE);
+    assert_eq!(withdrawn.in_words(Language::English).matches('.').count(), 1, "witnesses do not matter here");
+    for sign in [Sign::CertificateExpired, Sign::CertificateNotYetValid] {
+        let text = evidence(sign, ALONE, NOBODY);
+        assert!(text.in_words(Language::English).contains("clock of the box"));
+        assert!(text.in_words(Language::Korean).contains("시계"));
+        assert_eq!(diagnose(&text), Some(Verdict::UpstreamDown));
+    }
+}
+
+#[test]
+fn every_sign_has_its_own_words_in_both_languages() {
+    let signs = [
+        Sign::NoRoute,
+        Sign::DnsFailed,
+        Sign::Refused,
+        Sign::Reset,
+        Sign::TlsFailed,
+        Sign::CertificateExpired,
+        Sign::CertificateNotYetValid,
+        Sign::Silent,
+        Sign::NotJson,
+        Sign::Malformed,
+        Sign::ModelMissing,
+        Sign::QuotaSpent,
+        Sign::NoKey,
+        Sign::Slow,
+        Sign::Status(503),
+    ];
+    for language in [Language::English, Language::Korean] {
+        let mut texts: Vec<_> =
+            signs.iter().map(|sign| evidence(*sign, ALONE, NOBODY).in_words(language)).collect();
+        assert!(texts.iter().all(|text| text.ends_with('.') && !text.contains("  ")), "{texts:?}");
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), signs.len(), "{language:?}");
     }
 }
 
@@ -53,6 +136,7 @@ fn what_an_upstream_says_itself_needs_no_witness() {
         (Sign::Malformed, Some(Verdict::UpstreamDown)),
         (Sign::ModelMissing, Some(Verdict::ModelWithdrawn)),
         (Sign::QuotaSpent, Some(Verdict::QuotaExhausted)),
+        (Sign::NoKey, Some(Verdict::KeyRejected)),
         (Sign::Slow, Some(Verdict::Slow)),
         (Sign::Status(200), None),
         (Sign::Status(302), Some(Verdict::Intercepted)),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use continuity::{SiteState, State};
 
 use super::*;
-use crate::settings::UpstreamSettings;
+use crate::settings::{OutsideSettings, UpstreamSettings};
 use crate::upstream::Listed;
 
 /// Upstreams `a` and `b`, each with the models `large` and `small`.
@@ -12,7 +12,7 @@ fn board() -> Board {
         let models = vec!["large".to_owned(), "small".to_owned()];
         Upstream::build(UpstreamSettings::for_tests(name), models).unwrap()
     };
-    Board::new(vec![upstream("a"), upstream("b")]).0
+    Board::new(vec![upstream("a"), upstream("b")], Outside::new(&OutsideSettings::default())).0
 }
 
 const A_LARGE: RouteId = RouteId { upstream: 0, model: 0 };
@@ -114,7 +114,8 @@ async fn two_accounts_at_one_host_share_no_fate_but_two_hosts_do() {
         let base_url = "https://api.example/v1".to_owned();
         Upstream::build(UpstreamSettings { base_url, ..UpstreamSettings::for_tests(name) }, vec!["m".into()])
     };
-    let (board, _flips) = Board::new(vec![account("a").unwrap(), account("b").unwrap()]);
+    let accounts = vec![account("a").unwrap(), account("b").unwrap()];
+    let (board, _flips) = Board::new(accounts, Outside::new(&OutsideSettings::default()));
     board.record(A_LARGE, Some(&Fault::Refused));
     board.record(B_LARGE, Some(&Fault::Refused));
     assert_eq!((board.admits(A_LARGE), board.admits(B_LARGE)), (Ok(()), Ok(())));
@@ -122,4 +123,31 @@ async fn two_accounts_at_one_host_share_no_fate_but_two_hosts_do() {
     board.record(A_LARGE, Some(&Fault::Refused));
     board.record(B_LARGE, Some(&Fault::Refused));
     assert_eq!(board.site_state(), SiteState::Offline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_link_takes_all_that_is_outside_with_it_and_its_return_tries_them_at_once() {
+    let inside =
+        UpstreamSettings { base_url: "http://10.0.0.5/v1".into(), ..UpstreamSettings::for_tests("c") };
+    let outside = UpstreamSettings::for_tests("a");
+    let build = |settings| Upstream::build(settings, vec!["m".to_owned()]).unwrap();
+    let nobody = Outside::new(&OutsideSettings::default());
+    let (board, _flips) = Board::new(vec![build(outside), build(inside)], nobody);
+    board.link_lost();
+    assert_eq!((board.admits(A_LARGE), board.admits(B_LARGE)), (Err("circuit-open"), Ok(())));
+    assert!(board.has_trouble_on_the_way());
+    board.way_is_back();
+    assert!(matches!(board.upstreams[0].circuit.reading(now()).state, State::HalfOpen { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_that_a_shared_fate_opened_without_trouble_of_its_own_is_tried_at_once() {
+    let upstream = |name| Upstream::build(UpstreamSettings::for_tests(name), vec!["m".to_owned()]).unwrap();
+    let three = vec![upstream("a"), upstream("b"), upstream("c")];
+    let (board, _flips) = Board::new(three, Outside::new(&OutsideSettings::default()));
+    board.record(A_LARGE, Some(&Fault::Refused));
+    board.record(B_LARGE, Some(&Fault::Reset));
+    let state = |index: usize| board.upstreams[index].circuit.reading(now()).state;
+    assert!(matches!((state(0), state(1)), (State::Open { .. }, State::Open { .. })));
+    assert!(matches!(state(2), State::HalfOpen { .. }));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use continuity::{Asked, Evidence, StateKind, Verdict, diagnose};
+use continuity::{Asked, Evidence, Language, Link, Sign, StateKind, SteadyVerdict, Verdict, diagnose};
 use inference::{LocalModel, Status};
 
 use crate::board::{Board, now};
@@ -10,6 +10,7 @@ use crate::circuit::Reading;
 use crate::clock;
 use crate::fault::Fault;
 use crate::gateway::Gateway;
+use crate::outside::Seen;
 use crate::settings::Settings;
 use crate::site::{AliasView, LocalView, ModelView, Site, UpstreamView};
 use crate::upstream::{CloudModel, Upstream};
@@ -17,23 +18,33 @@ use crate::upstream::{CloudModel, Upstream};
 /// A token within so many seconds makes a model proven.
 const PROVEN_S: u64 = 60;
 
+/// The verdicts that people have been told, in the order of the upstreams.
+#[derive(Default)]
+pub(super) struct Told(Vec<SteadyVerdict>);
+
 /// The site before the monitor's first look.
 pub(crate) fn first_site(settings: &Settings, board: &Board, locals: &[LocalModel]) -> Site {
     let now_ms = clock::unix_ms();
-    snapshot(settings, board, locals, now_ms)
+    snapshot(settings, board, locals, now_ms, &mut Told::default())
 }
 
-pub(super) fn site(gateway: &Gateway, started_ms: i64) -> Site {
-    snapshot(gateway.settings(), gateway.board(), gateway.locals(), started_ms)
+pub(super) fn site(gateway: &Gateway, started_ms: i64, told: &mut Told) -> Site {
+    snapshot(gateway.settings(), gateway.board(), gateway.locals(), started_ms, told)
 }
 
-fn snapshot(settings: &Settings, board: &Board, locals: &[LocalModel], started_ms: i64) -> Site {
+fn snapshot(
+    settings: &Settings,
+    board: &Board,
+    locals: &[LocalModel],
+    started_ms: i64,
+    told: &mut Told,
+) -> Site {
     Site {
         name: settings.site_name.clone(),
         state: board.site_state(),
         since_ms: started_ms,
         started_ms,
-        upstreams: upstreams(board),
+        upstreams: upstreams(board, told),
         locals: locals.iter().map(local).collect(),
         aliases: settings
             .aliases
@@ -51,69 +62,130 @@ fn snapshot(settings: &Settings, board: &Board, locals: &[LocalModel], started_m
     }
 }
 
-fn upstreams(board: &Board) -> Vec<UpstreamView> {
+/// The upstreams as they are, each with the verdict that is told of it. `told` remembers from look to look.
+fn upstreams(board: &Board, told: &mut Told) -> Vec<UpstreamView> {
     let now = now();
-    let readings: Vec<Reading> = board.upstreams.iter().map(|u| u.circuit.reading(now)).collect();
-    let failing =
-        readings.iter().filter(|r| r.evidence.fault.as_ref().is_some_and(|f| f.is_transport())).count();
-    let asked = Asked { asked: readings.len() as u32, failing: failing as u32 };
-    let views = board.upstreams.iter().zip(readings);
-    views.map(|(upstream, reading)| view_of(upstream, &reading, asked, now)).collect()
+    let looks: Vec<Look<'_>> = board.upstreams.iter().map(|upstream| Look::at(upstream, now)).collect();
+    let seen = board.outside.seen();
+    let around = Around { upstreams: asked(&looks), seen, now };
+    told.0.resize_with(looks.len(), SteadyVerdict::default);
+    looks.iter().zip(&mut told.0).map(|(look, steady)| look.view(&around, steady)).collect()
 }
 
-fn view_of(upstream: &Upstream, reading: &Reading, asked: Asked, now: Instant) -> UpstreamView {
-    let readings: Vec<Reading> = upstream.models.iter().map(|model| model.circuit.reading(now)).collect();
-    let models: Vec<ModelView> = upstream
-        .models
-        .iter()
-        .zip(&readings)
-        .map(|(model, reading)| model_view(model, reading, asked))
-        .collect();
-    let fault = reading.evidence.fault.as_ref();
-    let own_verdict = fault.and_then(|fault| verdict(fault, asked));
-    let of_models = (!models.is_empty() && models.iter().all(|model| model.breaker != "closed"))
-        .then(|| models.iter().find(|model| model.breaker == "half-open").unwrap_or(&models[0]).breaker);
-    let own_breaker = reading.state.kind();
-    let fault = fault.or_else(|| readings.iter().find_map(|reading| shown_fault(reading)));
-    UpstreamView {
-        name: upstream.settings.name.clone(),
-        breaker: match of_models {
-            Some(breaker) if own_breaker == StateKind::Closed => breaker,
-            _ => own_breaker.as_str(),
-        },
-        verdict: own_verdict.or_else(|| verdict_of_all(&models)),
-        evidence: fault.map(ToString::to_string).unwrap_or_default(),
-        share_percent: match reading.admits {
-            true => {
-                models.iter().map(|model| model.share_percent).max().unwrap_or(100).min(reading.share_percent)
+/// Who gets through. One that has no key is never asked.
+fn asked(looks: &[Look<'_>]) -> Asked {
+    let faults = looks.iter().map(|look| look.own.evidence.fault.as_ref());
+    let signs: Vec<Option<Sign>> = faults.map(|fault| fault.map(Fault::sign)).collect();
+    let count = |is: fn(Sign) -> bool| signs.iter().flatten().filter(|sign| is(**sign)).count() as u32;
+    let silenced = count(|sign| sign == Sign::NoKey);
+    Asked { asked: signs.len() as u32 - silenced, failing: count(Sign::is_of_transport) }
+}
+
+/// What is seen around an upstream.
+struct Around {
+    upstreams: Asked,
+    seen: Seen,
+    now: Instant,
+}
+
+/// One upstream with its models at one moment.
+struct Look<'a> {
+    upstream: &'a Upstream,
+    own: Reading,
+    models: Vec<(&'a CloudModel, Reading)>,
+}
+
+impl<'a> Look<'a> {
+    fn at(upstream: &'a Upstream, now: Instant) -> Self {
+        let models = upstream.models.iter().map(|model| (model, model.circuit.reading(now))).collect();
+        Look { upstream, own: upstream.circuit.reading(now), models }
+    }
+
+    fn view(&self, around: &Around, steady: &mut SteadyVerdict) -> UpstreamView {
+        let models: Vec<ModelView> =
+            self.models.iter().map(|(model, reading)| model_view(model, reading)).collect();
+        let evidence = self.evidence(around);
+        let verdict = match self.own.evidence.fault.as_ref() {
+            Some(fault) if fault.sign().is_of_transport() && !self.is_settled(around) => steady.told(),
+            Some(_) => steady.look(evidence.as_ref().and_then(diagnose), around.now),
+            None => steady.look(verdict_of_all(&models), around.now),
+        };
+        let in_words =
+            |language| evidence.as_ref().map(|evidence| evidence.in_words(language)).unwrap_or_default();
+        UpstreamView {
+            name: self.upstream.settings.name.clone(),
+            breaker: self.breaker(),
+            verdict,
+            evidence: in_words(Language::English),
+            evidence_ko: in_words(Language::Korean),
+            share_percent: self.share_percent(),
+            last_probe_ms: self.own.evidence.last_probe_ms,
+            since_ms: self.own.evidence.since_ms,
+            demo: self.upstream.settings.demo,
+            models,
+        }
+    }
+
+    /// Of the upstream itself, or else of a model that is not well.
+    fn evidence(&self, around: &Around) -> Option<Evidence> {
+        let of_models = || self.models.iter().find_map(|(_, reading)| shown_fault(reading));
+        let fault = self.own.evidence.fault.as_ref().or_else(of_models)?;
+        Some(Evidence {
+            sign: fault.sign(),
+            link: if self.upstream.settings.is_outside() { around.seen.link } else { Link::Unknown },
+            upstreams: around.upstreams,
+            witnesses: around.seen.hosts,
+            names: around.seen.names,
+        })
+    }
+
+    /// The witnesses have been asked since the trouble began. Until then what they said is of better times.
+    fn is_settled(&self, around: &Around) -> bool {
+        self.own.evidence.failing_since.is_none_or(|since| around.seen.is_newer_than(since))
+    }
+
+    /// Its own, or that of its models where none of them is closed.
+    fn breaker(&self) -> &'static str {
+        let own = self.own.state.kind();
+        let mut kinds = self.models.iter().map(|(_, reading)| reading.state.kind());
+        let all_out = !self.models.is_empty() && kinds.clone().all(|kind| kind != StateKind::Closed);
+        match own {
+            StateKind::Closed if all_out && kinds.any(|kind| kind == StateKind::HalfOpen) => {
+                StateKind::HalfOpen
             }
-            false => 0,
-        },
-        last_probe_ms: reading.evidence.last_probe_ms,
-        since_ms: reading.evidence.since_ms,
-        demo: upstream.settings.demo,
-        models,
+            StateKind::Closed if all_out => StateKind::Open,
+            own => own,
+        }
+        .as_str()
+    }
+
+    /// That of its best model.
+    fn share_percent(&self) -> u8 {
+        let of_models = self.models.iter().map(|(_, reading)| share_percent(reading)).max();
+        share_percent(&self.own).min(of_models.unwrap_or(100))
     }
 }
 
 /// What is wrong with an upstream none of whose models answers: what they all have, or that it is down.
 fn verdict_of_all(models: &[ModelView]) -> Option<Verdict> {
     let first = models.first()?.verdict?;
-    let all = |has: fn(&ModelView, Verdict) -> bool| models.iter().all(|model| has(model, first));
-    if all(|model, first| model.verdict == Some(first)) {
-        Some(first)
-    } else {
-        all(|model, _| model.breaker != "closed").then_some(Verdict::UpstreamDown)
+    if models.iter().all(|model| model.verdict == Some(first)) {
+        return Some(first);
     }
+    models.iter().all(|model| model.breaker != "closed").then_some(Verdict::UpstreamDown)
 }
 
-fn model_view(model: &CloudModel, reading: &Reading, asked: Asked) -> ModelView {
+fn model_view(model: &CloudModel, reading: &Reading) -> ModelView {
     ModelView {
         name: model.name.clone(),
         breaker: reading.state.kind().as_str(),
-        verdict: shown_fault(reading).and_then(|fault| verdict(fault, asked)),
-        share_percent: if reading.admits { reading.share_percent } else { 0 },
+        verdict: shown_fault(reading).and_then(|fault| verdict_of_answer(fault.sign())),
+        share_percent: share_percent(reading),
     }
+}
+
+fn share_percent(reading: &Reading) -> u8 {
+    if reading.admits { reading.share_percent } else { 0 }
 }
 
 /// A single bad answer of a model is nothing to tell: its next one will be good, or its breaker trips.
@@ -122,8 +194,10 @@ fn shown_fault(reading: &Reading) -> Option<&Fault> {
     reading.evidence.fault.as_ref().filter(|_| tells)
 }
 
-fn verdict(fault: &Fault, upstreams: Asked) -> Option<Verdict> {
-    diagnose(&Evidence { sign: fault.sign(), link_is_up: true, upstreams, witnesses: Asked::default() })
+/// What a model's answers say needs no witness.
+fn verdict_of_answer(sign: Sign) -> Option<Verdict> {
+    let nobody = Asked::default();
+    diagnose(&Evidence { sign, link: Link::Unknown, upstreams: nobody, witnesses: nobody, names: nobody })
 }
 
 fn local(model: &LocalModel) -> LocalView {

@@ -29,14 +29,25 @@ pub enum ClientError {
     Roots { upstream: String },
 }
 
+/// A client that keeps its connections.
 pub(super) fn build(settings: &UpstreamSettings, gate: Gate) -> Result<Client, ClientError> {
+    with_idle(settings, gate, 64)
+}
+
+/// A client that goes all the way for each request, name and TLS too: a connection that was kept would hide that no
+/// new one can be made.
+pub(super) fn build_for_probes(settings: &UpstreamSettings, gate: Gate) -> Result<Client, ClientError> {
+    with_idle(settings, gate, 0)
+}
+
+fn with_idle(settings: &UpstreamSettings, gate: Gate, max_idle: usize) -> Result<Client, ClientError> {
     let inner = connector::build(settings)?;
     let connector = WithDeadline { inner, deadline: settings.deadlines.connect, gate };
     let client = Legacy::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))
-        .pool_max_idle_per_host(64)
+        .pool_max_idle_per_host(max_idle)
         // A pooled HTTP/2 connection into a black hole must not swallow the next request.
         .http2_keep_alive_interval(Duration::from_secs(5))
         .http2_keep_alive_timeout(Duration::from_secs(2))

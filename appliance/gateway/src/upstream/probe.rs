@@ -42,7 +42,7 @@ impl Upstream {
 
     async fn ask_for_models(&self) -> Result<Listed, Fault> {
         let request = self.request(Method::GET, "/models", Bytes::new())?;
-        let response = match self.send(request).await {
+        let response = match self.send_by(&self.prober, request).await {
             // Some upstreams have no list; that they answer in their own shape is proof enough of the way.
             Err(fault) if fault.refusal().is_some() || matches!(fault, Fault::ModelWithdrawn) => {
                 return Ok(None);
@@ -57,7 +57,7 @@ impl Upstream {
     async fn ask_nothing_of(&self, model: &str) -> Result<(), Fault> {
         let body = json!({"model": model, "messages": [], "max_tokens": 1, "stream": false}).to_string();
         let request = self.request(Method::POST, "/chat/completions", Bytes::from(body))?;
-        match self.send(request).await {
+        match self.send_by(&self.prober, request).await {
             Err(fault) if fault.refusal().is_none() => Err(fault),
             _ => Ok(()),
         }

@@ -1,5 +1,8 @@
 //! The way to an upstream's address: a name, a TCP connection, and TLS over it where the address asks for it.
 
+#[path = "resolver.rs"]
+mod resolver;
+
 use std::time::Duration;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -10,13 +13,14 @@ use tokio::net::TcpStream;
 
 use super::ClientError;
 use crate::settings::UpstreamSettings;
+use resolver::Resolver;
 
-pub(super) type Connector = HttpsConnector<HttpConnector>;
+pub(super) type Connector = HttpsConnector<HttpConnector<Resolver>>;
 pub(super) type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 pub(super) fn build(settings: &UpstreamSettings) -> Result<Connector, ClientError> {
     let tls = tls_config(settings)?;
-    let mut tcp = HttpConnector::new();
+    let mut tcp = HttpConnector::new_with_resolver(Resolver::within(settings.deadlines.connect));
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(Duration::from_secs(15)));
