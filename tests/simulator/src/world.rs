@@ -253,5 +253,6 @@ fn settings(plan: &Plan) -> Settings {
         limits: Limits::default(),
         drill: gateway::settings::DrillSettings::default(),
         demo_control: None,
+        outside: gateway::settings::OutsideSettings::default(),
     }
 }
