@@ -240,11 +240,13 @@ fn settings(plan: &Plan) -> Settings {
         upstream: *upstream,
         model: MODELS[*model].to_owned(),
         label: format!("{}/{}", UPSTREAMS[*upstream], MODELS[*model]),
+        facts: gateway::settings::RouteFacts::default(),
     };
     let aliases = plan.aliases.iter().map(|alias| AliasSettings {
         name: alias.name.to_owned(),
         cloud: alias.cloud.iter().map(route).collect(),
         standby: alias.standby.iter().map(|name| (*name).to_owned()).collect(),
+        shorten: None,
     });
     Settings {
         site_name: "Harbor Hospital".into(),
@@ -252,6 +254,7 @@ fn settings(plan: &Plan) -> Settings {
         aliases: aliases.collect(),
         limits: Limits::default(),
         drill: gateway::settings::DrillSettings::default(),
+        standby_languages: std::collections::HashMap::new(),
         demo_control: None,
         outside: gateway::settings::OutsideSettings::default(),
     }
