@@ -17,9 +17,30 @@ mod words;
 pub use options::{Mode, Options, USAGE};
 
 /// Runs what the options ask for and prints it; false when anything failed.
+///
+/// First comes what measures latencies, beside S15, which mostly waits; then everything else at once.
 pub async fn run(options: &Options) -> bool {
-    let public = !options.public || rows::public(options).await;
-    let offline = !options.offline || offline::all(options).await;
-    let verdicts = !options.verdicts || verdicts::all(options).await;
-    public && offline && verdicts
+    let (mut public, mut offline) =
+        tokio::join!(rows::public(options, rows::Part::Waiting), offline::all(options, offline::Part::Alone));
+    let (busy, others, verdicts) = tokio::join!(
+        rows::public(options, rows::Part::Busy),
+        offline::all(options, offline::Part::SideBySide),
+        verdicts::all(options)
+    );
+    public.extend(busy);
+    offline.extend(others);
+    let mut fine = true;
+    if options.public {
+        table::faults(&mut public, options);
+        fine &= public.iter().all(rows::Row::is_fine);
+    }
+    if options.offline {
+        table::losses(&mut offline);
+        fine &= offline.iter().all(offline::Tried::is_fine);
+    }
+    if options.verdicts {
+        table::verdicts(&verdicts);
+        fine &= verdicts.is_fine();
+    }
+    fine
 }

@@ -160,7 +160,7 @@ async fn black_hole(seed: u64) -> Outcome {
     seconds(5.0).await;
     let samples = load.stop().await;
     let local = inside.iter().map(Sample::waited).max().unwrap_or_default();
-    let allowed = HEDGE + local + Duration::from_millis(500);
+    let allowed = HEDGE + local + SLACK;
     let loss = Loss::of(&samples, cut).with_transfer().with_return(&samples, restored);
     let longest = loss.longest_wait;
     let loss =
@@ -171,6 +171,9 @@ async fn black_hole(seed: u64) -> Outcome {
         ));
     over(building, loss).await
 }
+
+/// What is allowed for being noticed and being counted, on a machine that does other things too.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// The least delay of a hedge, which holds for a way that is usually quick.
 const HEDGE: Duration = Duration::from_secs(2);

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::building::Building;
 use super::traffic::Sample;
-use super::{Options, losses, table};
+use super::{Options, losses};
 use crate::Lab;
 
 /// What a loss did to the clients.
@@ -54,32 +54,49 @@ const MOST_RETURNED_PERCENT: usize = 50;
 const MOST_ATTEMPTS: usize = 3;
 const RAMP: Duration = Duration::from_secs(5);
 
-/// All that are wanted; false when one of them misses a criterion.
-pub(super) async fn all(options: &Options) -> bool {
-    let wanted: Vec<_> = losses::ALL.iter().filter(|loss| options.wants(loss.name)).collect();
-    if wanted.is_empty() {
-        return true;
+/// Which of the losses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Part {
+    /// Those that measure latencies, one after the other.
+    Alone,
+    SideBySide,
+}
+
+/// A loss and how it went.
+#[derive(Debug)]
+pub(super) struct Tried {
+    pub(super) number: usize,
+    pub(super) name: &'static str,
+    pub(super) outcome: Outcome,
+}
+
+impl Tried {
+    pub(super) fn is_fine(&self) -> bool {
+        !matches!(&self.outcome, Outcome::Done(loss) if !loss.missed.is_empty())
     }
+}
+
+/// The losses of this part that are wanted.
+pub(super) async fn all(options: &Options, part: Part) -> Vec<Tried> {
     let missing = Lab::missing();
-    let places = Arc::new(Semaphore::new(options.labs));
+    let places = Arc::new(Semaphore::new(if part == Part::Alone { 1 } else { options.labs }));
     let mut running = JoinSet::new();
-    for (number, loss) in wanted.into_iter().enumerate() {
-        let (places, all, seed) = (places.clone(), options.labs as u32, options.seeds[0]);
+    for (number, loss) in losses::ALL.iter().enumerate() {
         let losses::Kind { name, run, alone } = *loss;
+        if !options.offline || !options.wants(name) || alone != (part == Part::Alone) {
+            continue;
+        }
+        let (places, seed) = (places.clone(), options.seeds[0]);
         running.spawn(async move {
-            // What measures latencies has the machine to itself: it takes all places.
-            let _place = places.acquire_many_owned(if alone { all } else { 1 }).await;
+            let _place = places.acquire_owned().await;
             let outcome = match missing {
                 Some(missing) => Outcome::NotRun(missing.to_owned()),
                 None => tokio::spawn(run(seed)).await.unwrap_or_else(|error| broken(&error.to_string())),
             };
-            (number, name, outcome)
+            Tried { number, name, outcome }
         });
     }
-    let mut outcomes = running.join_all().await;
-    outcomes.sort_by_key(|(number, ..)| *number);
-    table::losses(&outcomes);
-    outcomes.iter().all(|(.., outcome)| !matches!(outcome, Outcome::Done(loss) if !loss.missed.is_empty()))
+    running.join_all().await
 }
 
 fn broken(why: &str) -> Outcome {

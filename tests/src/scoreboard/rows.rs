@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::answered;
 use super::faults::{FAULTS, Stage};
 use super::judge::{self, Evidence, Grade, Judgement};
-use super::{Mode, Options, outage, table};
+use super::{Mode, Options, outage};
 use crate::{Chat, FakeCloud, TestAppliance};
 
 /// One performance and what came of it.
@@ -26,18 +26,24 @@ pub(super) struct Row {
     pub(super) failback: Option<Duration>,
 }
 
-/// All public faults; false when one of them failed.
-pub(super) async fn public(options: &Options) -> bool {
-    let wanted: Vec<_> = FAULTS.iter().filter(|(fault, _)| options.wants(fault)).collect();
-    if wanted.is_empty() {
-        return true;
-    }
-    let places = Arc::new(Semaphore::new(options.side_by_side));
+/// Which of the faults.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Part {
+    /// S15, which mostly waits.
+    Waiting,
+    Busy,
+}
+
+/// The public faults of this part that are wanted.
+pub(super) async fn public(options: &Options, part: Part) -> Vec<Row> {
+    let wanted =
+        |fault: &str| options.public && options.wants(fault) && (fault == "S15") == (part == Part::Waiting);
+    let places = Arc::new(Semaphore::new(match part {
+        Part::Waiting => options.side_by_side * 2,
+        Part::Busy => options.side_by_side,
+    }));
     let mut performances = JoinSet::new();
-    // S15 mostly waits: it begins first, in places of its own.
-    for (fault, _) in wanted.iter().rev() {
-        let places =
-            if *fault == "S15" { Arc::new(Semaphore::new(options.side_by_side)) } else { places.clone() };
+    for (fault, _) in FAULTS.iter().filter(|(fault, _)| wanted(fault)).rev() {
         for (seed, mode) in
             options.seeds.iter().flat_map(|seed| options.modes.iter().map(move |m| (*seed, *m)))
         {
@@ -50,13 +56,14 @@ pub(super) async fn public(options: &Options) -> bool {
             });
         }
     }
-    let mut rows = performances.join_all().await;
-    rows.sort_by_key(|row| (row.fault, row.mode, row.seed));
-    table::print(&rows, options);
-    rows.iter().all(|row| row.judgement.grade != Grade::Fail)
+    performances.join_all().await
 }
 
 impl Row {
+    pub(super) fn is_fine(&self) -> bool {
+        self.judgement.grade != Grade::Fail
+    }
+
     fn broken(fault: &'static str, mode: Mode, seed: u64, why: &str) -> Row {
         let why = why.to_owned();
         let judgement = Judgement { grade: Grade::Fail, why, lost: 0, doubled: 0 };

@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::Options;
 use super::faults::FAULTS;
 use super::judge::Grade;
-use super::offline::Outcome;
+use super::offline::{Outcome, Tried};
 use super::rows::Row;
-use super::verdicts::Named;
+use super::verdicts::Verdicts;
 
 const LINE: usize = 118;
 
-pub(super) fn print(rows: &[Row], options: &Options) {
+pub(super) fn faults(rows: &mut [Row], options: &Options) {
+    rows.sort_by_key(|row| (row.fault, row.mode, row.seed));
     println!(
         "\nPublic faults, {} seeds (first {}), real boxes as shipped",
         options.seeds.len(),
@@ -53,7 +54,8 @@ pub(super) fn print(rows: &[Row], options: &Options) {
 }
 
 /// The losses that nobody publishes.
-pub(super) fn losses(outcomes: &[(usize, &'static str, Outcome)]) {
+pub(super) fn losses(tried: &mut [Tried]) {
+    tried.sort_by_key(|tried| tried.number);
     println!("\nLosses of the cloud and of the building, in network namespaces, real boxes as shipped");
     println!(
         "{:28} {:5} {:>8} {:>6} {:>8} | {:>10} {:>13} | {:>10} {:>10} | {:>4} {:>7}",
@@ -71,7 +73,7 @@ pub(super) fn losses(outcomes: &[(usize, &'static str, Outcome)]) {
     );
     let seconds =
         |time: Option<Duration>| time.map_or("-".to_owned(), |time| format!("{:.2}", time.as_secs_f64()));
-    for (_, name, outcome) in outcomes {
+    for Tried { name, outcome, .. } in &*tried {
         match outcome {
             Outcome::NotRun(why) => println!("{name:28} not run: {why}"),
             Outcome::Done(loss) => println!(
@@ -90,7 +92,7 @@ pub(super) fn losses(outcomes: &[(usize, &'static str, Outcome)]) {
             ),
         }
     }
-    for (_, name, outcome) in outcomes {
+    for Tried { name, outcome, .. } in &*tried {
         if let Outcome::Done(loss) = outcome {
             loss.missed.iter().for_each(|why| println!("  {name}: {why}"));
         }
@@ -98,7 +100,11 @@ pub(super) fn losses(outcomes: &[(usize, &'static str, Outcome)]) {
 }
 
 /// Injected against named.
-pub(super) fn verdicts(rows: &[Named]) {
+pub(super) fn verdicts(verdicts: &Verdicts) {
+    let rows = match verdicts {
+        Verdicts::NotRun(why) => return println!("\nVerdicts: not run: {why}"),
+        Verdicts::Named(rows) => rows,
+    };
     println!("\nVerdicts, each fault injected for real in network namespaces");
     println!(
         "{:17} {:26} {:>4}  {:17} {:>7}  {:9} named before",
@@ -120,10 +126,6 @@ pub(super) fn verdicts(rows: &[Named]) {
     }
     let right = rows.iter().filter(|row| row.is_right()).count();
     println!("{right} of {} named right, {} %", rows.len(), right * 100 / rows.len().max(1));
-}
-
-pub(super) fn no_verdicts(missing: &str) {
-    println!("\nVerdicts: not run: {missing}");
 }
 
 fn figures(rows: &[&Row]) -> String {

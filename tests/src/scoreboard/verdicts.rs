@@ -7,8 +7,8 @@ use continuity::{Language, Verdict};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::Options;
 use super::building::Building;
-use super::{Options, table};
 use crate::lab::{Answering, Impostor, Site};
 use crate::{FakeCloud, Lab};
 
@@ -103,11 +103,28 @@ fn portal_by_names(building: &Building) {
     names_fail(building, Answering::Everything(portal));
 }
 
-/// All of them; false when too many are named wrongly.
-pub(super) async fn all(options: &Options) -> bool {
-    if let Some(missing) = Lab::missing() {
-        table::no_verdicts(missing);
-        return true;
+/// The whole table.
+#[derive(Debug)]
+pub(super) enum Verdicts {
+    NotRun(&'static str),
+    Named(Vec<Named>),
+}
+
+impl Verdicts {
+    /// Enough are right, and what is right is told.
+    pub(super) fn is_fine(&self) -> bool {
+        let Verdicts::Named(rows) = self else { return true };
+        let right = rows.iter().filter(|row| row.is_right()).count();
+        right * 100 >= rows.len() * RIGHT_PERCENT && rows.iter().all(|row| !row.is_right() || row.told)
+    }
+}
+
+/// All injections, where they are wanted and possible.
+pub(super) async fn all(options: &Options) -> Verdicts {
+    match Lab::missing() {
+        _ if !options.verdicts => return Verdicts::Named(Vec::new()),
+        Some(missing) => return Verdicts::NotRun(missing),
+        None => {}
     }
     assert_words_are_distinct();
     let seeds = &options.seeds[..options.seeds.len().min(if options.short { 1 } else { 3 })];
@@ -133,9 +150,7 @@ pub(super) async fn all(options: &Options) -> bool {
     let place =
         |row: &Named| INJECTIONS.iter().position(|one| one.verdict == row.injected && one.way == row.way);
     rows.sort_by_key(|row| (place(row), row.seed));
-    table::verdicts(&rows);
-    let right = rows.iter().filter(|row| row.is_right()).count();
-    right * 100 >= rows.len() * RIGHT_PERCENT && rows.iter().all(|row| !row.is_right() || row.told)
+    Verdicts::Named(rows)
 }
 
 impl Named {
