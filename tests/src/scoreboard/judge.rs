@@ -93,7 +93,7 @@ fn missed(stage: &Stage, evidence: &Evidence) -> Option<String> {
     let attempts = primary.len();
     let within = |seconds: f64| primary.iter().filter(|at| at.as_secs_f64() < seconds).count();
     let by = |name: &str| answered.served_by.iter().all(|by| by.starts_with(name));
-    let took = answered.took.as_secs_f64();
+    let (took, waited) = (answered.took.as_secs_f64(), answered.waited.as_secs_f64());
     let unless = |met: bool, why: &str| {
         (!met).then(|| {
             format!(
@@ -114,8 +114,8 @@ fn missed(stage: &Stage, evidence: &Evidence) -> Option<String> {
         "S02" => unless(within(3.0) <= 4 && attempts <= 6, "too many attempts"),
         "S03" => unless(by("primary/") && attempts == 2, "not one retry on the same upstream"),
         "S04" | "S05" => unless(attempts <= 6, "too many attempts"),
-        "S06" => unless(attempts == 1 && took <= 15.0, "the silent route was retried or waited for"),
-        "S07" => unless(answered.waited.as_secs_f64() <= 15.0, "no limit for the first token"),
+        "S06" => unless(attempts == 1 && waited <= 15.0, "the silent route was retried or waited for"),
+        "S07" => unless(waited <= 15.0, "no limit for the first token"),
         "S09" => unless(took <= 45.0, "the stall was waited for"),
         "S11" => unless(took <= 8.0 && usage_is_right(answered), "not ended at once with its usage"),
         "S12" => unless(by("fallback/") && attempts == 1, "not one attempt, then the larger context"),

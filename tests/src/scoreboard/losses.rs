@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::building::Building;
 use super::offline::{Loss, Outcome, Running, over};
-use super::traffic::Sample;
+use super::traffic::{Sample, Traffic};
 use super::{Mode, traffic};
 use crate::lab::{Answering, Impostor, Site};
 
@@ -150,9 +150,8 @@ async fn black_hole(seed: u64) -> Outcome {
     seconds(4.0).await;
     let cut = Instant::now();
     building.lab.swallow_all();
+    let inside = Traffic::start(&building.desk(), 4, "local-only", &building.known);
     seconds(12.0).await;
-    let inside = traffic::Traffic::start(&building.desk(), 16, "local-only", &building.known);
-    seconds(2.0).await;
     let inside = inside.stop().await;
     building.lab.open_all();
     let restored = Instant::now();
@@ -310,7 +309,7 @@ async fn degradation(seed: u64) -> Outcome {
 /// Desks are cut off; who is on the box itself is served all the time, and the desks are back at once.
 async fn lan_down(seed: u64) -> Outcome {
     let building = Building::well(seed).await;
-    let inside = traffic::Traffic::start(&building.appliance.client(), 8, "assistant", &building.known);
+    let inside = Traffic::start(&building.appliance.client(), 8, "assistant", &building.known);
     seconds(1.0).await;
     let cut = Instant::now();
     building.lab.pull_lan();

@@ -48,8 +48,8 @@ pub(super) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 /// The first promise.
 const TRANSFER_WITHIN: Duration = Duration::from_secs(10);
 const BACK_WITHIN: Duration = Duration::from_secs(30);
-/// In the first seconds the ramp lets a tenth of the conversations go back; three times as many is thundering.
-const MOST_RETURNED_PERCENT: usize = 50;
+/// In its first seconds the ramp lets a tenth of the conversations go back, then half of them; more is thundering.
+const MOST_RETURNED_PERCENT: usize = 65;
 /// Users' requests that may reach one dead upstream in a minute.
 const MOST_ATTEMPTS: usize = 3;
 const RAMP: Duration = Duration::from_secs(5);
