@@ -3,6 +3,7 @@
 mod answered;
 mod building;
 mod faults;
+mod inside;
 mod judge;
 mod losses;
 mod offline;

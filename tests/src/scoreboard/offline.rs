@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::building::Building;
 use super::traffic::Sample;
-use super::{Options, losses};
+use super::{Mode, Options, losses};
 use crate::Lab;
 
 /// What a loss did to the clients.
@@ -22,7 +22,7 @@ pub(super) struct Loss {
     pub(super) doubled: usize,
     /// From the loss to the first local answer to a request that came after it.
     pub(super) transfer: Option<Duration>,
-    /// The longest wait for a first text after the loss.
+    /// The longest wait for a first text after the loss, of streams: in committed mode the text comes at once.
     pub(super) longest_wait: Duration,
     /// Users' requests that reached one dead upstream although it was known to be dead.
     pub(super) attempts: Option<usize>,
@@ -45,6 +45,8 @@ pub(super) enum Outcome {
 
 pub(super) type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
+/// No answer takes longer, whole or not.
+const ALL_END_WITHIN: Duration = Duration::from_secs(45);
 /// The first promise.
 const TRANSFER_WITHIN: Duration = Duration::from_secs(10);
 const BACK_WITHIN: Duration = Duration::from_secs(30);
@@ -111,10 +113,11 @@ impl Loss {
         let wrong: Vec<_> = samples.iter().filter(|sample| !sample.is_right()).collect();
         let after = || samples.iter().filter(|sample| sample.asked >= cut);
         let local = after().filter(|sample| sample.is_local()).map(Sample::first_text).min();
-        let hit = samples.iter().filter(|sample| sample.first_text() >= cut);
+        let hit = samples.iter().filter(|sample| sample.mode == Mode::Stream && sample.first_text() >= cut);
         let missed = wrong
             .first()
             .map(|first| format!("{} of {} requests: {}", wrong.len(), samples.len(), first.wrong()));
+        let longest = samples.iter().map(Sample::took).max().unwrap_or_default();
         Loss {
             requests: samples.len(),
             failed: wrong.len(),
@@ -125,6 +128,7 @@ impl Loss {
             missed: missed.into_iter().collect(),
             ..Loss::default()
         }
+        .unless(longest <= ALL_END_WITHIN, format!("an answer took {longest:?}"))
     }
 
     /// The first local answer came in time.

@@ -15,6 +15,7 @@ use crate::test_appliance::Known;
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) asked: Instant,
+    pub(super) mode: Mode,
     /// None where the request failed on the client's side: no answer at all.
     pub(super) answered: Result<Answered, String>,
     answer: Arc<str>,
@@ -61,7 +62,7 @@ pub(super) async fn one(client: &Client, alias: &'static str, known: &Known, mod
     let (client, known) = (client.clone(), known.clone());
     let asking =
         tokio::spawn(async move { answered::ask(&client, alias, &known.question, mode, false).await });
-    Sample { asked, answered: asking.await.map_err(|error| error.to_string()), answer }
+    Sample { asked, mode, answered: asking.await.map_err(|error| error.to_string()), answer }
 }
 
 impl Sample {
@@ -95,6 +96,10 @@ impl Sample {
 
     pub(super) fn waited(&self) -> Duration {
         self.answered.as_ref().map_or(Duration::ZERO, |answered| answered.waited)
+    }
+
+    pub(super) fn took(&self) -> Duration {
+        self.answered.as_ref().map_or(Duration::ZERO, |answered| answered.took)
     }
 
     /// What went wrong, in a few words.
