@@ -71,6 +71,12 @@ impl WireUsage {
 }
 
 impl ChunkFacts {
+    /// Whether data that [`ChunkFacts::read`] could not read began as a chunk does. What it lost may have been a part
+    /// of the answer; noise of any other shape never was one.
+    pub fn may_have_been(data: &[u8]) -> bool {
+        data.trim_ascii_start().first() == Some(&b'{')
+    }
+
     /// Reads the data of one event; `None` when it is no chunk at all.
     pub fn read(data: &[u8]) -> Option<Self> {
         let wire: Wire = serde_json::from_slice(data).ok()?;
@@ -188,6 +194,24 @@ mod tests {
 
     fn facts(chunk: &Value) -> ChunkFacts {
         ChunkFacts::read(chunk.to_string().as_bytes()).expect("a chunk")
+    }
+
+    #[test]
+    fn only_what_began_as_a_chunk_may_have_held_a_part_of_the_answer() {
+        let table: [(&[u8], bool); 8] = [
+            (b"{\"choices\": [", true),
+            (b"{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"half a wo", true),
+            (b" {", true),
+            (b"", false),
+            (b"ping", false),
+            (b"not json at all", false),
+            (b"[1, 2", false),
+            (b"\xff\xfe\xfd", false),
+        ];
+        for (data, expected) in table {
+            assert_eq!(ChunkFacts::read(data), None);
+            assert_eq!(ChunkFacts::may_have_been(data), expected, "{}", String::from_utf8_lossy(data));
+        }
     }
 
     #[test]

@@ -152,8 +152,11 @@ impl ChunkStream {
             self.done = true;
             return Ok(());
         }
-        // A single malformed chunk is skipped: what follows decides whether the answer is whole.
-        let Some(facts) = ChunkFacts::read(&event) else { return Ok(()) };
+        let Some(facts) = ChunkFacts::read(&event) else {
+            // Once the upstream has said how the answer ends, nothing that follows can take it back.
+            let is_hole = self.open_choices > 0 && ChunkFacts::may_have_been(&event);
+            return if is_hole { Err(Fault::Malformed) } else { Ok(()) };
+        };
         if facts.is_error && self.open_choices == 0 {
             return Ok(());
         }
