@@ -168,7 +168,9 @@ impl Narrator<'_> {
             "local-only" => text.kept_inside,
             "recovering" => text.cloud_recovering,
             "throttled" => text.cloud_throttled,
-            "hedged" | "stalled" => text.cloud_slow,
+            "slow" | "stalled" => text.cloud_slow,
+            "context" => text.cloud_too_short,
+            "cloud-lacks" => text.cloud_lacks,
             _ => match self.outages.iter().find(|outage| outage.holds(at_ms)) {
                 Some(Out { start_ms, end_ms: None }) => {
                     return Some((text.cloud_out_since)(&self.clock.short(*start_ms)));
@@ -180,6 +182,11 @@ impl Narrator<'_> {
             },
         };
         Some(fixed.to_owned())
+    }
+
+    /// Said beside the note when the oldest messages of a conversation were left out.
+    pub(crate) fn shortened(&self, left_out: Option<usize>) -> Option<String> {
+        left_out.map(|messages| (self.text.answer.shortened)(messages))
     }
 
     /// The sentence at the seam: who broke off, who went on.
@@ -206,6 +213,8 @@ pub(crate) fn refusal<'a>(text: &'a ChatText, code: &str) -> &'a str {
     match code {
         "context_length_exceeded" => text.refused_too_long,
         "too_many_requests" | "standby_busy" => text.refused_busy,
+        "standby_lacks" => text.refused_lacks,
+        "content_filter" | "content_policy_violation" => text.refused_filter,
         "model_not_found" => text.refused_unknown_assistant,
         "no_route" | "no_local_route" | "upstream_error" | "audit_unavailable" => text.refused_unready,
         "cut" | "answer_cut" => "",

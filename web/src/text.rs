@@ -139,6 +139,8 @@ pub(crate) struct ChatText {
     pub(crate) refused_busy: &'static str,
     pub(crate) refused_unknown_assistant: &'static str,
     pub(crate) refused_unready: &'static str,
+    pub(crate) refused_lacks: &'static str,
+    pub(crate) refused_filter: &'static str,
     pub(crate) refused_otherwise: &'static str,
 }
 
@@ -163,6 +165,10 @@ pub(crate) struct AnswerText {
     pub(crate) cloud_was_out_from: fn(&str) -> String,
     pub(crate) cloud_out: &'static str,
     pub(crate) cloud_slow: &'static str,
+    pub(crate) cloud_too_short: &'static str,
+    pub(crate) cloud_lacks: &'static str,
+    /// How many of the oldest messages the model was not shown.
+    pub(crate) shortened: fn(usize) -> String,
     pub(crate) cloud_recovering: &'static str,
     pub(crate) cloud_throttled: &'static str,
     pub(crate) kept_inside: &'static str,

@@ -138,7 +138,11 @@ fn told(visit: &Visit, step: Step, models: &mut Vec<String>) -> Value {
     let narrator = Narrator::now(visit.text(), portal.clock(), &site);
     let note = |served: &Served, models: &[String]| {
         let models: Vec<&str> = models.iter().map(String::as_str).collect();
-        narrator.note(&models, served.route.as_str(), served.reason, Clock::now_ms())
+        let note = narrator.note(&models, served.route.as_str(), served.reason, Clock::now_ms());
+        match narrator.shortened(served.shortened) {
+            Some(shortened) => format!("{note} {shortened}"),
+            None => note,
+        }
     };
     match step {
         Step::Begun(served) => {

@@ -172,6 +172,8 @@ const CHAT: ChatText = ChatText {
     refused_busy: "The box has too many answers under way. Ask again in a moment.",
     refused_unknown_assistant: "This assistant no longer exists. Choose another one below.",
     refused_unready: "Neither the cloud nor a model inside the building could answer.",
+    refused_lacks: "No model that can answer now can do what this question needs, such as its language, an image or a tool.",
+    refused_filter: "The content filter of the cloud refused this question. It is not asked elsewhere.",
     refused_otherwise: "The model did not accept or did not finish this question.",
 };
 
@@ -190,6 +192,11 @@ const ANSWER: AnswerText = AnswerText {
     cloud_was_out_from: |from| format!("The cloud was out of reach from {from}."),
     cloud_out: "The cloud was out of reach.",
     cloud_slow: "The cloud was too slow.",
+    cloud_too_short: "The conversation was too long for the cloud model.",
+    cloud_lacks: "The cloud model cannot do what was asked.",
+    shortened: |messages| {
+        format!("The conversation was too long: its {messages} oldest messages were left out of this answer.")
+    },
     cloud_recovering: "The cloud was still coming back.",
     cloud_throttled: "The cloud asked for fewer requests.",
     kept_inside: "It was asked to stay inside the building.",

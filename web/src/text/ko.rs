@@ -176,6 +176,8 @@ const CHAT: ChatText = ChatText {
     refused_busy: "장비에서 처리 중인 답변이 너무 많습니다. 잠시 후 다시 질문해 주십시오.",
     refused_unknown_assistant: "더 이상 사용할 수 없는 도우미입니다. 아래에서 다른 도우미를 선택해 주십시오.",
     refused_unready: "클라우드와 건물 내부의 모델 모두 답변할 수 없었습니다.",
+    refused_lacks: "질문에 필요한 기능(언어, 이미지, 도구 등)을 지금 답변할 수 있는 모델이 지원하지 않습니다.",
+    refused_filter: "클라우드의 콘텐츠 필터가 이 질문을 거부했습니다. 다른 모델에는 다시 묻지 않습니다.",
     refused_otherwise: "모델이 질문을 받아들이지 않았거나 답변을 끝내지 못했습니다.",
 };
 
@@ -192,6 +194,11 @@ const ANSWER: AnswerText = AnswerText {
     cloud_was_out_from: |from| format!("{from}부터 클라우드에 연결되지 않던 중이었습니다."),
     cloud_out: "당시 클라우드에 연결되지 않았습니다.",
     cloud_slow: "클라우드의 응답이 너무 느렸습니다.",
+    cloud_too_short: "클라우드 모델이 처리하기에는 대화가 너무 길었습니다.",
+    cloud_lacks: "클라우드 모델이 요청된 기능을 지원하지 않습니다.",
+    shortened: |messages| {
+        format!("대화가 너무 길어 가장 오래된 메시지 {messages}개를 제외하고 답변했습니다.")
+    },
     cloud_recovering: "클라우드 연결이 아직 복구되는 중이었습니다.",
     cloud_throttled: "클라우드가 요청 수를 줄이도록 요구했습니다.",
     kept_inside: "건물 내부에서만 처리하도록 지정된 질문입니다.",

@@ -31,7 +31,7 @@ pub(super) enum Answers {
 
 /// What one try came to.
 enum Try {
-    /// Nothing was sent: a person in charge has ordered so.
+    /// Nothing was sent: an order or a breaker forbids it by now.
     Kept(&'static str),
     Cloud(Result<Reply, Fault>),
     /// The local start gave its token, and this is what there is to say of the cloud.
@@ -51,14 +51,11 @@ pub(super) async fn open(
         && let Some(pause) = pause_before_another(upstream, fault)
     {
         note(opening, route, fault);
-        // What this try taught, or another request meanwhile, may have opened a breaker.
-        if is_open(opening, route) {
+        // What this try taught may have opened a breaker.
+        if why_not(opening, route).is_some() {
             return Err(Closed::Next { reason: fault.reason(), refusal: None });
         }
         tokio::time::sleep(pause).await;
-        if is_open(opening, route) {
-            return Err(Closed::Next { reason: fault.reason(), refusal: None });
-        }
         tried = one_try(opening, course, route).await;
     }
     match tried {
@@ -80,9 +77,15 @@ pub(super) async fn open(
     }
 }
 
-/// A throttle is no open breaker: this request waits for its end.
-fn is_open(opening: &Opening<'_>, route: &CloudRoute) -> bool {
-    opening.gateway.board().admits(opening.id(route)).is_err_and(|reason| reason != "throttled")
+/// Why the route may not be asked now, by order or by its breakers. The course may have been planned long before. A
+/// throttle is no open breaker: who is here waits for its end, or has nobody else to ask.
+fn why_not(opening: &Opening<'_>, route: &CloudRoute) -> Option<&'static str> {
+    let orders = opening.gateway.orders().current();
+    let kept = orders.keeps_from(&opening.upstream(route).settings.name);
+    if kept.is_some() || orders.forces_cloud() {
+        return kept;
+    }
+    opening.gateway.board().admits(opening.id(route)).err().filter(|reason| *reason != "throttled")
 }
 
 /// A fault goes to the breakers and into the numbers.
@@ -113,13 +116,11 @@ fn closed(fault: Fault) -> Closed {
 /// Sends the request once. When its first token is later than is usual for the route, a standby that could begin at
 /// once is started beside it; the first to give a token answers, and the other is dropped.
 async fn one_try(opening: &Opening<'_>, course: &mut Course, route: &CloudRoute) -> Try {
-    let orders = opening.gateway.orders().current();
-    // The course may have been planned before the order was given.
-    if let Some(reason) = orders.keeps_from(&opening.upstream(route).settings.name) {
+    if let Some(reason) = why_not(opening, route) {
         return Try::Kept(reason);
     }
     // By order a request waits for the cloud also where its breaker gives it up.
-    let has_alternative = course.has_more() && !orders.forces_cloud();
+    let has_alternative = course.has_more() && !opening.gateway.orders().current().forces_cloud();
     let begun = Instant::now();
     let attempt = attempt(opening, has_alternative, route);
     tokio::pin!(attempt);
