@@ -17,6 +17,7 @@ pub(crate) enum Place {
     Chat,
     Status,
     Orders,
+    Drills,
     Elsewhere,
 }
 

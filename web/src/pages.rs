@@ -3,6 +3,7 @@
 pub(crate) mod ask;
 pub(crate) mod chat;
 pub(crate) mod demo;
+pub(crate) mod drills;
 pub(crate) mod language;
 pub(crate) mod orders;
 pub(crate) mod setup;

@@ -8,7 +8,7 @@ use store::Right;
 
 use crate::error_page::{Failed, Fault};
 use crate::guard::{Access, admit};
-use crate::pages::{ask, chat, demo, language, orders, setup, sign_in, status};
+use crate::pages::{ask, chat, demo, drills, language, orders, setup, sign_in, status};
 use crate::visit::Visit;
 use crate::{Portal, assets, headers};
 
@@ -22,7 +22,7 @@ const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRoute
     Entry { path, access, handlers }
 }
 
-pub(crate) static ROUTES: [Entry; 15] = [
+pub(crate) static ROUTES: [Entry; 18] = [
     entry("/", Access::With(Right::Ask), || get(chat::begin)),
     entry("/c/{conversation}", Access::With(Right::Ask), || get(chat::show)),
     entry("/ask", Access::With(Right::Ask), || post(ask::ask)),
@@ -32,6 +32,9 @@ pub(crate) static ROUTES: [Entry; 15] = [
     entry("/demo/restore", Access::With(Right::OrderSite), || post(demo::restore)),
     entry("/orders", Access::With(Right::OrderSite), || get(orders::show).post(orders::give)),
     entry("/orders/{order}/lift", Access::With(Right::OrderSite), || post(orders::lift)),
+    entry("/drills", Access::With(Right::OrderSite), || get(drills::show).post(drills::start)),
+    entry("/drills/abort", Access::With(Right::OrderSite), || post(drills::abort)),
+    entry("/drills/{drill}", Access::With(Right::OrderSite), || get(drills::report)),
     entry("/sign-out", Access::Person, || post(sign_in::sign_out)),
     entry("/sign-in", Access::Visitor, || get(sign_in::show).post(sign_in::sign_in)),
     entry("/setup", Access::Setup, || get(setup::show).post(setup::finish)),

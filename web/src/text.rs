@@ -19,6 +19,7 @@ pub(crate) struct Text {
     pub(crate) account: AccountText,
     pub(crate) demo: DemoText,
     pub(crate) order: OrderText,
+    pub(crate) drill: DrillText,
     pub(crate) error: ErrorText,
 }
 
@@ -39,6 +40,7 @@ pub(crate) struct FrameText {
     pub(crate) chat: &'static str,
     pub(crate) status: &'static str,
     pub(crate) orders: &'static str,
+    pub(crate) drills: &'static str,
     pub(crate) sign_out: &'static str,
     pub(crate) language: &'static str,
 }
@@ -254,6 +256,9 @@ pub(crate) struct StatusText {
     pub(crate) event_key_created: fn(&str) -> String,
     pub(crate) event_key_revoked: fn(&str) -> String,
     pub(crate) event_setup_code_made: &'static str,
+    pub(crate) event_drill_began: fn(&str) -> String,
+    pub(crate) event_drill_passed: &'static str,
+    pub(crate) event_drill_not_passed: &'static str,
     /// Who did it; the kind of the order.
     pub(crate) event_order_given: fn(&str, &str) -> String,
     pub(crate) event_order_lifted: fn(&str, &str) -> String,
@@ -345,6 +350,105 @@ pub(crate) struct OrderText {
     pub(crate) stands: fn(&str) -> String,
     pub(crate) unknown: &'static str,
     pub(crate) store_failed: &'static str,
+}
+
+/// The pages of drills.
+#[derive(Debug)]
+pub(crate) struct DrillText {
+    pub(crate) title: &'static str,
+    pub(crate) explanation: &'static str,
+    pub(crate) never: &'static str,
+    pub(crate) unknown: &'static str,
+    pub(crate) never_passed: &'static str,
+    pub(crate) not_scheduled: &'static str,
+    pub(crate) list: &'static str,
+    pub(crate) none: &'static str,
+    pub(crate) scope: &'static str,
+    pub(crate) scope_hint: &'static str,
+    pub(crate) asked_by: &'static str,
+    pub(crate) length: &'static str,
+    pub(crate) usual_length: &'static str,
+    pub(crate) long_length: &'static str,
+    pub(crate) start: &'static str,
+    pub(crate) start_hint: &'static str,
+    pub(crate) abort: &'static str,
+    pub(crate) report: &'static str,
+    pub(crate) result: &'static str,
+    pub(crate) passed: &'static str,
+    pub(crate) failed: &'static str,
+    pub(crate) invalid: &'static str,
+    pub(crate) aborted: &'static str,
+    pub(crate) refused: &'static str,
+    pub(crate) is_running: &'static str,
+    pub(crate) preparing: &'static str,
+    pub(crate) cutting: &'static str,
+    pub(crate) carrying: &'static str,
+    pub(crate) restoring: &'static str,
+    pub(crate) began: &'static str,
+    pub(crate) cut_at: &'static str,
+    pub(crate) restored_at: &'static str,
+    pub(crate) ended: &'static str,
+    pub(crate) how_cut: &'static str,
+    pub(crate) softer: &'static str,
+    pub(crate) by_nftables: &'static str,
+    pub(crate) by_connector: &'static str,
+    pub(crate) by_course: &'static str,
+    pub(crate) transfer: &'static str,
+    pub(crate) carried: &'static str,
+    pub(crate) load: &'static str,
+    pub(crate) first_token: &'static str,
+    pub(crate) real_requests: &'static str,
+    pub(crate) load_bank: &'static str,
+    pub(crate) by_model: &'static str,
+    pub(crate) cloud_back: &'static str,
+    pub(crate) rule: &'static str,
+    pub(crate) nothing_wrong: &'static str,
+    pub(crate) in_the_log: &'static str,
+    pub(crate) no_such_scope: &'static str,
+    pub(crate) failed_to_start: &'static str,
+    pub(crate) no_transfer: &'static str,
+    pub(crate) warmed_by_order: &'static str,
+    pub(crate) warmed_by_start: &'static str,
+    pub(crate) warmed_by_drill: &'static str,
+    pub(crate) order_given: &'static str,
+    pub(crate) standby_unproven: &'static str,
+    pub(crate) cut_failed: &'static str,
+    pub(crate) cloud_stayed_away: &'static str,
+    pub(crate) box_stopped: &'static str,
+    /// Days; when.
+    pub(crate) days: fn(i64, &str) -> String,
+    /// When.
+    pub(crate) last_long: fn(&str) -> String,
+    /// When.
+    pub(crate) next: fn(&str) -> String,
+    /// The phase; seconds carried, of how many.
+    pub(crate) running: fn(&str, u64, u64) -> String,
+    /// Why.
+    pub(crate) not_now: fn(&str) -> String,
+    /// Measured; the promise in seconds.
+    pub(crate) transfer_of: fn(&str, u64) -> String,
+    /// Seconds, of how many.
+    pub(crate) carried_of: fn(u64, u64) -> String,
+    /// Real and synthetic percent, of how many answers at once; percent wanted.
+    pub(crate) load_of: fn(f64, f64, u32, u32) -> String,
+    /// Minutes.
+    pub(crate) rule_of: fn(u64) -> String,
+    /// Asked, local, cloud, taken over, whole, refused, broken, left.
+    pub(crate) served: fn([u64; 8]) -> String,
+    /// Milliseconds, and those promised.
+    pub(crate) slow_transfer: fn(u64, u64) -> String,
+    /// How many.
+    pub(crate) lost_requests: fn(u64) -> String,
+    /// How many.
+    pub(crate) cloud_answered: fn(u64) -> String,
+    /// Percent, and those wanted.
+    pub(crate) little_load: fn(u32, u32) -> String,
+    /// Who.
+    pub(crate) aborted_by: fn(&str) -> String,
+    /// How many, and the limit.
+    pub(crate) too_many_refusals: fn(u64, u64) -> String,
+    /// Milliseconds, and the limit.
+    pub(crate) too_slow: fn(u64, u64) -> String,
 }
 
 /// One refusal: a headline, what is wrong, and what still works.

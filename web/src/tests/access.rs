@@ -11,6 +11,7 @@ use crate::routes::{Entry, ROUTES};
 fn concrete(path: &str) -> String {
     path.replace("{conversation}", "0123")
         .replace("{order}", "1")
+        .replace("{drill}", "1")
         .replace("{hash}", "0123")
         .replace("{name}", "x.css")
 }

@@ -1,8 +1,8 @@
 //! The English texts.
 
 use super::{
-    AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText,
-    NoticeText, OrderText, Refusal, StatusText, Text,
+    AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, DrillText, ErrorText, FrameText,
+    LineText, NoticeText, OrderText, Refusal, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -12,6 +12,7 @@ pub(super) static TEXT: Text = Text {
         chat: "Ask",
         status: "Status",
         orders: "Orders",
+        drills: "Drills",
         sign_out: "Sign out",
         language: "Language",
     },
@@ -45,6 +46,7 @@ pub(super) static TEXT: Text = Text {
         failed: "The demo cloud's control does not answer. Is the process “genset demo-cloud” still running?",
     },
     order: ORDER,
+    drill: DRILL,
     error: ERROR,
 };
 
@@ -274,6 +276,9 @@ const STATUS: StatusText = StatusText {
     event_key_created: |name| format!("The API key “{name}” was made from the command line."),
     event_key_revoked: |name| format!("The API key “{name}” was revoked from the command line."),
     event_setup_code_made: "A new setup code was made from the command line.",
+    event_drill_began: |who| format!("{who} began a drill."),
+    event_drill_passed: "A drill ended and was passed.",
+    event_drill_not_passed: "A drill ended and was not passed.",
     event_order_given: |who, kind| format!("{who} gave the order “{kind}”."),
     event_order_lifted: |who, kind| format!("{who} lifted the order “{kind}”."),
     event_order_expired: |kind| format!("The order “{kind}” ran out."),
@@ -344,6 +349,103 @@ const ORDER: OrderText = OrderText {
     stands: |what| format!("This order is in force and excludes the new one: “{what}”. Lift it first."),
     unknown: "That order is no longer in force.",
     store_failed: "The order could not be written down, so it is not in force. The log of the box says why.",
+};
+
+const DRILL: DrillText = DrillText {
+    title: "Drills",
+    explanation: "A drill rehearses an outage after the rule for emergency generators: once a month the way to the cloud is cut for 30 minutes, and the models inside the building carry at least 30 % of their rated load. Once in 36 months it lasts 4 hours.",
+    never: "never",
+    unknown: "not measured",
+    never_passed: "No valid drill yet.",
+    not_scheduled: "No drill is scheduled.",
+    list: "Drills so far",
+    none: "There has been none yet.",
+    scope: "Scope",
+    scope_hint: "The whole site (site), the programs with one API key (key NAME), or one assistant (alias NAME). Only for the whole site is the way itself cut.",
+    asked_by: "Asked for by",
+    length: "Length",
+    usual_length: "the usual one",
+    long_length: "the long one",
+    start: "Begin a drill",
+    start_hint: "Staff read in the band that it is a drill.",
+    abort: "End the drill now",
+    report: "Report",
+    result: "Result",
+    passed: "passed",
+    failed: "failed",
+    invalid: "not valid",
+    aborted: "ended early",
+    refused: "did not begin",
+    is_running: "running",
+    preparing: "being prepared",
+    cutting: "cutting the way",
+    carrying: "the load is carried inside the building",
+    restoring: "the way is being given free",
+    began: "Began",
+    cut_at: "Way cut",
+    restored_at: "Way given free",
+    ended: "Ended",
+    how_cut: "How the way was cut",
+    softer: "It was the softer kind of cut.",
+    by_nftables: "cut for real, packets were dropped on their way out.",
+    by_connector: "the box itself refused and reset the connections.",
+    by_course: "requests in the scope were not sent there.",
+    transfer: "Transfer time",
+    carried: "Load carried for",
+    load: "Mean load",
+    first_token: "First token",
+    real_requests: "Requests of users",
+    load_bank: "Requests of the load bank",
+    by_model: "Answers by model",
+    cloud_back: "Cloud back after",
+    rule: "Rule",
+    nothing_wrong: "Nothing was found wrong.",
+    in_the_log: "The same figures stand in the audit log, which “genset audit verify” checks.",
+    no_such_scope: "There is no such scope. Write site, key NAME or alias NAME.",
+    failed_to_start: "The drill could not be started. The log of the box says why.",
+    no_transfer: "No local model answered after the cut.",
+    warmed_by_order: "Not valid: shortly before, an order kept requests from the cloud.",
+    warmed_by_start: "Not valid: shortly before, a local model was started.",
+    warmed_by_drill: "Not valid: shortly before, another drill ended.",
+    order_given: "Ended early: an order was given.",
+    standby_unproven: "Ended by itself: no local model could prove that it answers.",
+    cut_failed: "Ended by itself: the way could not be cut, or did not stay cut.",
+    cloud_stayed_away: "The cloud did not come back afterwards: a real outage.",
+    box_stopped: "The box stopped in the middle.",
+    days: |days, at| format!("{days} days since the last valid drill ({at})."),
+    last_long: |at| format!("Last long drill (4 hours): {at}."),
+    next: |at| format!("Next drill: {at}."),
+    running: |phase, carried, of| format!("A drill is running: {phase}, {carried} of {of} s."),
+    not_now: |why| format!("No drill begins now: {why}."),
+    transfer_of: |time, promise| format!("{time} (promised: {promise} s)"),
+    carried_of: |carried, of| format!("{carried} of {of} s"),
+    load_of: |real, bank, rated, wanted| {
+        format!(
+            "{:.1} % of {rated} answers at once: {real:.1} % real, {bank:.1} % load bank ({wanted} % wanted)",
+            real + bank
+        )
+    },
+    rule_of: |minutes| {
+        format!(
+            "Not valid when in the {minutes} minutes before it an order kept requests from the cloud, a local model was started, or another drill ended."
+        )
+    },
+    served: |[asked, local, cloud, seams, whole, refused, broken, left]| {
+        format!(
+            "{asked} asked: {local} local, {cloud} cloud, {seams} taken over in the middle; {whole} whole, {refused} refused, {broken} broken off, {left} left"
+        )
+    },
+    slow_transfer: |ms, promise| format!("The transfer took {ms} ms; {promise} ms are promised."),
+    lost_requests: |count| format!("{count} requests of users were refused or broke off."),
+    cloud_answered: |count| format!("A cloud gave {count} answers although its way was cut."),
+    little_load: |percent, wanted| {
+        format!("Not valid: the mean load was {percent} %; {wanted} % are wanted.")
+    },
+    aborted_by: |who| format!("Ended early by {who}."),
+    too_many_refusals: |count, limit| {
+        format!("Ended by itself: {count} requests of users were refused, more than {limit}.")
+    },
+    too_slow: |ms, limit| format!("Ended by itself: first tokens took {ms} ms (p95), more than {limit} ms."),
 };
 
 const ERROR: ErrorText = ErrorText {

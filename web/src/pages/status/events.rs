@@ -48,6 +48,8 @@ fn of_the_site(event: &EventRow, text: &StatusText) -> Option<String> {
             Some(sentence(field("upstream")))
         }
         "outage-began" => Some(text.event_outage_began.to_owned()),
+        "drill-ended" if field("result") == "passed" => Some(text.event_drill_passed.to_owned()),
+        "drill-ended" => Some(text.event_drill_not_passed.to_owned()),
         "outage-ended" => Some(text.event_outage_ended.to_owned()),
         _ => None,
     }
@@ -70,6 +72,7 @@ fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
 fn of_a_person(event: &EventRow, text: &StatusText) -> Option<String> {
     let sentence = match event.what.as_str() {
         "breaker" => return None,
+        "drill-began" => return Some((text.event_drill_began)(&event.who)),
         "order-given" => return Some((text.event_order_given)(&event.who, order_kind(event))),
         "order-lifted" => return Some((text.event_order_lifted)(&event.who, order_kind(event))),
         "order-expired" => return Some((text.event_order_expired)(order_kind(event))),
