@@ -7,7 +7,7 @@ use serde_json::Value;
 use tests::{Chat, FakeCloud, TestAppliance};
 
 /// A drill of three seconds that nothing before it can make invalid.
-const SHORT: &str = "\n[drill]\nduration_s = 3\nquiet_minutes = 0\n";
+const SHORT: &str = "\n[drill]\nduration_s = 3\nload_percent = 20\nquiet_minutes = 0\n";
 
 fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -91,7 +91,7 @@ async fn answers_under_way_at_the_cut_are_carried_over() {
     cloud.say(&"word ".repeat(60));
     let appliance = TestAppliance::builder()
         .cloud(&cloud)
-        .extra("\n[drill]\nduration_s = 8\nquiet_minutes = 0\n")
+        .extra("\n[drill]\nduration_s = 8\nload_percent = 20\nquiet_minutes = 0\n")
         .start()
         .await;
     appliance.until_state("connected").await;

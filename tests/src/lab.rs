@@ -9,9 +9,11 @@
 //! The host's own network is not touched. Each namespace lives as long as a process that waits for the end of its
 //! input, so all of them go when the lab is dropped, when a test panics and when it is killed.
 
+mod cutter;
 mod names;
 mod namespace;
 
+pub use cutter::Cutter;
 pub use names::Answering;
 pub use namespace::Namespace;
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod chat;
+mod drills;
 mod harness;
 mod looks;
 mod orders;

@@ -12,7 +12,11 @@ use tokio::net::{TcpSocket, TcpStream};
 
 /// A namespace; it is gone when the last clone and everything that runs in it is gone.
 #[derive(Debug, Clone)]
-pub struct Namespace(Arc<Held>);
+pub struct Namespace {
+    held: Arc<Held>,
+    /// Who runs commands inside; root where nobody is named.
+    user: Option<u32>,
+}
 
 #[derive(Debug)]
 struct Held {
@@ -48,16 +52,26 @@ impl Namespace {
         BufReader::new(output).read_line(&mut said).expect("a pipe can be read");
         assert_eq!(said, "held\n", "a namespace could not be made");
         let file = std::fs::File::open(format!("/proc/{}/ns/net", keeper.id())).expect("the keeper runs");
-        Namespace(Arc::new(Held { keeper, network: file.into() }))
+        Namespace { held: Arc::new(Held { keeper, network: file.into() }), user: None }
     }
 
     /// A command that runs inside.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let keeper = self.0.keeper.id();
+        let keeper = self.held.keeper.id();
         let mut command = Command::new("nsenter");
         command.args([format!("--net=/proc/{keeper}/ns/net"), format!("--mount=/proc/{keeper}/ns/mnt")]);
-        command.arg("--").arg(program);
+        command.arg("--");
+        if let Some(user) = self.user {
+            // It reads and writes what the tests have made as root, and may do nothing else that root may.
+            command.args(as_user(user, "+dac_override,+fowner"));
+        }
+        command.arg(program);
         command
+    }
+
+    /// The same network for programs of another user than root.
+    pub(super) fn of_user(&self, user: u32) -> Namespace {
+        Namespace { held: self.held.clone(), user: Some(user) }
     }
 
     /// Runs a line of shell inside; it must succeed.
@@ -88,7 +102,7 @@ impl Namespace {
         far_address: &str,
         gateway: Option<&str>,
     ) {
-        let keeper = far.0.keeper.id();
+        let keeper = far.held.keeper.id();
         self.shell(&format!(
             "ip link add {name} type veth peer name {far_name} netns {keeper} && \
              ip addr add {address} dev {name} && ip link set {name} up"
@@ -100,7 +114,7 @@ impl Namespace {
 
     /// Runs something on a thread inside: the sockets that it makes belong here, wherever they are used.
     pub(crate) fn enter<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
-        let network = &self.0.network;
+        let network = &self.held.network;
         std::thread::scope(|scope| {
             let inside = scope.spawn(move || {
                 move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
@@ -127,4 +141,13 @@ impl Drop for Held {
         drop(self.keeper.stdin.take());
         let _ = self.keeper.wait();
     }
+}
+
+/// The words before a command that make it run as a user with these capabilities alone.
+pub(super) fn as_user(user: u32, capabilities: &str) -> Vec<String> {
+    let mut words = vec!["setpriv".to_owned(), "--clear-groups".to_owned()];
+    words.extend([format!("--reuid={user}"), format!("--regid={user}")]);
+    words.extend(["inh-caps", "ambient-caps"].map(|set| format!("--{set}={capabilities}")));
+    words.push(format!("--bounding-set=-all,{capabilities}"));
+    words
 }

@@ -5,6 +5,7 @@ mod findings;
 use askama::Template;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
+use continuity::drill::Urgency;
 use gateway::drill::{DrillRefused, DrillServed};
 use gateway::{DrillReport, DrillView, Scope};
 use http::StatusCode;
@@ -122,7 +123,8 @@ fn page(signed: &Signed, problem: Option<String>) -> Result<Response, Failed> {
     let (text, portal, clock) = (&visit.text().drill, &visit.portal, visit.portal.clock());
     let drills = portal.store().work.drills(SHOWN).map_err(|error| visit.internal(&error))?;
     let site = portal.site();
-    let DrillView { running, last_passed_ms, last_long_ms, next_ms, due } = &site.drill;
+    let DrillView { running, last_long_ms, next_ms, due, .. } = &site.drill;
+    let (lamp, due_words) = self::due(visit, &site.drill);
     let scopes =
         std::iter::once("site".to_owned()).chain(site.aliases.iter().map(|a| format!("alias {}", a.name)));
     let moment = |ms: &Option<i64>| ms.map_or_else(|| text.never.to_owned(), |ms| clock.full(ms));
@@ -131,14 +133,8 @@ fn page(signed: &Signed, problem: Option<String>) -> Result<Response, Failed> {
         csrf: person.csrf.clone(),
         problem,
         urgency: due.urgency.as_str(),
-        lamp: match due.urgency.as_str() {
-            "green" => "good",
-            "amber" => "waiting",
-            _ => "bad",
-        },
-        due: due
-            .days
-            .map_or_else(|| text.never_passed.to_owned(), |days| (text.days)(days, &moment(last_passed_ms))),
+        lamp,
+        due: due_words,
         long: (text.last_long)(&moment(last_long_ms)),
         next: next_ms.map_or_else(|| text.not_scheduled.to_owned(), |ms| (text.next)(&clock.full(ms))),
         running: running.as_ref().map(|r| (text.running)(phase(r.phase, text), r.carried_s, r.of_s)),
@@ -170,6 +166,19 @@ fn result(state: &str, text: &DrillText) -> &'static str {
         "asked" | "running" => text.is_running,
         _ => text.aborted,
     }
+}
+
+/// How long ago the last valid drill was: the lamp and the words.
+pub(crate) fn due(visit: &Visit, view: &DrillView) -> (&'static str, String) {
+    let (text, clock) = (&visit.text().drill, visit.portal.clock());
+    let lamp = match view.due.urgency {
+        Urgency::Green => "good",
+        Urgency::Amber => "waiting",
+        Urgency::Red => "bad",
+    };
+    let at = view.last_passed_ms.map_or_else(|| text.never.to_owned(), |ms| clock.full(ms));
+    let words = view.due.days.map_or_else(|| text.never_passed.to_owned(), |days| (text.days)(days, &at));
+    (lamp, words)
 }
 
 fn phase<'a>(phase: &str, text: &'a DrillText) -> &'a str {

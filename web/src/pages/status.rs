@@ -15,6 +15,7 @@ use crate::line::Line;
 use crate::moment::Clock;
 use crate::notices;
 use crate::pages::demo::DemoView;
+use crate::pages::drills;
 use crate::text::StatusText;
 use crate::visit::{Signed, Visit};
 
@@ -31,6 +32,8 @@ pub(crate) struct StatusPage {
     pub(crate) line: Line,
     pub(crate) updated: String,
     pub(crate) running_since: String,
+    /// The lamp and the words for the last valid drill.
+    pub(crate) drill_due: (&'static str, String),
     pub(crate) upstreams: Vec<UpstreamRow>,
     pub(crate) locals: Vec<LocalRow>,
     pub(crate) aliases: Vec<AliasRow>,
@@ -121,6 +124,7 @@ impl Reader<'_> {
             frame: Frame::of(self.visit, Place::Status),
             line: Line::of(&site, &self.visit.text().line),
             updated: (self.text.updated)(&portal.clock().full(Clock::now_ms())),
+            drill_due: drills::due(self.visit, &site.drill),
             running_since: (self.text.running_since)(&portal.clock().short(site.started_ms)),
             upstreams: site.upstreams.iter().map(|upstream| self.upstream(upstream)).collect(),
             locals: site.locals.iter().map(|local| self.local(local)).collect(),

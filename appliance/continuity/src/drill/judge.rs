@@ -115,7 +115,8 @@ pub(super) fn judge(drill: &Drill, warmed_by: &[Warmth]) -> Judgement {
     }
     findings.extend(warmed_by.iter().map(|by| Finding::Warmed { by: *by }));
     let load = drill.load();
-    let percent = ((load.real + load.synthetic) * 100.0).round().clamp(0.0, 100.0) as u32;
+    // Nothing is rounded up to the rule; the last digits of a sum of floats are forgiven.
+    let percent = ((load.real + load.synthetic) * 100.0 + 1e-6).floor().clamp(0.0, 100.0) as u32;
     if drill.abort.is_none() && percent < drill.plan.load_percent {
         findings.push(Finding::TooLittleLoad { percent, wanted: drill.plan.load_percent });
     }

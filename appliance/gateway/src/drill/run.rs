@@ -147,7 +147,11 @@ impl<'a> Run<'a> {
             };
             let act = tokio::select! {
                 _ = tick.tick() => None,
-                () = self.bank.next() => None,
+                () = self.bank.next() => {
+                    // The load is sampled by the clock alone: just after an answer it looks smaller than it is.
+                    self.load();
+                    continue;
+                }
                 () = lost => self.drill.abort(Finding::CutFailed, now()),
             };
             self.act(act).await;
@@ -222,11 +226,13 @@ impl<'a> Run<'a> {
         self.bank.fill(wanted.min(rated).saturating_sub(real) as usize);
     }
 
-    /// The load to aim at, as a part of the rated one: between two questions a place is empty for a moment, so what the
-    /// mean lacks is added.
+    /// The load to aim at, as a part of the rated one: between two questions a place is empty for a moment, so it is a
+    /// little more than is wanted, and what the mean lacks is made up for; at most twice as much, so that a burst of
+    /// real work finds room.
     fn wanted_load(&self) -> f64 {
         let (wanted, load) = (f64::from(self.drill.plan().load_percent) / 100.0, self.drill.load());
-        wanted + 2.0 * (wanted - load.real - load.synthetic).max(0.0)
+        let lacking = (wanted - load.real - load.synthetic).max(0.0);
+        (wanted * 1.2 + 4.0 * lacking).min(wanted * 2.0)
     }
 
     fn sight(&self) -> Sight {
