@@ -202,3 +202,6 @@ fn retry_after<B>(response: &http::Response<B>) -> Option<Duration> {
     let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     value.trim().parse::<f64>().ok().filter(|s| (0.0..86_400.0).contains(s)).map(Duration::from_secs_f64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,16 @@ fn each_mistake_names_its_place_and_its_mend() {
         ("dialect = \"klingon\"", "dialect = \"openai\"", "unknown"),
         ("standby = [\"big\"]", "standby = [\"pilot-light\"]", "no [[local]]"),
         ("cloud = [\"azure/gpt\"]", "cloud = [\"openai/gpt-4o\"]", "no [[upstream]]"),
+        (
+            "standby = [\"pilot-light\"]\nshorten = \"all\"",
+            "standby = [\"pilot-light\"]",
+            "must be \"oldest-turns\"",
+        ),
+        (
+            "file = \"pilot-light.gguf\"\nlanguages = [\"english\"]",
+            "file = \"pilot-light.gguf\"",
+            "code of two letters",
+        ),
         ("cloud = [\"gpt-4o\"]", "cloud = [\"openai/gpt-4o\"]", "upstream/model"),
         ("dialect = \"openai\"\nprobe_interval_ms = 1", "dialect = \"openai\"", "probe_interval_ms"),
         (
@@ -115,4 +125,18 @@ fn witnesses_are_given_or_the_usual_ones_or_none() {
         let error = load(&format!("{GOOD}[[witness]]\nname = \"w\"\n{wrong}\n")).1.expect_err(wrong);
         assert!(error.contains("[[witness]] \"w\"") && error.contains(words), "{wrong}: {error}");
     }
+}
+
+#[test]
+fn the_facts_of_a_model_belong_to_its_routes_alone() {
+    let facts = "[[upstream.model]]\nname = \"gpt-4o\"\ncontext = 128000\nimages = true\n[[local]]";
+    let config = load(&GOOD.replace("[[local]]", facts)).1.expect("good");
+    let route = &config.gateway.aliases[0].cloud[0];
+    assert_eq!(
+        (route.facts.context, route.facts.images, route.facts.tools),
+        (Some(128_000), Some(true), None)
+    );
+    assert_eq!(config.gateway.standby_languages["pilot-light"], ["en", "ko"]);
+    let headers = config.gateway.upstreams[0].deadlines.headers;
+    assert_eq!(headers, config.gateway.upstreams[0].deadlines.first_token);
 }
