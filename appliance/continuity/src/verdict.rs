@@ -48,6 +48,8 @@ pub struct Evidence {
     pub witnesses: Asked,
     /// Names that are no upstream's, asked of the name servers.
     pub names: Asked,
+    /// The upstreams at the addresses that their names last had.
+    pub addresses: Asked,
 }
 
 /// The box's own connection to the outside, as its kernel sees it.
@@ -135,14 +137,15 @@ fn of_transport(evidence: &Evidence) -> Verdict {
     }
 }
 
-/// A name was not found. Witnesses by address say whether anything is reached without names, witnesses by name
+/// A name was not found. What is asked by address says whether anything is reached without names, witnesses by name
 /// whether it is this name alone.
 fn of_names(evidence: &Evidence) -> Verdict {
-    let other_names_are_found = evidence.names.answering() > 0;
-    let without_names = evidence.witnesses.asked > 0 && evidence.witnesses.answering() == 0;
-    if other_names_are_found {
+    let (hosts, addresses) = (evidence.witnesses, evidence.addresses);
+    let asked_without_names = hosts.asked > 0 || addresses.asked > 0;
+    let none_without_names = asked_without_names && hosts.answering() == 0 && addresses.answering() == 0;
+    if evidence.names.answering() > 0 {
         Verdict::UpstreamDown
-    } else if without_names && evidence.nothing_answers() {
+    } else if none_without_names && evidence.upstreams.answering() == 0 {
         Verdict::InternetDown
     } else {
         Verdict::DnsDown

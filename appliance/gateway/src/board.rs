@@ -1,7 +1,7 @@
 //! All upstreams and their models side by side: what one of them learns may concern the others.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use continuity::{Flip, SharedFate, SiteState, Trip, UpstreamCondition, site_state};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -222,6 +222,7 @@ impl Board {
         self.flipped(self.upstreams[index].settings.name.clone(), flip, fault);
         if fault.is_some_and(|fault| fault.sign().is_of_transport()) {
             self.outside.trouble();
+            self.look_at_the_others(index);
         }
         let mut shared = self.shared_fate.lock().unwrap_or_else(PoisonError::into_inner);
         match fault {
@@ -231,6 +232,17 @@ impl Board {
                 self.trip_all(fault);
             }
             Some(_) => {}
+        }
+    }
+
+    /// Trouble on the way that has just begun may be everybody's: those that still seem well are probed at once.
+    fn look_at_the_others(&self, index: usize) {
+        let began = self.upstreams[index].circuit.failing_since();
+        let is_new =
+            began.is_some_and(|began| now().saturating_duration_since(began) < Duration::from_millis(100));
+        let others = self.upstreams.iter().enumerate().filter(|(other, _)| *other != index && is_new);
+        for (_, other) in others.filter(|(_, other)| !other.circuit.has_fault()) {
+            other.circuit.suspect.notify_one();
         }
     }
 
@@ -248,6 +260,7 @@ impl Board {
 
     /// The box's own link is down: every upstream outside is lost with it, and nobody needs to try.
     pub(crate) fn link_lost(&self) {
+        self.outside.trouble();
         for upstream in self.upstreams.iter().filter(|upstream| upstream.settings.is_outside()) {
             let fault = Some(&Fault::NoRoute);
             let flip = upstream.circuit.trip(Trip::LinkDown, fault, now(), clock::unix_ms());

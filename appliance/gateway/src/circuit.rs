@@ -37,6 +37,8 @@ pub(crate) struct Evidence {
     /// Since when there has been a fault, of whatever kind.
     pub failing_since: Option<Instant>,
     pub last_probe_ms: Option<i64>,
+    /// When the newest probe ended.
+    pub probed_at: Option<Instant>,
     pub since_ms: i64,
 }
 
@@ -153,6 +155,7 @@ impl Circuit {
     pub(crate) fn record_probe(&self, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
         let flip = self.change(now, now_ms, |inner| {
             inner.evidence.last_probe_ms = Some(now_ms);
+            inner.evidence.probed_at = Some(now);
             let flip =
                 inner.breaker.record_probe(fault.map_or(Outcome::Success, Fault::outcome), now, draw());
             // What opened the breaker stands until it is closed again, or until something else is found.
@@ -213,7 +216,11 @@ impl Circuit {
     }
 
     pub(crate) fn has_fault(&self) -> bool {
-        self.lock().evidence.fault.is_some()
+        self.failing_since().is_some()
+    }
+
+    pub(crate) fn failing_since(&self) -> Option<Instant> {
+        self.lock().evidence.failing_since
     }
 
     pub(crate) fn fault_is_of_transport(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What the box sees of the outside beside its upstreams: its own link, and witnesses.
 
+mod address;
 mod link;
 mod witness;
 
@@ -9,7 +10,7 @@ use std::time::Instant;
 use continuity::{Asked, Link};
 use tokio::sync::Notify;
 
-use crate::board::{Board, now};
+use crate::board::Board;
 use crate::settings::OutsideSettings;
 use witness::Witness;
 
@@ -17,20 +18,24 @@ use witness::Witness;
 pub(crate) struct Outside {
     witnesses: Vec<Witness>,
     watches_link: bool,
+    remembers_addresses: bool,
     seen: Mutex<Seen>,
     /// An upstream has trouble on the way: wakes whoever asks the witnesses.
     trouble: Notify,
 }
 
 /// One look at the outside.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Seen {
     pub link: Link,
     /// Witnesses by address, and by name, that have ever answered.
     pub hosts: Asked,
     pub names: Asked,
+    /// The upstreams at the addresses that their names last had.
+    pub addresses: Asked,
     /// When the newest round of questions to them began; none before the first has ended.
     asked_at: Option<Instant>,
+    nobody_to_ask: bool,
 }
 
 impl Outside {
@@ -38,7 +43,11 @@ impl Outside {
         Outside {
             witnesses: settings.witnesses.iter().cloned().map(Witness::new).collect(),
             watches_link: settings.watches_link,
-            seen: Mutex::default(),
+            remembers_addresses: settings.remembers_addresses,
+            seen: Mutex::new(Seen {
+                nobody_to_ask: settings.witnesses.is_empty() && !settings.remembers_addresses,
+                ..Seen::default()
+            }),
             trouble: Notify::new(),
         }
     }
@@ -62,8 +71,7 @@ impl Outside {
 impl Seen {
     /// The witnesses have been asked since this moment, or there are none to ask.
     pub(crate) fn is_newer_than(&self, moment: Instant) -> bool {
-        let nobody = self.hosts.asked == 0 && self.names.asked == 0;
-        nobody || self.asked_at.is_some_and(|asked| asked >= moment)
+        self.nobody_to_ask || self.asked_at.is_some_and(|asked| asked >= moment)
     }
 }
 
@@ -97,15 +105,15 @@ fn in_words(link: Link) -> &'static str {
 }
 
 /// Keeps the answers of a round of witnesses. Where none answered before and one does now, the way is back.
-fn witnesses_said(board: &Board, asked_at: Instant, hosts: Asked, names: Asked) {
-    let (before, _) = board.outside.change(|seen| {
-        (seen.hosts, seen.names, seen.asked_at) = (hosts, names, Some(asked_at));
+fn witnesses_said(board: &Board, asked_at: Instant, hosts: Asked, names: Asked, addresses: Asked) {
+    let (before, after) = board.outside.change(|seen| {
+        *seen = Seen { hosts, names, addresses, asked_at: Some(asked_at), ..*seen };
     });
-    if before.hosts.asked > 0 && before.hosts.answering() == 0 && hosts.answering() > 0 {
+    let back = |was: Asked, is: Asked| was.asked > 0 && was.answering() == 0 && is.answering() > 0;
+    if back(before.hosts, hosts) || back(before.addresses, addresses) {
         board.way_is_back();
     }
-    if (before.hosts, before.names) != (hosts, names) || before.asked_at.is_none() {
+    if before != after {
         board.changed.notify_one();
     }
-    debug_assert!(asked_at <= now());
 }

@@ -25,6 +25,8 @@ pub struct OutsideSettings {
     pub witnesses: Vec<WitnessSettings>,
     /// Follow the kernel's word on carrier and default route.
     pub watches_link: bool,
+    /// Remember the addresses of the upstreams' names, to try them when names are no longer found.
+    pub remembers_addresses: bool,
 }
 
 /// A host that is no upstream and is asked only whether it is there.

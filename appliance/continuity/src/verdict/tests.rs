@@ -14,7 +14,7 @@ fn verdict(sign: Sign, upstreams: Asked, witnesses: Asked) -> Option<Verdict> {
 }
 
 fn evidence(sign: Sign, upstreams: Asked, witnesses: Asked) -> Evidence {
-    Evidence { sign, link: Link::Unknown, upstreams, witnesses, names: NOBODY }
+    Evidence { sign, link: Link::Unknown, upstreams, witnesses, names: NOBODY, addresses: NOBODY }
 }
 
 #[test]
@@ -71,6 +71,22 @@ fn a_name_that_alone_is_not_found_is_the_upstream_s_trouble() {
     assert_eq!(diagnose(&evidence), Some(Verdict::UpstreamDown));
     let none_found = Evidence { names: ALL_OF_TWO, ..evidence };
     assert_eq!(diagnose(&none_found), Some(Verdict::DnsDown));
+}
+
+#[test]
+fn what_is_reached_by_address_tells_dead_names_from_a_dead_line() {
+    let table = [
+        (ALL_OF_TWO, NOBODY, ALL_OF_TWO, Verdict::InternetDown),
+        (ALL_OF_TWO, NOBODY, ONE_OF_TWO, Verdict::DnsDown),
+        (ALL_OF_TWO, NOBODY, NOBODY, Verdict::DnsDown),
+        (ALONE, NOBODY, ALONE, Verdict::InternetDown),
+        (ALL_OF_TWO, ALL_OF_THREE, ONE_OF_TWO, Verdict::DnsDown),
+        (ONE_OF_TWO, NOBODY, ALONE, Verdict::DnsDown),
+    ];
+    for (upstreams, witnesses, addresses, expected) in table {
+        let evidence = Evidence { addresses, ..evidence(Sign::DnsFailed, upstreams, witnesses) };
+        assert_eq!(diagnose(&evidence), Some(expected), "{upstreams:?}, {witnesses:?}, {addresses:?}");
+    }
 }
 
 #[test]

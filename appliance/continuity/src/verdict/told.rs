@@ -14,6 +14,9 @@ impl Evidence {
             said.extend(self.others().and_then(|others| others_in_words(others, language)));
             said.push(witnesses(self.witnesses, language));
             said.extend(names(self.names, language));
+            if self.sign == Sign::DnsFailed {
+                said.extend(addresses(self.addresses, language));
+            }
         }
         said.retain(|sentence| !sentence.is_empty());
         said.join(" ")
@@ -125,5 +128,17 @@ fn names(names: Asked, language: Language) -> Option<String> {
     (asked > 0).then(|| match language {
         Language::English => format!("Of {asked} other names {answering} are resolved."),
         Language::Korean => format!("다른 이름 {asked}개 중 {answering}개가 조회됩니다."),
+    })
+}
+
+fn addresses(addresses: Asked, language: Language) -> Option<String> {
+    let (asked, answering) = (addresses.asked, addresses.answering());
+    (asked > 0).then(|| match language {
+        Language::English => {
+            format!("At their last known addresses {answering} of {asked} upstreams answer.")
+        }
+        Language::Korean => {
+            format!("마지막으로 확인된 주소에서는 업스트림 {asked}곳 중 {answering}곳이 응답합니다.")
+        }
     })
 }

@@ -1,6 +1,6 @@
 //! The snapshot of the site, made from the breakers and the local models as they are now.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use continuity::{Asked, Evidence, Language, Link, Sign, StateKind, SteadyVerdict, Verdict, diagnose};
 use inference::{LocalModel, Status};
@@ -14,6 +14,9 @@ use crate::outside::Seen;
 use crate::settings::Settings;
 use crate::site::{AliasView, LocalView, ModelView, Site, UpstreamView};
 use crate::upstream::{CloudModel, Upstream};
+
+/// A verdict is told at the latest so long after the trouble began, whatever is still being asked.
+const EVIDENCE_WAIT: Duration = Duration::from_secs(3);
 
 /// A token within so many seconds makes a model proven.
 const PROVEN_S: u64 = 60;
@@ -67,7 +70,9 @@ fn upstreams(board: &Board, told: &mut Told) -> Vec<UpstreamView> {
     let now = now();
     let looks: Vec<Look<'_>> = board.upstreams.iter().map(|upstream| Look::at(upstream, now)).collect();
     let seen = board.outside.seen();
-    let around = Around { upstreams: asked(&looks), seen, now };
+    let well = looks.iter().map(|look| &look.own).filter(|own| own.admits && own.evidence.fault.is_none());
+    let well_since = well.map(|own| own.evidence.probed_at).min().unwrap_or(Some(now));
+    let around = Around { upstreams: asked(&looks), seen, well_since, now };
     told.0.resize_with(looks.len(), SteadyVerdict::default);
     looks.iter().zip(&mut told.0).map(|(look, steady)| look.view(&around, steady)).collect()
 }
@@ -85,6 +90,8 @@ fn asked(looks: &[Look<'_>]) -> Asked {
 struct Around {
     upstreams: Asked,
     seen: Seen,
+    /// All upstreams that seem well have been probed since.
+    well_since: Option<Instant>,
     now: Instant,
 }
 
@@ -136,12 +143,20 @@ impl<'a> Look<'a> {
             upstreams: around.upstreams,
             witnesses: around.seen.hosts,
             names: around.seen.names,
+            addresses: around.seen.addresses,
         })
     }
 
-    /// The witnesses have been asked since the trouble began. Until then what they said is of better times.
+    /// Witnesses and other upstreams have been asked since the trouble began, or will not say: until then what they
+    /// said is of better times.
     fn is_settled(&self, around: &Around) -> bool {
-        self.own.evidence.failing_since.is_none_or(|since| around.seen.is_newer_than(since))
+        if matches!(around.seen.link, Link::NoCarrier | Link::NoDefaultRoute) {
+            return true;
+        }
+        self.own.evidence.failing_since.is_none_or(|since| {
+            let all_asked = around.well_since >= Some(since) && around.seen.is_newer_than(since);
+            all_asked || around.now.saturating_duration_since(since) >= EVIDENCE_WAIT
+        })
     }
 
     /// Its own, or that of its models where none of them is closed.
@@ -197,7 +212,14 @@ fn shown_fault(reading: &Reading) -> Option<&Fault> {
 /// What a model's answers say needs no witness.
 fn verdict_of_answer(sign: Sign) -> Option<Verdict> {
     let nobody = Asked::default();
-    diagnose(&Evidence { sign, link: Link::Unknown, upstreams: nobody, witnesses: nobody, names: nobody })
+    diagnose(&Evidence {
+        sign,
+        link: Link::Unknown,
+        upstreams: nobody,
+        witnesses: nobody,
+        names: nobody,
+        addresses: nobody,
+    })
 }
 
 fn local(model: &LocalModel) -> LocalView {

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use continuity::Asked;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::net::{TcpStream, lookup_host};
 
-use super::{Board, now, witnesses_said};
+use super::{Board, address, witnesses_said};
+use crate::board::now;
 use crate::settings::{WitnessHow, WitnessSettings};
 
 const DEADLINE: Duration = Duration::from_millis(1500);
@@ -61,15 +62,20 @@ impl Witness {
 /// Asks all witnesses now and then, and at once when an upstream has trouble.
 pub(super) async fn keep_asking(board: &Board) {
     let outside = &board.outside;
-    if outside.witnesses.is_empty() {
+    let mut known = address::worth_knowing(board);
+    if outside.witnesses.is_empty() && known.is_empty() {
         return;
     }
     loop {
-        let begun = now();
-        let answers = join_all(outside.witnesses.iter().map(Witness::ask)).await;
+        let (begun, trouble) = (now(), board.has_trouble_on_the_way());
+        let asking = join_all(outside.witnesses.iter().map(Witness::ask));
+        let (answers, addresses) = match trouble {
+            true => join(asking, address::try_all(&known, DEADLINE)).await,
+            false => (join(asking, address::refresh(&mut known, DEADLINE)).await.0, Asked::default()),
+        };
         let (hosts, names) = sums(&outside.witnesses, &answers);
-        witnesses_said(board, begun, hosts, names);
-        let pause = if board.has_trouble_on_the_way() { IN_TROUBLE_EVERY } else { IN_CALM_EVERY };
+        witnesses_said(board, begun, hosts, names, addresses);
+        let pause = if trouble { IN_TROUBLE_EVERY } else { IN_CALM_EVERY };
         tokio::time::sleep_until((begun + AT_MOST_EVERY).into()).await;
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

@@ -17,7 +17,7 @@ impl Check {
             true if with_usual && leads_out => WitnessSettings::usual(),
             _ => given.into_iter().map(|witness| self.witness(witness)).collect::<Result<_, _>>()?,
         };
-        Ok(OutsideSettings { witnesses, watches_link: leads_out })
+        Ok(OutsideSettings { witnesses, watches_link: leads_out, remembers_addresses: leads_out })
     }
 
     fn witness(&self, raw: raw::Witness) -> Result<WitnessSettings, ConfigError> {
