@@ -91,6 +91,11 @@ impl Ledger {
         drop(self.audit.outcome(row));
     }
 
+    /// When the request came.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
     pub(crate) fn elapsed(&self) -> std::time::Duration {
         self.started.elapsed()
     }

@@ -98,8 +98,12 @@ impl Relay {
         mut ledger: Ledger,
         permit: OwnedSemaphorePermit,
     ) -> Result<Self, Refusal> {
-        let opened =
-            open::first_that_answers(Opening { gateway: &gateway, ask: &ask }, &mut course, "").await;
+        let opened = open::first_that_answers(
+            Opening { gateway: &gateway, ask: &ask, asked: ledger.started() },
+            &mut course,
+            "",
+        )
+        .await;
         let Opened { served, source, shortened } = opened.inspect_err(|refusal| {
             gateway.metrics().refused(refusal);
             ledger.close(Ending { outcome: "refused", status: refusal.status, usage: Usage::default() });
@@ -302,7 +306,7 @@ impl Relay {
             After::GoOn => self.course.stay_local(),
             After::GiveUp(why) => return self.fail(cut(fault, why)),
         }
-        let opening = Opening { gateway: &self.gateway, ask: &self.ask };
+        let opening = Opening { gateway: &self.gateway, ask: &self.ask, asked: self.ledger.started() };
         match open::first_that_answers(opening, &mut self.course, &self.sent).await {
             Ok(opened) => self.go_on_with(opened),
             // What the other routes said, of a prefix that they do not take for instance, is between them and the box.

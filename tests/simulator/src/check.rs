@@ -14,8 +14,12 @@ use crate::words::LOCAL_MARKS;
 use crate::world::Remains;
 pub(crate) use traffic::repeat;
 
-/// The longest that an answer may take: the deadline of a whole answer, and what its last write may add.
+/// The cloud has so long for a whole answer, whichever of its routes are tried, and its last write adds a little.
 const DEADLINE: Duration = Duration::from_secs(305);
+
+/// A standby that comes after that has its own: its first token within 15 s of being ready and 120 s of its turn, and
+/// then its tokens.
+const STANDBY: Duration = Duration::from_secs(15 + 120 + 60);
 
 /// What the checks found, and what the world had in it.
 #[derive(Debug, Default)]

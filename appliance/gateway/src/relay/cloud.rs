@@ -77,15 +77,23 @@ pub(super) async fn open(
     }
 }
 
-/// Why the route may not be asked now, by order or by its breakers. The course may have been planned long before. A
+/// Why the route may not be asked now, by order, by its breakers or for want of time. The course may have been planned long before. A
 /// throttle is no open breaker: who is here waits for its end, or has nobody else to ask.
 fn why_not(opening: &Opening<'_>, route: &CloudRoute) -> Option<&'static str> {
     let orders = opening.gateway.orders().current();
     let kept = orders.keeps_from(&opening.upstream(route).settings.name);
+    if time_left(opening, opening.upstream(route)).is_zero() {
+        return Some("slow");
+    }
     if kept.is_some() || orders.forces_cloud() {
         return kept;
     }
     opening.gateway.board().admits(opening.id(route)).err().filter(|reason| *reason != "throttled")
+}
+
+/// What is left of the time that all cloud routes together have for one request.
+fn time_left(opening: &Opening<'_>, upstream: &Upstream) -> Duration {
+    upstream.settings.deadlines.whole_answer.saturating_sub(opening.asked.elapsed())
 }
 
 /// A fault goes to the breakers and into the numbers.
@@ -185,6 +193,6 @@ fn patience(opening: &Opening<'_>, upstream: &Upstream) -> Patience {
     Patience {
         headers: deadlines.headers.min(first_token),
         first_token,
-        whole_answer: deadlines.whole_answer,
+        whole_answer: time_left(opening, upstream),
     }
 }

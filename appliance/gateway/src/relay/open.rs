@@ -1,6 +1,7 @@
 //! Opening a route: the attempts, one after the other, until one of them answers.
 
 use dialect::openai::ChatRequest;
+use tokio::time::Instant;
 
 use super::cloud::{self, Answers};
 use super::tried::Tried;
@@ -17,6 +18,8 @@ use crate::upstream::Upstream;
 pub(super) struct Opening<'a> {
     pub gateway: &'a Gateway,
     pub ask: &'a Ask,
+    /// When the request came: what the cloud may take of its time counts from there.
+    pub asked: Instant,
 }
 
 impl<'a> Opening<'a> {

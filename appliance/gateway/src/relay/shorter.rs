@@ -44,7 +44,7 @@ async fn one(
         let room = room(&ask, size, size.map(|size| size.limit).or(limit)?);
         let (request, _) = ask.request.newest_turns(room)?;
         ask.request = request;
-        let shorter = Opening { gateway: opening.gateway, ask: &ask };
+        let shorter = Opening { ask: &ask, ..opening };
         match open::one(&shorter, course, candidate, "").await {
             Ok(mut opened) => {
                 let left_out = opening.ask.request.messages.len() - ask.request.messages.len();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DEADLINE, Findings, header, is_success, label_of, status};
+use super::{DEADLINE, Findings, STANDBY, header, is_success, label_of, status};
 use crate::book::Violation;
 use crate::client::{Seen, Told};
 use crate::plan::{Need, Reader};
@@ -11,7 +11,7 @@ use crate::world::Remains;
 
 pub(super) fn check(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings) {
     ends_once(seen, told, findings);
-    in_time(seen, findings);
+    in_time(seen, told, findings);
     whole(seen, told, findings);
     named(seen, told, findings);
     billed(seen, told, remains, findings);
@@ -45,10 +45,11 @@ fn ends_once(seen: &Seen, told: &Told, findings: &mut Findings) {
     }
 }
 
-fn in_time(seen: &Seen, findings: &mut Findings) {
+fn in_time(seen: &Seen, told: &Told, findings: &mut Findings) {
     let Some(ended) = seen.ended else { return };
     let took = ended.saturating_sub(seen.began).saturating_sub(seen.paused);
-    if took > DEADLINE {
+    let by_standby = told.last_by.as_deref().is_some_and(|by| by.starts_with("local/"));
+    if took > if by_standby { DEADLINE + STANDBY } else { DEADLINE } {
         findings.wrong("2 deadline", format!("client {}: ended after {} s", seen.plan.id, took.as_secs()));
     }
 }
