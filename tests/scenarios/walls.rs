@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("web", &["gateway", "store", "continuity"]),
     ("appliance", &["continuity", "dialect", "inference", "store", "gateway", "web"]),
     ("tests", &["continuity", "dialect", "inference", "store", "gateway", "web", "appliance"]),
+    ("simulator", &["continuity", "dialect", "inference", "store", "gateway"]),
 ];
 
 /// What would bring I/O, tasks or a clock into the pure packages.
