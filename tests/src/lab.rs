@@ -12,6 +12,7 @@
 mod cutter;
 mod names;
 mod namespace;
+mod witness;
 
 pub use cutter::Cutter;
 pub use names::Answering;
@@ -25,11 +26,15 @@ use crate::fake_cloud::Place;
 use crate::test_appliance::Builder;
 use crate::{Authority, FakeCloud, TestAppliance};
 use names::NameServer;
+use witness::Witness;
 
 /// Where the box's HTTPS listener is for the building.
 const BOX_ON_LAN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1)), 8443);
 const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
-/// The port of a cloud.
+/// The witnesses that the product ships with; here they are ours.
+const WITNESSES: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(1, 1, 1, 1), Ipv4Addr::new(8, 8, 8, 8), Ipv4Addr::new(9, 9, 9, 9)];
+/// The port of a cloud and of a witness.
 const HTTPS: u16 = 443;
 
 /// A cloud of the lab.
@@ -59,6 +64,7 @@ pub struct Lab {
     services: Namespace,
     authority: Authority,
     names: NameServer,
+    _witnesses: [Witness; 3],
     folder: tempfile::TempDir,
 }
 
@@ -124,7 +130,7 @@ impl Lab {
         ] {
             router.link(wire, &format!("{near}/24"), far, "uplink", address, Some(near));
         }
-        for number in [80, 81, 82, 91, 92, 93, 94] {
+        for number in [91, 92, 93] {
             services.shell(&format!("ip addr add 192.0.2.{number}/24 dev uplink"));
         }
         router.filter(
@@ -135,8 +141,23 @@ impl Lab {
         for site in [Site::Alpha, Site::Beta] {
             names.knows(&site.host(), site.address());
         }
+        let witnesses = WITNESSES.map(|address| {
+            services.shell(&format!("ip addr add {address}/32 dev lo"));
+            router.shell(&format!("ip route add {address} via {NAME_SERVER}"));
+            Witness::start(&services, SocketAddr::new(address.into(), HTTPS))
+        });
         let authority = Authority::new();
-        Lab { inside, router, lan, clouds: [alpha, beta], services, authority, names, folder }
+        Lab {
+            inside,
+            router,
+            lan,
+            clouds: [alpha, beta],
+            services,
+            authority,
+            names,
+            _witnesses: witnesses,
+            folder,
+        }
     }
 
     /// A cloud on TLS, up and well.
