@@ -115,7 +115,8 @@ impl Circuit {
     }
 
     /// Requests have failed, and so many more have been silent for so long that all of them together would trip the
-    /// breaker: their ends are waited for before another one is sent after them.
+    /// breaker: their ends are waited for before another one is sent after them. In flight means sent while no failure
+    /// was known; those are as many as there were, since nothing spoke against them.
     pub(crate) fn is_in_doubt(&self) -> bool {
         let failures = self.pulse.borrow().failures_in_a_row;
         let doubtful = self.doubtful.load(Ordering::Relaxed);

@@ -13,7 +13,6 @@ pub(crate) use reading::{of_answer, of_error_inside};
 
 /// Why an attempt gave no answer, or stopped giving one.
 #[derive(Debug, Clone, thiserror::Error)]
-#[allow(dead_code, reason = "the relay learns to tell these apart")]
 pub(crate) enum Fault {
     #[error("the name of the upstream could not be resolved")]
     Dns,

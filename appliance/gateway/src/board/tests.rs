@@ -151,3 +151,39 @@ async fn an_upstream_that_a_shared_fate_opened_without_trouble_of_its_own_is_tri
     assert!(matches!((state(0), state(1)), (State::Open { .. }, State::Open { .. })));
     assert!(matches!(state(2), State::HalfOpen { .. }));
 }
+
+/// One request every 4 s, each given up `after` so many seconds with this fault; how many were sent within a minute.
+async fn sent_in_a_minute(after: u64, fault: &Fault) -> usize {
+    let board = board();
+    let mut waiting = futures_util::stream::FuturesUnordered::new();
+    let mut sent = 0;
+    for second in 0..60 {
+        if second % 4 == 0 && board.admits(A_LARGE).is_ok() {
+            sent += 1;
+            waiting.push(async {
+                let given_up = tokio::time::sleep(Duration::from_secs(after));
+                tokio::select! {
+                    () = given_up => board.record(A_LARGE, Some(fault)),
+                    _ = board.lost(A_LARGE) => {}
+                }
+            });
+        }
+        while let Ok(Some(())) =
+            tokio::time::timeout(Duration::ZERO, futures_util::StreamExt::next(&mut waiting)).await
+        {}
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    sent
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_model_gets_three_requests_in_a_minute_however_late_each_of_them_is_given_up() {
+    for (after, fault) in [
+        (0, Fault::Status(503)),
+        (1, Fault::Status(500)),
+        (5, Fault::Slow(Duration::from_secs(5))),
+        (7, Fault::Slow(Duration::from_secs(7))),
+    ] {
+        assert!(sent_in_a_minute(after, &fault).await <= 3, "{fault} after {after} s");
+    }
+}
