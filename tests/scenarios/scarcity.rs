@@ -144,3 +144,107 @@ async fn a_client_that_goes_away_while_it_waits_leaves_the_queue_at_once() {
     drop(crowd);
     until(0).await;
 }
+
+/// The ladder of scarcity in a hurry.
+const HURRIED: &str = "\n[brown_out]\nclimb_wait_ms = 300\nclimb_after_ms = 300\nsettle_wait_ms = 200\n\
+    settle_after_ms = 500\nmax_wait_ms = 0\n";
+
+#[tokio::test]
+async fn the_ladder_is_climbed_in_a_crowd_and_left_after_it_and_every_step_is_told() {
+    let cloud = FakeCloud::start();
+    let lines = format!("{}{HURRIED}", NARROW.replace("queue_limit = 48", "queue_limit = 200"));
+    let appliance = TestAppliance::builder().cloud(&cloud).extra(&lines).start().await;
+    let chat = Chat::new("narrow", &known_answer(false).question);
+    let step = async || appliance.status().await["brown_out_step"].as_u64().unwrap();
+    assert_eq!(step().await, 0);
+    let (usual, batch) = (appliance.client(), client_of(&appliance, "batch"));
+    let clinical = client_of(&appliance, "clinical");
+    let crowd: Vec<_> = (0..100)
+        .map(|_| {
+            let (client, chat) = (usual.clone(), chat.clone());
+            tokio::spawn(async move { client.stream_whole(&chat).await })
+        })
+        .collect();
+    let begun = Instant::now();
+    while step().await < 4 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the ladder stays at step {}", step().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for client in [&batch, &usual] {
+        let refused = client.ask(&chat).await;
+        assert_eq!((refused.status.as_u16(), refused.error_code().as_str()), (503, "standby_busy"));
+        assert!(
+            refused.json()["error"]["position"].as_u64().is_some()
+                && !refused.header("retry-after").is_empty()
+        );
+    }
+    let answered = clinical.ask(&chat).await;
+    assert_eq!(answered.status, 200, "{}", answered.text());
+    assert_eq!(answered.header("x-genset-brown-out"), "", "the clinical lane gives nothing up");
+    let metrics = usual.get("/metrics").await.text();
+    assert!(metrics.contains("genset_brown_out_step{scope=\"site\"} "), "{metrics}");
+    for answer in crowd {
+        let streamed = answer.await.unwrap();
+        assert!(streamed.is_whole(), "who was let in is served: {streamed:?}");
+    }
+    while step().await > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(90), "the ladder stays at step {}", step().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let told: Vec<u64> = appliance.status().await["announcements"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|told| told["kind"] == "brown-out")
+        .map(|told| told["step"].as_u64().unwrap())
+        .collect();
+    assert!(told.starts_with(&[1, 2, 3, 4]) && told.ends_with(&[3, 2, 1, 0]), "{told:?}");
+    assert_eq!(usual.ask(&chat).await.header("x-genset-brown-out"), "");
+}
+
+#[tokio::test]
+async fn a_short_answer_in_a_crowd_says_which_step_cut_it() {
+    let cloud = FakeCloud::start();
+    let lines =
+        format!("{NARROW}{HURRIED}short_answer_tokens = 4\nshorter_answer_tokens = 3\nclimb_wait_ms = 0\n")
+            .replace("climb_wait_ms = 300\n", "")
+            .replace("settle_wait_ms = 200", "settle_wait_ms = 0")
+            .replace("max_wait_ms = 0", "max_wait_ms = 60000");
+    let appliance = TestAppliance::builder().cloud(&cloud).extra(&lines).start().await;
+    let (client, chat) = (appliance.client(), Chat::new("narrow", &known_answer(false).question));
+    let crowd: Vec<_> = (0..24)
+        .map(|_| {
+            let (client, chat) = (client.clone(), chat.clone());
+            tokio::spawn(async move { client.stream_whole(&chat).await })
+        })
+        .collect();
+    let begun = Instant::now();
+    let cut = loop {
+        let reply = client.ask(&chat).await;
+        if !reply.header("x-genset-brown-out").is_empty() {
+            break reply;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "no answer was cut short");
+    };
+    let step: u64 = cut.header("x-genset-brown-out").parse().unwrap();
+    assert_eq!(cut.json()["genset"]["brown_out"], step);
+    assert_eq!(cut.json()["choices"][0]["finish_reason"], "length");
+    join_all(crowd).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_tells_its_place_in_comments_and_is_whole_in_the_end() {
+    let cloud = FakeCloud::start();
+    let lines = NARROW.replace("sequences = 4", "sequences = 1");
+    let appliance = TestAppliance::builder().cloud(&cloud).extra(&lines).start().await;
+    let known = known_answer(false);
+    let (client, chat) = (appliance.client(), Chat::new("narrow", &known.question));
+    let crowd = (0..32).map(|_| client.stream_whole(&chat));
+    let answers = join_all(crowd).await;
+    let told: Vec<&String> = answers.iter().flat_map(|streamed| &streamed.comments).collect();
+    assert!(answers.iter().all(|streamed| streamed.is_whole() && streamed.said() == known.answer));
+    // On a machine that is quick enough nobody waits for long enough to be told anything.
+    for comment in told {
+        assert!(comment.starts_with("waiting, position ") && comment.ends_with(" s"), "{comment}");
+    }
+}

@@ -30,6 +30,8 @@ pub(crate) struct Question {
 /// A step of an answer, for showing it as it comes.
 pub(crate) enum Step {
     Begun(Served),
+    /// Nothing has come yet: the place in the queue, and the seconds until it is served.
+    Waiting(u32, u32),
     Text(String),
     /// The model before, and the one that goes on.
     Seam(Served, Served),
@@ -72,6 +74,9 @@ impl Asking {
             Some(AnswerEvent::Delta { text, .. }) => {
                 self.text.push_str(&text);
                 Step::Text(text)
+            }
+            Some(AnswerEvent::Waiting { position, expected_wait_s }) => {
+                Step::Waiting(position, expected_wait_s)
             }
             Some(AnswerEvent::Seam { served, chars }) => self.pass_seam(served, chars),
             Some(AnswerEvent::Finished { .. }) => {

@@ -128,6 +128,8 @@ pub(crate) struct ChatText {
     pub(crate) you: &'static str,
     pub(crate) answer: &'static str,
     pub(crate) working: &'static str,
+    /// Place in the queue, seconds until it is served.
+    pub(crate) waiting: fn(u32, u32) -> String,
     pub(crate) complete: &'static str,
     pub(crate) lost: &'static str,
     pub(crate) ask_again: &'static str,

@@ -38,14 +38,16 @@
     turn.dataset.route = "cloud";
     var text = turn.appendChild(element("p", "turn-text"));
     var note = turn.appendChild(element("footer", "turn-note", words.working));
+    var who = "";
     return {
-      begun: function (line) { note.textContent = line.note; turn.dataset.route = line.route; },
-      text: function (line) { text.textContent += line.text; },
+      begun: function (line) { note.textContent = who = line.note; turn.dataset.route = line.route; },
+      waiting: function (line) { note.textContent = line.sentence; },
+      text: function (line) { text.textContent += line.text; if (who) note.textContent = who; },
       seam: function (line) {
         turn.insertBefore(element("p", "seam", line.sentence), note);
         text = element("p", "turn-text");
         turn.insertBefore(text, note);
-        note.textContent = line.note;
+        note.textContent = who = line.note;
         turn.dataset.route = line.route;
       },
       problem: function (sentence) {
@@ -123,7 +125,8 @@
       if (question !== null && response.ok) ask.elements.question.value = "";
       await eachLine(response.body, function (line) {
         if (line.conversation) remember(line.conversation);
-        if (line.kind === "begun" || line.kind === "text" || line.kind === "seam") view[line.kind](line);
+        if (line.kind === "begun" || line.kind === "waiting" || line.kind === "text" || line.kind === "seam") view[line.kind](line);
+        if (line.kind === "waiting") progress.textContent = line.sentence;
         if (line.kind === "failed") view.problem(line.sentence);
         if (line.kind === "finished" || line.kind === "failed") ended = line.kind;
         view.scroll();

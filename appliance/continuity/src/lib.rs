@@ -9,6 +9,7 @@
 //! - [`Throttle`]: the hold of a route whose upstream asks for less;
 //! - [`SharedFate`]: several upstreams lost at once are one event;
 //! - [`SiteState`]: all upstreams and a person's order, in one word;
+//! - [`BrownOut`]: what is given up, step by step, when local models are scarce;
 //! - [`Verdict`]: what is wrong, in a sentence for staff and an action for administrators.
 //!
 //! Architecture invariant: nothing here does I/O, spawns a task, draws a random number or reads a clock. `now`
@@ -21,6 +22,7 @@ pub mod backoff;
 mod breaker;
 pub mod window;
 
+mod brown_out;
 pub mod drill;
 mod failback;
 mod shared_fate;
@@ -32,6 +34,7 @@ mod verdict;
 mod xorshift;
 
 pub use breaker::{Breaker, Cause, Flip, State, StateKind, Trip};
+pub use brown_out::{BrownOut, BrownOutLines, HIGHEST_STEP, Load, StepChange};
 pub use failback::{Failback, FailbackSteps, Phase, RampStep};
 pub use outcome::{Failure, Outcome};
 pub use shared_fate::SharedFate;

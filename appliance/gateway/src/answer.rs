@@ -71,6 +71,8 @@ pub struct Served {
     pub site_state: SiteState,
     /// How many of the oldest messages were left out, because the conversation was too long.
     pub shortened: Option<usize>,
+    /// The step of the ladder of scarcity that touched the answer, 0 for none.
+    pub brown_out: u8,
 }
 
 impl Served {
@@ -89,6 +91,7 @@ impl Served {
             seam,
             usage: None,
             shortened: self.shortened,
+            brown_out: (self.brown_out > 0).then_some(self.brown_out),
         }
     }
 }
@@ -105,6 +108,8 @@ pub type Events = Pin<Box<dyn Stream<Item = AnswerEvent> + Send>>;
 /// A step of an answer. Exactly one `Finished` or `Failed` ends it, and it is the last.
 #[derive(Debug, Clone)]
 pub enum AnswerEvent {
+    /// Nothing of the answer is there yet: it stands at this place in the queue of a local model.
+    Waiting { position: u32, expected_wait_s: u32 },
     /// Text, and the upstream's own chunk where it came from one; `closing` when that chunk says how the answer ends.
     Delta { text: String, raw: Option<Bytes>, closing: bool },
     /// From here on another model answers; so many characters were sent before.

@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use tokio::sync::{Notify, mpsc};
 
 use crate::fault::{Blame, Fault};
+use crate::tally::Tally;
 use crate::upstream::{Listed, Upstream};
 use crate::{circuit::Circuit, clock, drill::Drills, orders::Orders, outside::Outside};
 
@@ -28,6 +29,8 @@ pub(crate) struct Board {
     flips: mpsc::UnboundedSender<FlipNote>,
     /// How often each deadline of an answer ran out.
     pub deadlines_exceeded: Family<DeadlineLabels, Counter>,
+    /// What outage records say of requests.
+    pub tally: Tally,
 }
 
 /// A cloud route by its places on the board: an upstream and one of the models that are used of it.
@@ -71,6 +74,7 @@ impl Board {
             changed: Notify::new(),
             flips,
             deadlines_exceeded: Family::default(),
+            tally: Tally::default(),
         };
         (board, receiver)
     }
@@ -155,6 +159,7 @@ impl Board {
     }
 
     fn record_at_model(&self, route: RouteId, fault: Option<&Fault>) {
+        self.tally.evidence(route.upstream, fault.is_some_and(Fault::is_failure));
         let Some(model) = self.model(route) else { return };
         let flip = match fault {
             // One such answer is beyond doubt: the name of the model is the configuration's, not the caller's.
@@ -219,6 +224,7 @@ impl Board {
     }
 
     fn learned(&self, index: usize, fault: Option<&Fault>, flip: Option<Flip>) {
+        self.tally.evidence(index, fault.is_some_and(Fault::is_failure));
         self.flipped(self.upstreams[index].settings.name.clone(), flip, fault);
         if fault.is_some_and(|fault| fault.sign().is_of_transport()) {
             self.outside.trouble();

@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 use store::Store;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::admission::Admission;
 use crate::announcer::Announcer;
 use crate::answer::{Answer, Ask, Mode, Refusal};
 use crate::board::Board;
@@ -25,6 +26,7 @@ use crate::outside::Outside;
 use crate::relay::Relay;
 use crate::settings::{AliasSettings, Settings};
 use crate::site::Site;
+use crate::tally::Tally;
 use crate::upstream::{ClientError, Upstream};
 
 /// A cheap handle; all clones are one gateway.
@@ -38,7 +40,8 @@ struct Parts {
     locals: Vec<LocalModel>,
     store: Store,
     site: watch::Receiver<Arc<Site>>,
-    admission: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    admission: Arc<Admission>,
     metrics: Metrics,
     demo: Option<DemoControl>,
     homes: Homes,
@@ -63,7 +66,8 @@ impl Gateway {
             .collect::<Result<_, _>>()?;
         let (board, flips) = Board::new(upstreams, Outside::new(&settings.outside));
         let board = Arc::new(board);
-        let metrics = Metrics::register(registry, &board, &locals);
+        let admission = Arc::new(Admission::new(settings.brown_out));
+        let metrics = Metrics::register(registry, &board, &locals, &admission);
         let (publish, site) = watch::channel(Arc::new(first_site(&settings, &board, &locals)));
         let aliases = settings.aliases.iter().enumerate().map(|(i, alias)| (alias.name.clone(), i)).collect();
         let gateway = Gateway(Arc::new(Parts {
@@ -72,7 +76,8 @@ impl Gateway {
             locals,
             store,
             site,
-            admission: Arc::new(Semaphore::new(settings.limits.max_requests)),
+            requests: Arc::new(Semaphore::new(settings.limits.max_requests)),
+            admission,
             metrics,
             demo: settings.demo_control.map(DemoControl::new),
             homes: Homes::default(),
@@ -100,7 +105,7 @@ impl Gateway {
         let permit = self.admit()?;
         let request_id = new_id("req");
         let course = Course::plan(self, alias, &ask, &request_id);
-        let ledger = Ledger::open(&self.0.store.audit, &request_id, &ask, &course.first());
+        let ledger = Ledger::open(self, &request_id, &ask, &course.first());
         let committed = ask.mode == Mode::Committed;
         let relay = Relay::begin(self.clone(), ask, request_id, course, ledger, permit).await?;
         if committed { relay.collect().await } else { Ok(relay.stream()) }
@@ -155,6 +160,14 @@ impl Gateway {
         &self.0.homes
     }
 
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.0.admission
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.board.tally
+    }
+
     pub(crate) fn announcer(&self) -> &Announcer {
         &self.0.announcer
     }
@@ -184,7 +197,7 @@ impl Gateway {
     }
 
     fn admit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.0.admission.clone().try_acquire_owned().map_err(|_| {
+        self.0.requests.clone().try_acquire_owned().map_err(|_| {
             let limit = self.0.settings.limits.max_requests;
             let message =
                 format!("The box is answering {limit} requests already, as many as it may. Try again soon.");

@@ -82,8 +82,13 @@ mod tests {
     }
 
     fn tokens() -> FirstTokens {
-        let alias =
-            AliasSettings { name: "a".into(), cloud: vec![route()], standby: Vec::new(), shorten: None };
+        let alias = AliasSettings {
+            name: "a".into(),
+            cloud: vec![route()],
+            standby: Vec::new(),
+            shorten: None,
+            warm_share_percent: 0,
+        };
         FirstTokens::new(&[alias])
     }
 

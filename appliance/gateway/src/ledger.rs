@@ -1,16 +1,23 @@
 //! The two audit rows of one request: that it was asked, and how it ended. Neither can be forgotten.
 
-use store::{Audit, OutcomeRow, Receipt, RequestRow, StoreError};
+use continuity::SiteState;
+use inference::Lane;
+use store::{OutcomeRow, Receipt, RequestRow, SecondLook, StoreError};
 use tokio::time::Instant;
 
-use crate::answer::{Ask, Served};
+use crate::answer::{Ask, CallerKind, Route, Served};
 use crate::clock;
+use crate::gateway::Gateway;
+use crate::tally::is_in_place_of_the_cloud;
 use dialect::openai::Usage;
 
 /// Open from the request's first moment to its last. Dropped before its end, it writes that the client left.
 pub(crate) struct Ledger {
-    audit: Audit,
+    gateway: Gateway,
     request_id: String,
+    lane: Lane,
+    /// What the list of second looks says of the request, where the cloud could have answered it.
+    second_look: Option<SecondLook>,
     started: Instant,
     asked: Option<Receipt>,
     served: Option<Served>,
@@ -29,20 +36,22 @@ pub(crate) struct Ending {
 
 impl Ledger {
     /// Puts the request's row on its way to the disk; nobody waits for it yet.
-    pub(crate) fn open(audit: &Audit, request_id: &str, ask: &Ask, first_route: &str) -> Self {
-        let asked = audit.request(RequestRow {
+    pub(crate) fn open(gateway: &Gateway, request_id: &str, ask: &Ask, first_route: &str) -> Self {
+        let asked = gateway.store().audit.request(RequestRow {
             request_id: request_id.to_owned(),
             at_ms: clock::unix_ms(),
             who: ask.caller.who.clone(),
             alias: ask.request.model.clone(),
             route: first_route.to_owned(),
-            lane: format!("{:?}", ask.lane).to_lowercase(),
+            lane: ask.lane.as_str().to_owned(),
             policy: if ask.local_only { "local-only" } else { "any" }.to_owned(),
             bytes_in: ask.request.text_bytes(),
         });
         Ledger {
-            audit: audit.clone(),
+            gateway: gateway.clone(),
             request_id: request_id.to_owned(),
+            lane: ask.lane,
+            second_look: second_look(gateway, request_id, ask),
             started: Instant::now(),
             asked: Some(asked),
             served: None,
@@ -53,6 +62,9 @@ impl Ledger {
     }
 
     pub(crate) fn serve(&mut self, served: &Served) {
+        if self.served.is_none() {
+            self.gateway.tally().began(served);
+        }
         self.served = Some(served.clone());
     }
 
@@ -88,7 +100,37 @@ impl Ledger {
             duration_ms: self.started.elapsed().as_millis() as u64,
         };
         // The writer logs and counts what it cannot write; the answer itself is already proven by its first row.
-        drop(self.audit.outcome(row));
+        drop(self.gateway.store().audit.outcome(row));
+        self.count(ending.outcome);
+    }
+
+    /// Tells the outage records and the list of second looks.
+    fn count(&mut self, outcome: &str) {
+        let tally = self.gateway.tally();
+        match (outcome, &self.served) {
+            ("success", Some(served)) => {
+                tally.served(self.lane, served);
+                if self.seam.is_some() {
+                    tally.seam();
+                }
+                if served.route == Route::Local
+                    && is_in_place_of_the_cloud(served.reason)
+                    && let Some(look) = self.second_look.take()
+                {
+                    let (model, reason) = (served.by.clone(), served.reason.to_owned());
+                    let (at_ms, chars) = (clock::unix_ms(), self.chars_out);
+                    self.gateway.store().work.note_second_look(SecondLook {
+                        at_ms,
+                        model,
+                        reason,
+                        chars,
+                        ..look
+                    });
+                }
+            }
+            ("refused" | "failed", _) => tally.refused(self.lane),
+            _ => {}
+        }
     }
 
     /// When the request came.
@@ -99,6 +141,24 @@ impl Ledger {
     pub(crate) fn elapsed(&self) -> std::time::Duration {
         self.started.elapsed()
     }
+}
+
+/// A request whose alias has a cloud route and that may leave the building; a drill is none of the cloud's failing.
+fn second_look(gateway: &Gateway, request_id: &str, ask: &Ask) -> Option<SecondLook> {
+    let alias = gateway.settings().aliases.iter().find(|alias| alias.name == ask.request.model)?;
+    let is_drill = gateway.board().site_state() == SiteState::Drill;
+    if alias.cloud.is_empty() || ask.local_only || is_drill {
+        return None;
+    }
+    Some(SecondLook {
+        request_id: request_id.to_owned(),
+        who: ask.caller.who.clone(),
+        alias: alias.name.clone(),
+        lane: ask.lane.as_str().to_owned(),
+        // The conversation of a program is a name of its own choosing, and may say anything.
+        conversation: ask.conversation.clone().filter(|_| ask.caller.kind == CallerKind::Person),
+        ..SecondLook::default()
+    })
 }
 
 impl Drop for Ledger {

@@ -32,7 +32,9 @@ pub mod settings;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod site;
+mod tally;
 mod upstream;
+mod warm_share;
 
 pub use announcer::{Announcement, AnnouncementKind};
 pub use answer::{Answer, AnswerEvent, Ask, Caller, CallerKind, Events, Lane, Mode, Refusal, Route, Served};

@@ -12,7 +12,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::answer::{Refusal, Route, Served};
+use crate::admission::Admission;
+use crate::answer::{Refusal, Served};
 use crate::board::{Board, now};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -52,7 +53,6 @@ pub(crate) struct Metrics {
     hedges: Counter,
     first_token: Family<RouteLabels, Histogram>,
     whole_answer: Family<RouteLabels, Histogram>,
-    answered_locally: Counter,
 }
 
 /// From 1 ms to about 2 minutes.
@@ -61,7 +61,12 @@ fn seconds() -> Histogram {
 }
 
 impl Metrics {
-    pub(crate) fn register(registry: &mut Registry, board: &Arc<Board>, locals: &[LocalModel]) -> Self {
+    pub(crate) fn register(
+        registry: &mut Registry,
+        board: &Arc<Board>,
+        locals: &[LocalModel],
+        admission: &Arc<Admission>,
+    ) -> Self {
         let metrics = Metrics {
             answers: Family::default(),
             refusals: Family::default(),
@@ -70,7 +75,6 @@ impl Metrics {
             hedges: Counter::default(),
             first_token: Family::new_with_constructor(seconds),
             whole_answer: Family::new_with_constructor(seconds),
-            answered_locally: Counter::default(),
         };
         registry.register("answers", "Whole answers, by the model that made them", metrics.answers.clone());
         registry.register("refusals", "Requests that got an error, by status", metrics.refusals.clone());
@@ -88,7 +92,9 @@ impl Metrics {
             "Deadlines of cloud answers that ran out: connect, headers, first-token, between-tokens, whole",
             board.deadlines_exceeded.clone(),
         );
-        registry.register_collector(Box::new(Readings { board: board.clone(), locals: locals.to_vec() }));
+        let readings =
+            Readings { board: board.clone(), locals: locals.to_vec(), admission: admission.clone() };
+        registry.register_collector(Box::new(readings));
         metrics
     }
 
@@ -104,9 +110,6 @@ impl Metrics {
         self.answers
             .get_or_create(&ServedLabels { served_by: served.by.clone(), reason: served.reason })
             .inc();
-        if served.route == Route::Local {
-            self.answered_locally.inc();
-        }
     }
 
     pub(crate) fn refused(&self, refusal: &Refusal) {
@@ -124,11 +127,6 @@ impl Metrics {
     pub(crate) fn hedged(&self) {
         self.hedges.inc();
     }
-
-    /// Answers that local models have given since the start.
-    pub(crate) fn answered_locally(&self) -> u64 {
-        self.answered_locally.get()
-    }
 }
 
 /// What is read at the moment of asking rather than counted.
@@ -136,6 +134,7 @@ impl Metrics {
 struct Readings {
     board: Arc<Board>,
     locals: Vec<LocalModel>,
+    admission: Arc<Admission>,
 }
 
 impl std::fmt::Debug for Readings {
@@ -173,6 +172,12 @@ impl Collector for Readings {
             ("upstream", upstream.settings.name.clone(), f64::from(u8::from(reading.admits)))
         });
         gauge("upstream_admits", "1 while the breaker of the upstream is closed", upstreams.collect())?;
+        let step = f64::from(self.admission.step());
+        gauge(
+            "brown_out_step",
+            "The step of the ladder of scarcity, 0 for none",
+            vec![("scope", "site".into(), step)],
+        )?;
         let of_locals = |number: fn(&LocalModel) -> f64| {
             self.locals.iter().map(|m| ("model", m.name().to_owned(), number(m))).collect::<Vec<_>>()
         };
@@ -180,6 +185,26 @@ impl Collector for Readings {
             "local_ready",
             "1 while the local model is ready",
             of_locals(|m| f64::from(u8::from(is_ready(m)))),
+        )?;
+        let waiting = self.locals.iter().flat_map(|model| {
+            let waiting = model.occupancy().waiting;
+            inference::Lane::ALL.into_iter().zip(waiting).map(|(lane, count)| (model.name(), lane, count))
+        });
+        let mut by_lane = std::collections::BTreeMap::new();
+        waiting.for_each(|(_, lane, count)| *by_lane.entry(lane.as_str()).or_insert(0) += count);
+        let by_lane = by_lane.into_iter().map(|(lane, count)| ("lane", lane.to_owned(), f64::from(count)));
+        gauge("local_waiting", "Requests that wait for a local model, by lane", by_lane.collect())?;
+        let wall_s = crate::clock::unix_ms() as f64 / 1000.0;
+        let last_token = self.locals.iter().filter_map(|model| match &*model.status().borrow() {
+            Status::Ready { proven_at, .. } => {
+                Some(("model", model.name().to_owned(), wall_s - proven_at.elapsed().as_secs_f64()))
+            }
+            _ => None,
+        });
+        gauge(
+            "local_last_good_token_timestamp_seconds",
+            "When the local model last generated a token, unix time",
+            last_token.collect(),
         )?;
         gauge("local_in_flight", "Requests waiting or running", of_locals(|m| f64::from(m.in_flight())))?;
         gauge("local_restarts", "Times its worker was started again", of_locals(|m| m.restarts() as f64))?;

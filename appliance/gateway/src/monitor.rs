@@ -1,6 +1,7 @@
 //! The monitor: probes the upstreams, and publishes what the box knows of its site.
 
 mod outage;
+mod scarcity;
 mod view;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use store::EventRow;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use outage::OutageRecord;
+use outage::OutageRecords;
 pub(crate) use view::first_site;
 
 use crate::board::{FlipNote, RouteId, now};
@@ -57,13 +58,10 @@ impl Monitor {
         let models = join_all(gateway.board().routes().map(|route| watch_model(&gateway, route)));
         let orders = crate::orders::keep(&gateway);
         let drills = crate::drill::keep(&gateway);
-        let work = join5(
-            join(watches, models),
-            tell_flips(&gateway, flips),
-            publish_site(&gateway, &publish),
-            orders,
-            drills,
-        );
+        let scarcity = scarcity::watch_scarcity(&gateway);
+        let publishing = publish_site(&gateway, &publish);
+        let by_order = join(orders, drills);
+        let work = join5(join(watches, models), tell_flips(&gateway, flips), publishing, by_order, scarcity);
         cancel.run_until_cancelled(work).await;
     }
 }
@@ -163,7 +161,11 @@ async fn publish_site(gateway: &Gateway, publish: &watch::Sender<Arc<Site>>) {
     let mut locals: Vec<_> = gateway.locals().iter().map(LocalModel::status).collect();
     loop {
         let mut site = view::site(gateway, publish.borrow().started_ms, &mut told);
-        history.turn(gateway, &mut site).await;
+        history.turn(gateway, &mut site);
+        // Nobody waits for the disk to learn of the state; the records follow.
+        publish.send_replace(Arc::new(site.clone()));
+        history.outages.turn(gateway, &site).await;
+        history.complete(gateway, &mut site);
         publish.send_replace(Arc::new(site));
         tokio::select! {
             () = tokio::time::sleep(PUBLISH_EVERY) => {}
@@ -189,16 +191,16 @@ async fn one_changes(locals: &mut [watch::Receiver<Status>]) {
 struct History {
     state: SiteState,
     since_ms: i64,
-    outage: OutageRecord,
+    outages: OutageRecords,
 }
 
 impl History {
     fn new(state: SiteState, since_ms: i64) -> Self {
-        History { state, since_ms, outage: OutageRecord::default() }
+        History { state, since_ms, outages: OutageRecords::default() }
     }
 
     /// Takes a new look into account, tells what has turned, and completes the look.
-    async fn turn(&mut self, gateway: &Gateway, site: &mut Site) {
+    fn turn(&mut self, gateway: &Gateway, site: &mut Site) {
         if site.state != self.state {
             let (from, to) = (self.state, site.state);
             tracing::warn!(%from, %to, "site state {to} (was {from})");
@@ -207,8 +209,15 @@ impl History {
             (self.state, self.since_ms) = (to, clock::unix_ms());
         }
         site.since_ms = self.since_ms;
-        self.outage.turn(gateway, site).await;
-        site.outage = self.outage.view();
+        self.complete(gateway, site);
+    }
+
+    /// What the records say.
+    fn complete(&self, gateway: &Gateway, site: &mut Site) {
+        site.outage = self.outages.view();
+        site.partial_outages = self.outages.partial();
+        site.local_answers_24h = gateway.tally().local_answers_24h();
+        site.brown_out_step = gateway.admission().step();
         site.announcements = gateway.announcer().kept();
     }
 }

@@ -15,6 +15,7 @@ use futures_util::{StreamExt, stream};
 use inference::{Event, FinishReason, Generation};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::admission;
 use crate::answer::{Answer, AnswerEvent, Ask, Refusal, Served};
 use crate::board::RouteId;
 use crate::course::Course;
@@ -53,6 +54,8 @@ enum Source {
     Local {
         generation: Generation,
         first: Option<Event>,
+        /// The step of the ladder of scarcity that touches it.
+        brown_out: u8,
     },
     Over,
 }
@@ -112,7 +115,9 @@ impl Relay {
             ask.request = request;
         }
         ledger.serve(&served);
-        gateway.metrics().began(&served, ledger.elapsed());
+        if !matches!(source, Source::Local { first: None, .. }) {
+            gateway.metrics().began(&served, ledger.elapsed());
+        }
         if let Some(conversation) = &ask.conversation {
             gateway.homes().served(conversation, served.route);
         }
@@ -175,7 +180,30 @@ impl Relay {
         }
     }
 
+    /// While a local answer stands in the queue its place is told from time to time.
+    async fn queue(&mut self) -> Result<Option<Step>, Fault> {
+        let Source::Local { generation, first: first @ None, .. } = &mut self.source else { return Ok(None) };
+        let Some(place) = generation.waiting() else { return Ok(None) };
+        if self.ledger.elapsed() > local::LOCAL_PATIENCE {
+            let refusal = admission::no_room(self.served.model(), place);
+            return Ok(Some(Step::Event(self.fail(refusal))));
+        }
+        match tokio::time::timeout(local::TELL_EVERY, generation.next()).await {
+            Ok(Some(Ok(event))) => *first = Some(event),
+            Ok(Some(Err(_)) | None) => return Err(Fault::Cut),
+            Err(_) => {
+                let expected_wait_s = admission::wait_s(place.expected);
+                let waiting = AnswerEvent::Waiting { position: place.position, expected_wait_s };
+                return Ok(Some(Step::Event(waiting)));
+            }
+        }
+        Ok(None)
+    }
+
     async fn step(&mut self) -> Result<Step, Fault> {
+        if let Some(step) = self.queue().await? {
+            return Ok(step);
+        }
         match &mut self.source {
             Source::Chunks { route, stream } => {
                 let upstream = &self.gateway.board().upstreams[route.upstream];
@@ -198,7 +226,7 @@ impl Relay {
                 self.finish_reason = Some(completion.finish_reason().to_owned());
                 Ok(Step::Whole(Some(completion.clone())))
             }
-            Source::Local { generation, first } => {
+            Source::Local { generation, first, .. } => {
                 let event = match first.take() {
                     Some(event) => Ok(event),
                     None => generation.next().await.unwrap_or(Err(inference::JobError::Internal)),

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, net::IpAddr, time::Duration};
 
-use continuity::{FailbackSteps, Thresholds};
+use continuity::{BrownOutLines, FailbackSteps, Thresholds};
 
 /// Everything that the gateway needs to know of its site.
 #[derive(Debug, Clone)]
@@ -14,6 +14,7 @@ pub struct Settings {
     pub drill: DrillSettings,
     /// What languages local models speak, by their names; one that is not here may speak any.
     pub standby_languages: HashMap<String, Vec<String>>,
+    pub brown_out: BrownOutSettings,
     /// The control address of a demo cloud, in an evaluation configuration.
     pub demo_control: Option<std::net::SocketAddr>,
     pub outside: OutsideSettings,
@@ -195,6 +196,8 @@ pub struct AliasSettings {
     pub standby: Vec<String>,
     /// What may be left out of a conversation that is too long for every route.
     pub shorten: Option<Shorten>,
+    /// Share of the new conversations that goes local although the cloud is there, 0 to 50.
+    pub warm_share_percent: u8,
 }
 
 /// How a conversation is made to fit.
@@ -242,6 +245,30 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits { max_body_bytes: 8 << 20, max_requests: 512, local_max_tokens: 1024 }
+    }
+}
+
+/// What is given up when the local models have more to do than they can.
+#[derive(Debug, Clone, Copy)]
+pub struct BrownOutSettings {
+    pub enabled: bool,
+    pub lines: BrownOutLines,
+    /// Tokens of an answer from the first step on, and from the second.
+    pub short_answer_tokens: u32,
+    pub shorter_answer_tokens: u32,
+    /// On the last step, interactive requests that would wait longer are refused.
+    pub max_wait: Duration,
+}
+
+impl Default for BrownOutSettings {
+    fn default() -> Self {
+        BrownOutSettings {
+            enabled: true,
+            lines: BrownOutLines::default(),
+            short_answer_tokens: 512,
+            shorter_answer_tokens: 256,
+            max_wait: Duration::from_secs(60),
+        }
     }
 }
 

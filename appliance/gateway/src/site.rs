@@ -2,6 +2,7 @@
 
 use continuity::{SiteState, Verdict};
 use serde::Serialize;
+use store::OutageCounts;
 
 use crate::announcer::Announcement;
 use crate::drill::DrillView;
@@ -18,6 +19,12 @@ pub struct Site {
     pub locals: Vec<LocalView>,
     pub aliases: Vec<AliasView>,
     pub outage: Option<OutageView>,
+    /// Losses of single upstreams while others answer.
+    pub partial_outages: Vec<OutageView>,
+    /// Answers that local models gave in the last 24 hours, as far back as the box runs.
+    pub local_answers_24h: u64,
+    /// The step of the ladder of scarcity, 0 for none.
+    pub brown_out_step: u8,
     /// What persons in charge have ordered.
     pub orders: Vec<OrderView>,
     /// The drill that goes on, the last ones and the next.
@@ -89,10 +96,22 @@ pub struct AliasView {
 #[derive(Debug, Clone, Serialize)]
 pub struct OutageView {
     pub id: String,
+    /// `site` or `upstream`.
+    pub scope: &'static str,
+    /// The names of the upstreams that are lost.
+    pub upstreams: String,
+    /// The first failure that led to it.
     pub started_ms: i64,
     pub verdict: Option<Verdict>,
+    pub evidence: String,
+    /// When the breaker tripped.
+    pub detected_ms: Option<i64>,
+    /// From the first failure to the first local answer.
+    pub transfer_ms: Option<i64>,
     /// Answers that local models gave since it began.
     pub served_local: u64,
+    /// By lane and by who served; refusals, failovers, seams and hedges.
+    pub counts: OutageCounts,
 }
 
 /// An order that stands.

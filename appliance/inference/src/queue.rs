@@ -31,6 +31,7 @@ pub struct Occupancy {
     /// By lane: clinical, interactive, batch.
     pub waiting: [u32; 3],
     pub sequences: u32,
+    pub queue_limit: u32,
     /// The place of a job of each lane that came now.
     pub next: [Place; 3],
 }
@@ -111,7 +112,7 @@ impl Queue {
             self.wait(&inner, key, lane)
         });
         let running = inner.running_common + inner.running_clinical;
-        Occupancy { running, waiting, sequences: self.sequences, next }
+        Occupancy { running, waiting, sequences: self.sequences, queue_limit: self.queue_limit, next }
     }
 
     fn next_key(&self, inner: &mut Inner, lane: Lane) -> Key {

@@ -22,6 +22,8 @@ pub(super) struct Raw {
     pub alias: Vec<Alias>,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub brown_out: BrownOut,
     pub demo: Option<Demo>,
     #[serde(default)]
     pub drill: Drill,
@@ -125,6 +127,7 @@ pub(super) struct Alias {
     #[serde(default)]
     pub standby: Vec<String>,
     pub shorten: Option<String>,
+    pub warm_share_percent: Option<u8>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -133,6 +136,19 @@ pub(super) struct Limits {
     pub max_body_bytes: Option<usize>,
     pub max_requests: Option<usize>,
     pub local_max_tokens: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BrownOut {
+    pub enabled: Option<bool>,
+    pub climb_wait_ms: Option<u64>,
+    pub climb_after_ms: Option<u64>,
+    pub settle_wait_ms: Option<u64>,
+    pub settle_after_ms: Option<u64>,
+    pub max_wait_ms: Option<u64>,
+    pub short_answer_tokens: Option<u32>,
+    pub shorter_answer_tokens: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

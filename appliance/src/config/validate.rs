@@ -18,6 +18,7 @@ use crate::pilot_light;
 mod drill;
 mod outside;
 mod routes;
+mod scarcity;
 mod url;
 
 use routes::Models;
@@ -42,6 +43,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     let limits = check.limits(&raw.limits)?;
     let drill = check.drill(raw.drill, &raw.alias)?;
     let models: Vec<_> = raw.upstream.iter().map(|u| u.model.clone()).collect();
+    let brown_out = check.brown_out(&raw.brown_out)?;
     let upstreams: Vec<_> = raw.upstream.into_iter().map(|u| check.upstream(u)).collect::<Result<_, _>>()?;
     let models: Vec<_> =
         upstreams.iter().zip(models).map(|(u, models)| check.models(u, models)).collect::<Result<_, _>>()?;
@@ -62,8 +64,17 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         .collect::<Result<_, _>>()?;
     let outside = check.outside(raw.witness, raw.site.default_witnesses, &upstreams)?;
     let site_name = raw.site.name.clone();
-    let gateway =
-        Settings { site_name, upstreams, aliases, limits, drill, standby_languages, demo_control, outside };
+    let gateway = Settings {
+        site_name,
+        upstreams,
+        aliases,
+        limits,
+        drill,
+        standby_languages,
+        brown_out,
+        demo_control,
+        outside,
+    };
     Ok(Config {
         file: check.file,
         site_name: raw.site.name,
@@ -324,6 +335,7 @@ impl Check {
             return Err(self.wrong(&place, what));
         }
         let shorten = self.shorten(&place, raw.shorten.as_deref())?;
-        Ok(AliasSettings { name: raw.name, cloud, standby: raw.standby, shorten })
+        let warm_share_percent = self.warm_share(&place, raw.warm_share_percent)?;
+        Ok(AliasSettings { name: raw.name, cloud, standby: raw.standby, shorten, warm_share_percent })
     }
 }

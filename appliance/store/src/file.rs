@@ -44,7 +44,11 @@ impl StoreFile {
                 include_str!("schema/core.2.sql"),
                 include_str!("schema/core.3.sql"),
             ],
-            StoreFile::Work => &[include_str!("schema/work.1.sql"), include_str!("schema/work.2.sql")],
+            StoreFile::Work => &[
+                include_str!("schema/work.1.sql"),
+                include_str!("schema/work.2.sql"),
+                include_str!("schema/work.3.sql"),
+            ],
         }
     }
 }

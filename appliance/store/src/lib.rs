@@ -39,7 +39,10 @@ pub use open_error::OpenError;
 pub use password::BadPassword;
 pub use secret::Secret;
 pub use store_error::StoreError;
-pub use work::{Conversation, DrillRecord, Message, NewMessage, Outage, Work};
+pub use work::{
+    Conversation, DrillRecord, Message, NewMessage, Outage, OutageCounts, OutageScope, SecondLook,
+    SecondLookCounts, Work,
+};
 pub use writer::Receipt;
 #[cfg(feature = "simulation")]
 pub use writer::simulated::{Commit, Disk};

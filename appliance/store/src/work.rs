@@ -5,6 +5,7 @@
 mod conversations;
 mod drills;
 mod outages;
+mod second_looks;
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use rusqlite::{Connection, Transaction};
 
 pub use conversations::{Conversation, Message, NewMessage};
 pub use drills::DrillRecord;
-pub use outages::Outage;
+pub use outages::{Outage, OutageCounts, OutageScope};
+pub use second_looks::{SecondLook, SecondLookCounts};
 
 use crate::StoreError;
 use crate::file::StoreFile;

@@ -247,6 +247,7 @@ fn settings(plan: &Plan) -> Settings {
         cloud: alias.cloud.iter().map(route).collect(),
         standby: alias.standby.iter().map(|name| (*name).to_owned()).collect(),
         shorten: None,
+        warm_share_percent: 0,
     });
     Settings {
         site_name: "Harbor Hospital".into(),
@@ -255,6 +256,7 @@ fn settings(plan: &Plan) -> Settings {
         limits: Limits::default(),
         drill: gateway::settings::DrillSettings::default(),
         standby_languages: std::collections::HashMap::new(),
+        brown_out: gateway::settings::BrownOutSettings::default(),
         demo_control: None,
         outside: gateway::settings::OutsideSettings::default(),
     }

@@ -36,6 +36,8 @@ pub struct Streamed {
     pub headers: HeaderMap,
     /// Every chunk, in order.
     pub chunks: Vec<Value>,
+    /// Every comment, in order.
+    pub comments: Vec<String>,
     pub ended: Ended,
 }
 
@@ -46,6 +48,7 @@ impl Streaming {
             status: parts.status,
             headers: parts.headers.clone(),
             chunks: Vec::new(),
+            comments: Vec::new(),
             ended: Ended::Short,
         };
         Streaming { status: parts.status, headers: parts.headers, body, buffer: Vec::new(), so_far }
@@ -100,6 +103,9 @@ impl Streaming {
         while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
             let event: Vec<u8> = self.buffer.drain(..end + 2).collect();
             for line in String::from_utf8(event).expect("a stream is UTF-8").lines() {
+                if let Some(comment) = line.strip_prefix(':') {
+                    self.so_far.comments.push(comment.trim().to_owned());
+                }
                 if let Some(data) = line.strip_prefix("data:") {
                     self.so_far.take(data.trim_start());
                 }

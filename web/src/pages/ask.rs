@@ -149,6 +149,10 @@ fn told(visit: &Visit, step: Step, models: &mut Vec<String>) -> Value {
             models.push(served.by.clone());
             json!({"kind": "begun", "note": note(&served, models), "route": served.route.as_str()})
         }
+        Step::Waiting(position, wait_s) => {
+            let sentence = (visit.text().chat.waiting)(position, wait_s);
+            json!({"kind": "waiting", "sentence": sentence})
+        }
         Step::Text(text) => json!({"kind": "text", "text": text}),
         Step::Seam(before, served) => {
             models.push(served.by.clone());

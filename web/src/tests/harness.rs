@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::body::Body;
 use gateway::settings::{
-    AliasSettings, CloudRoute, Deadlines, HedgeSettings, Limits, ProbeSettings, RouteFacts, Settings,
-    UpstreamSettings,
+    AliasSettings, BrownOutSettings, CloudRoute, Deadlines, HedgeSettings, Limits, ProbeSettings, RouteFacts,
+    Settings, UpstreamSettings,
 };
 use gateway::{Gateway, Monitor};
 use http::{HeaderMap, Request, StatusCode};
@@ -64,6 +64,7 @@ impl Box {
             cloud: cloud.collect(),
             standby: Vec::new(),
             shorten: None,
+            warm_share_percent: 0,
         };
         let settings = Settings {
             site_name: "Harbor Hospital".into(),
@@ -72,6 +73,7 @@ impl Box {
             limits: Limits::default(),
             drill: gateway::settings::DrillSettings::default(),
             standby_languages: std::collections::HashMap::new(),
+            brown_out: BrownOutSettings::default(),
             demo_control,
             outside: gateway::settings::OutsideSettings::default(),
         };

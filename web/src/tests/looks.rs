@@ -57,8 +57,11 @@ fn site(state: SiteState, upstreams: Vec<UpstreamView>, locals: Vec<LocalView>) 
         locals,
         aliases,
         outage,
-        orders,
         drill,
+        partial_outages: Vec::new(),
+        local_answers_24h: 1,
+        brown_out_step: 0,
+        orders,
         announcements,
     }
 }

@@ -162,6 +162,9 @@ const CHAT: ChatText = ChatText {
     you: "You",
     answer: "Answer",
     working: "The answer is being written …",
+    waiting: |position, wait_s| {
+        format!("Your question is number {position} in line; about {wait_s} s to go.")
+    },
     complete: "The answer is complete.",
     lost: "The connection to the box was lost. The answer is cut off here; what came so far is kept.",
     ask_again: "Ask again",

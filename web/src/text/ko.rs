@@ -166,6 +166,7 @@ const CHAT: ChatText = ChatText {
     you: "나",
     answer: "답변",
     working: "답변을 작성하고 있습니다 …",
+    waiting: |position, wait_s| format!("대기 순서 {position}번이며, 약 {wait_s}초 남았습니다."),
     complete: "답변이 완료되었습니다.",
     lost: "장비와의 연결이 끊어졌습니다. 답변이 여기에서 중단되었으며, 지금까지의 내용은 보관됩니다.",
     ask_again: "다시 질문하기",

@@ -22,6 +22,9 @@ pub struct Extension {
     /// How many of the oldest messages were left out, because the conversation was too long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shortened: Option<usize>,
+    /// The step of the ladder of scarcity that touched the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brown_out: Option<u8>,
 }
 
 impl Extension {

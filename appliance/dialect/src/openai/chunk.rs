@@ -269,6 +269,7 @@ mod tests {
             seam: None,
             usage: None,
             shortened: None,
+            brown_out: None,
         };
         let stamped: Value =
             serde_json::from_slice(&stamp_chunk(b"{\"id\":\"x\",\"choices\":[],\"p\":1}", &extension))

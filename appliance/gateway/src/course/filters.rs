@@ -11,19 +11,25 @@ use inference::{LocalModel, Status};
 use super::Say;
 use super::needs::{Wants, facts_of};
 use crate::{
-    answer::{Ask, Route},
+    answer::{Ask, Lane, Route},
     gateway::Gateway,
     orders::Standing,
     settings::{AliasSettings, CloudRoute},
+    warm_share,
 };
+
+/// The name of the small model that is part of the program.
+const PILOT_LIGHT: &str = "pilot-light";
 
 type CloudFilter = fn(&Look<'_>, &CloudRoute) -> Say;
 type StandbyFilter = fn(&Look<'_>, &LocalModel) -> Say;
 
 /// In order of rank: what a person or a policy forbids, what cannot be, what should not be now.
-pub(super) const CLOUD: &[CloudFilter] = &[stays_inside, can, has_room_for, ordered, breaker, home, ramp];
+pub(super) const CLOUD: &[CloudFilter] =
+    &[stays_inside, can, has_room_for, ordered, breaker, home, ramp, warm];
 
-pub(super) const STANDBY: &[StandbyFilter] = &[standby_can, standby_has_room_for, has_failed, is_unproven];
+pub(super) const STANDBY: &[StandbyFilter] =
+    &[standby_can, standby_has_room_for, has_failed, is_unproven, smaller_first];
 
 /// A standby whose last token is older has missed several proofs.
 const PROVEN_WITHIN: Duration = Duration::from_secs(90);
@@ -37,6 +43,8 @@ pub(super) struct Look<'a> {
     /// Where the conversation stands in the ramp of failback, and in every other share.
     draw: u64,
     began_locally: bool,
+    /// Nothing of the conversation was answered yet.
+    is_new: bool,
     orders: Arc<Standing>,
 }
 
@@ -52,7 +60,14 @@ impl<'a> Look<'a> {
         let draw = conversation_draw(conversation.unwrap_or(request_id));
         let began_locally = home == Some(Route::Local);
         let (wants, orders) = (Wants::of(&ask.request), gateway.orders().current());
-        Look { gateway, alias, ask, wants, draw, began_locally, orders }
+        let is_new = home.is_none();
+        Look { gateway, alias, ask, wants, draw, began_locally, is_new, orders }
+    }
+
+    /// The standby can do what the request wants, as far as is known without asking it.
+    fn fits(&self, model: &LocalModel) -> bool {
+        let facts = facts_of(self.gateway, model);
+        self.wants.lacking(&facts).is_none() && !self.wants.is_too_long(&facts)
     }
 }
 
@@ -125,6 +140,32 @@ fn is_unproven(look: &Look<'_>, model: &LocalModel) -> Say {
 
 fn is_proven(model: &LocalModel) -> bool {
     matches!(*model.status().borrow(), Status::Ready { proven_at, .. } if proven_at.elapsed() < PROVEN_WITHIN)
+}
+
+/// A small part of the new conversations goes local, so that the way is travelled daily; the cloud stays behind it.
+fn warm(look: &Look<'_>, _: &CloudRoute) -> Say {
+    let alias = look.alias;
+    let is_drawn = warm_share::takes(alias.warm_share_percent, look.draw);
+    let may_go = look.is_new && look.ask.lane != Lane::Clinical && is_drawn;
+    let standby = alias.standby.first().and_then(|name| look.gateway.local(name));
+    match standby {
+        Some(model) if may_go && is_proven(model) && look.fits(model) => Say::Last("warm-share"),
+        _ => Say::Pass,
+    }
+}
+
+/// From the second step of the ladder of scarcity on, the next standby goes before the largest one.
+fn smaller_first(look: &Look<'_>, model: &LocalModel) -> Say {
+    if !look.gateway.admission().prefers_smaller(look.ask.lane) {
+        return Say::Pass;
+    }
+    let standby = &look.alias.standby;
+    let is_largest = standby.first().is_some_and(|name| name == model.name());
+    // The pilot light knows too little to stand in for a model that is merely busy.
+    let smaller =
+        standby.get(1).filter(|name| *name != PILOT_LIGHT).and_then(|name| look.gateway.local(name));
+    let is_ready = smaller.is_some_and(|model| matches!(*model.status().borrow(), Status::Ready { .. }));
+    if is_largest && is_ready { Say::Last("brown-out") } else { Say::Pass }
 }
 
 /// A local model whose file cannot be used is no standby.

@@ -123,6 +123,9 @@ fn name_who_served(response: &mut Response, served: &Served) {
     if let Some(left_out) = served.shortened {
         set("x-genset-shortened", &left_out.to_string());
     }
+    if served.brown_out > 0 {
+        set("x-genset-brown-out", &served.brown_out.to_string());
+    }
 }
 
 /// The answer as one JSON body. Its events are all there: it was asked for in committed mode.
@@ -132,7 +135,7 @@ async fn whole_response(answer: Answer) -> Result<Response, Refusal> {
     while let Some(event) = events.next().await {
         match event {
             AnswerEvent::Delta { text: more, .. } => text.push_str(&more),
-            AnswerEvent::Seam { .. } => {}
+            AnswerEvent::Seam { .. } | AnswerEvent::Waiting { .. } => {}
             AnswerEvent::Finished { reason, usage, usage_is_estimated, body } => {
                 ended = Some((reason, usage, usage_is_estimated, body));
             }
@@ -201,6 +204,11 @@ impl Wire {
         match event {
             AnswerEvent::Delta { text, raw, closing } => self.delta(&text, raw.as_deref(), closing, &mut out),
             AnswerEvent::Seam { served, chars } => self.seam(served, chars, &mut out),
+            // A comment, which clients ignore.
+            AnswerEvent::Waiting { position, expected_wait_s } => {
+                let line = format!(": waiting, position {position}, about {expected_wait_s} s\n\n");
+                out.extend_from_slice(line.as_bytes());
+            }
             AnswerEvent::Finished { reason, usage, usage_is_estimated, .. } => {
                 self.finish(&reason, usage, usage_is_estimated, &mut out);
             }

@@ -179,6 +179,7 @@ impl Watch {
         let now = Instant::now();
         let mut counts = self.tally.counts();
         match event {
+            AnswerEvent::Waiting { .. } => {}
             AnswerEvent::Seam { served, .. } => {
                 counts.side(self.synthetic).seams += 1;
                 *counts.by_model.entry(served.by.clone()).or_default() += 1;

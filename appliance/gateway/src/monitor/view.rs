@@ -59,6 +59,9 @@ fn snapshot(
             })
             .collect(),
         outage: None,
+        partial_outages: Vec::new(),
+        local_answers_24h: 0,
+        brown_out_step: 0,
         orders: board.orders.current().views(),
         drill: board.drills.view(),
         announcements: Vec::new(),

@@ -101,6 +101,7 @@ fn note(opening: &Opening<'_>, route: &CloudRoute, fault: &Fault) {
     let upstream = opening.upstream(route);
     opening.gateway.board().record(opening.id(route), Some(fault));
     opening.gateway.metrics().failed_over(&upstream.settings.name, fault.reason());
+    opening.gateway.tally().failed_over();
 }
 
 /// How long to wait before a second try; `None` where none makes sense, or the budget is spent.
@@ -140,6 +141,7 @@ async fn one_try(opening: &Opening<'_>, course: &mut Course, route: &CloudRoute)
     }
     let Some(standby) = course.spare(opening.ask.lane).cloned() else { return Try::Cloud(attempt.await) };
     opening.gateway.metrics().hedged();
+    opening.gateway.tally().hedged();
     let start = local::open(opening, &standby, "");
     tokio::pin!(start);
     let (fault, opened) = tokio::select! {

@@ -3,39 +3,97 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use inference::{Event, Job, JobError, LocalModel, Message, Penalties, Place, Sampling, Status};
+use inference::{Event, Generation, Job, JobError, LocalModel, Message, Penalties, Place, Sampling, Status};
 
 use super::Source;
 use super::open::{Closed, Opening, Size};
-use crate::admission;
-use crate::answer::{Ask, Lane, Refusal};
+use crate::admission::{self, Relief};
+use crate::answer::{Ask, Lane, Mode, Refusal};
 use crate::gateway::READY_PATIENCE;
 
 /// How long a request may wait in a local model's queue for its first token.
-const LOCAL_PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const LOCAL_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Who waits for the first word of a stream is told the place in the queue so often.
+pub(super) const TELL_EVERY: Duration = Duration::from_secs(3);
 
 /// Asks a local model, and waits for its first token. `begun` is the text that the answer has already.
 pub(super) async fn open(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result<Source, Closed> {
-    let ask = opening.ask;
-    wait_until_ready(model).await?;
-    let mut generation = model.generate(job(ask, begun, opening.gateway.settings().limits.local_max_tokens));
-    let first = tokio::time::timeout(LOCAL_PATIENCE, async {
-        loop {
-            match generation.next().await {
-                Some(Ok(Event::Started { .. })) => {}
-                Some(Ok(event)) => return Ok(event),
-                Some(Err(error)) => return Err(error),
-                None => return Err(JobError::Internal),
+    let mut begun = start(opening, model, begun).await?;
+    match tokio::time::timeout(LOCAL_PATIENCE, first_token(&mut begun.generation)).await {
+        Ok(first) => opened(model, begun, first),
+        Err(_) => Err(Closed::Next {
+            reason: "standby-busy",
+            refusal: Some(Box::new(busy(model, begun.generation.waiting()))),
+        }),
+    }
+}
+
+/// The same; but a stream that stands in the queue begins before its first token, so that its place can be told.
+pub(super) async fn open_or_queue(
+    opening: &Opening<'_>,
+    model: &LocalModel,
+    begun: &str,
+) -> Result<Source, Closed> {
+    let is_told = opening.ask.mode == Mode::Stream && opening.ask.request.stream && begun.is_empty();
+    if !is_told {
+        return open(opening, model, begun).await;
+    }
+    let mut begun = start(opening, model, begun).await?;
+    match tokio::time::timeout(TELL_EVERY, first_token(&mut begun.generation)).await {
+        Ok(first) => opened(model, begun, first),
+        Err(_) if begun.generation.waiting().is_some() => Ok(begun.source(None)),
+        Err(_) => match tokio::time::timeout(LOCAL_PATIENCE, first_token(&mut begun.generation)).await {
+            Ok(first) => opened(model, begun, first),
+            Err(_) => {
+                Err(Closed::Next { reason: "standby-busy", refusal: Some(Box::new(busy(model, None))) })
             }
-        }
-    });
-    match first.await {
-        Ok(Ok(event)) => Ok(Source::Local { generation, first: Some(event) }),
-        Ok(Err(error)) => Err(job_refused(model, &error)),
-        Err(_) => {
-            Err(Closed::Next { reason: "standby-busy", refusal: Some(busy(model, generation.waiting())) })
+        },
+    }
+}
+
+/// A job on its way, and the step of the ladder of scarcity that it gave something up for.
+struct Begun {
+    generation: Generation,
+    brown_out: u8,
+}
+
+impl Begun {
+    fn source(self, first: Option<Event>) -> Source {
+        Source::Local { generation: self.generation, first, brown_out: self.brown_out }
+    }
+}
+
+fn opened(model: &LocalModel, begun: Begun, first: Result<Event, JobError>) -> Result<Source, Closed> {
+    match first {
+        Ok(event) => Ok(begun.source(Some(event))),
+        Err(error) => Err(job_refused(model, &error)),
+    }
+}
+
+async fn first_token(generation: &mut Generation) -> Result<Event, JobError> {
+    loop {
+        match generation.next().await {
+            Some(Ok(Event::Started { .. })) => {}
+            Some(Ok(event)) => return Ok(event),
+            Some(Err(error)) => return Err(error),
+            None => return Err(JobError::Internal),
         }
     }
+}
+
+async fn start(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result<Begun, Closed> {
+    let (ask, gateway) = (opening.ask, opening.gateway);
+    wait_until_ready(model).await?;
+    let relief = match gateway.admission().relief(ask.lane, model) {
+        Ok(relief) => relief,
+        // An answer that has begun is not given up for one that has not.
+        Err(_) if !begun.is_empty() => Relief::default(),
+        Err(refusal) => return Err(Closed::Next { reason: "brown-out", refusal: Some(Box::new(refusal)) }),
+    };
+    let mut job = job(ask, begun, gateway.settings().limits.local_max_tokens);
+    job.max_tokens = job.max_tokens.min(relief.max_tokens.unwrap_or(u32::MAX));
+    Ok(Begun { generation: model.generate(job), brown_out: relief.step })
 }
 
 /// A model that is being loaded or restarted is waited for; one that has failed is not.
@@ -80,7 +138,7 @@ fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
 
 fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
     let name = model.name();
-    let next = |reason, refusal| Closed::Next { reason, refusal: Some(refusal) };
+    let next = |reason, refusal| Closed::Next { reason, refusal: Some(Box::new(refusal)) };
     match error {
         JobError::ContextTooLong { tokens, limit } => Closed::TooLong {
             refusal: Box::new(too_long(format!(

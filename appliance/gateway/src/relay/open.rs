@@ -47,7 +47,7 @@ pub(super) enum Closed {
     /// The conversation is too long for this route, in its own words, and as it counts, where it has told.
     TooLong { refusal: Box<Refusal>, size: Option<Size> },
     /// The next route's turn. `refusal` says more than «nothing is left», should it be the last.
-    Next { reason: &'static str, refusal: Option<Refusal> },
+    Next { reason: &'static str, refusal: Option<Box<Refusal>> },
 }
 
 /// How long a conversation is, and how long it may be.
@@ -94,7 +94,7 @@ pub(super) async fn one(
 ) -> Result<Opened, Closed> {
     let (mut by, mut route) = (candidate.label(), candidate.route());
     let source = match candidate {
-        Candidate::Local(model) => local::open(opening, model, begun).await?,
+        Candidate::Local(model) => local::open_or_queue(opening, model, begun).await?,
         Candidate::Cloud(cloud) => match cloud::open(opening, course, cloud).await? {
             Answers::Cloud(source) => source,
             Answers::Standby(model, source, reason) => {
@@ -105,6 +105,7 @@ pub(super) async fn one(
         },
     };
     let site_state = opening.gateway.board().site_state();
-    let served = Served { by, route, reason: course.reason, site_state, shortened: None };
+    let brown_out = if let Source::Local { brown_out, .. } = source { brown_out } else { 0 };
+    let served = Served { by, route, reason: course.reason, site_state, shortened: None, brown_out };
     Ok(Opened { served, source, shortened: None })
 }

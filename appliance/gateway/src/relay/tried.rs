@@ -44,7 +44,7 @@ impl Tried {
             }
             Closed::Next { reason, refusal } => {
                 self.failed = true;
-                self.refusal = refusal.or(self.refusal.take());
+                self.refusal = refusal.map(|refusal| *refusal).or(self.refusal.take());
                 reason
             }
         };

@@ -8,7 +8,7 @@ use super::*;
 use crate::file::Folder;
 
 /// The largest that a file may grow, in pages, when it stands for a disk that is full.
-const FULL_DISK: u32 = 16;
+const FULL_DISK: u32 = 20;
 
 fn writer(dir: &TempDir) -> Writer {
     let folder = Folder::claim(dir.path()).unwrap();

@@ -8,7 +8,7 @@ use crate::answer::{Answer, AnswerEvent, Refusal, Route, Served};
 use dialect::openai::Usage;
 
 fn served(by: &str, route: Route, reason: &'static str) -> Served {
-    Served { by: by.into(), route, reason, site_state: SiteState::Connected, shortened: None }
+    Served { by: by.into(), route, reason, site_state: SiteState::Connected, shortened: None, brown_out: 0 }
 }
 
 fn upstream_chunk(text: &str, finish_reason: Option<&str>) -> AnswerEvent {
