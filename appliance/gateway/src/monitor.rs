@@ -124,7 +124,7 @@ async fn watch_model(gateway: &Gateway, route: RouteId) {
             State::Open { .. } => {}
         }
         if !upstream.circuit.admits_requests() {
-            upstream.circuit.until_it_admits().await;
+            until_upstream_is_back(gateway, route).await;
             board.hasten_model(route);
         }
         board.tick_model(route);
@@ -136,6 +136,22 @@ async fn watch_model(gateway: &Gateway, route: RouteId) {
             board.record_model_probe(route, result.err().as_ref());
         }
     }
+}
+
+/// Nothing is tried meanwhile, and a trial that began before grows too old, as it does anywhere.
+async fn until_upstream_is_back(gateway: &Gateway, route: RouteId) {
+    let board = gateway.board();
+    let back = board.upstreams[route.upstream].circuit.until_it_admits();
+    tokio::pin!(back);
+    let is_on_trial =
+        || board.model(route).is_some_and(|m| matches!(m.reading(now()).state, State::HalfOpen { .. }));
+    while is_on_trial() {
+        tokio::select! {
+            () = &mut back => return,
+            () = tokio::time::sleep(NEXT_TRIAL) => board.tick_model(route),
+        }
+    }
+    back.await;
 }
 
 /// The interval, a tenth longer or shorter, so that probes of many upstreams do not march in step.
