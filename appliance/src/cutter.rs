@@ -49,6 +49,7 @@ pub(crate) async fn serve(
 ) -> Result<(), CutterError> {
     // What a helper that was killed has left behind must not outlive it.
     filter.remove().await.map_err(CutterError::Filter)?;
+    filter.track().await.map_err(CutterError::Filter)?;
     let listener = listen(path).map_err(|source| CutterError::Socket { path: path.to_owned(), source })?;
     tracing::info!("waiting for the box at {}", path.display());
     tokio::pin!(stop);
@@ -67,7 +68,8 @@ pub(crate) async fn serve(
         () = accept => {}
         () = &mut stop => {}
     }
-    filter.remove().await.map_err(CutterError::Filter)
+    filter.remove().await.map_err(CutterError::Filter)?;
+    filter.untrack().await.map_err(CutterError::Filter)
 }
 
 fn listen(path: &Path) -> std::io::Result<UnixListener> {

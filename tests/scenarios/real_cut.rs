@@ -50,15 +50,25 @@ async fn packets_to_the_clouds_are_dropped_while_the_building_is_served_and_ever
     let lab = Lab::build();
     let (alpha, beta) = (lab.cloud(Site::Alpha), lab.cloud(Site::Beta));
     let cutter = lab.cutter();
-    let drills = "duration_s = 8\nload_percent = 20\nquiet_minutes = 0\n";
+    let drills = "duration_s = 20\nload_percent = 20\nquiet_minutes = 0\n";
     let builder = lab.appliance_with(&cutter).extra(drills).upstream("alpha", &alpha).upstream("beta", &beta);
     let mut appliance = builder.start().await;
     appliance.until_state("connected").await;
     assert!(lab.box_reaches(Site::Alpha) && lab.cut().is_empty());
 
     // A whole drill.
+    [&alpha, &beta].iter().for_each(|cloud| {
+        cloud.pace(Duration::from_millis(200));
+        cloud.say(&"word ".repeat(120));
+    });
     let id = start(&appliance);
-    until_carried(&appliance).await;
+    let desk = lab.at_desk(&appliance);
+    let long = Chat::new("assistant", "Tell the desk many words");
+    let under_way = futures_util::future::join_all((0..4).map(|_| desk.stream_whole(&long)));
+    let (streams, ()) = futures_util::future::join(under_way, until_carried(&appliance)).await;
+    assert!(streams.iter().all(tests::Streamed::is_whole), "answers under way at the cut are carried over");
+    let phase = appliance.status().await["drill"]["running"]["phase"].clone();
+    assert_eq!(phase, "carrying-load", "the desk has its answers while the way is still cut");
     let chats = (alpha.chats().len(), beta.chats().len());
     assert!(!lab.box_reaches(Site::Alpha) && !lab.box_reaches(Site::Beta), "{}", lab.cut());
     assert!(lab.root_reaches(Site::Alpha), "the rest of the machine is not cut");

@@ -12,6 +12,15 @@ const PLACES: [&str; 4] = ["/usr/sbin/nft", "/sbin/nft", "/usr/bin/nft", "/usr/l
 /// Makes the table and lets it go in one transaction, whether it was there or not.
 const REMOVE: &str = "add table inet genset_drill\ndelete table inet genset_drill\n";
 
+/// Has the kernel follow every connection from its first packet. Without it, an answer to a client of the building that
+/// runs at the cut would be taken for a connection that the box begins, because its first packet seen is the box's.
+const TRACK: &str = "add table inet genset_track\ndelete table inet genset_track\n\
+    table inet genset_track {\n\
+    chain in { type filter hook input priority filter; policy accept; ct state new accept; }\n\
+    chain out { type filter hook output priority filter; policy accept; ct state new accept; }\n}\n";
+
+const UNTRACK: &str = "add table inet genset_track\ndelete table inet genset_track\n";
+
 /// The rule for the packets of one user.
 #[derive(Debug)]
 pub(crate) struct Filter {
@@ -33,6 +42,15 @@ impl Filter {
 
     pub(crate) fn uid(&self) -> u32 {
         self.uid
+    }
+
+    /// From here on connections are followed; nothing is cut.
+    pub(super) async fn track(&self) -> Result<(), String> {
+        self.apply(TRACK).await
+    }
+
+    pub(super) async fn untrack(&self) -> Result<(), String> {
+        self.apply(UNTRACK).await
     }
 
     pub(super) async fn cut(&self) -> Result<(), String> {
