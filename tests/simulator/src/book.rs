@@ -33,7 +33,7 @@ pub(crate) struct Attempt {
     pub(crate) model: String,
     pub(crate) request: u32,
     pub(crate) at: Duration,
-    /// The upstream began to say something.
+    /// The upstream began to answer; signs of life alone are silence.
     pub(crate) answered: bool,
     /// What it claims to have used; different in every attempt.
     pub(crate) prompt_tokens: u64,

@@ -149,6 +149,7 @@ impl Cloud {
         for step in script.steps {
             match step {
                 Step::Wait(pause) => wire.wait(pause).await?,
+                Step::Sign(bytes) => self.send(upstream, wire, &bytes).await?,
                 Step::Say(bytes) => {
                     self.send(upstream, wire, &bytes).await?;
                     self.book.change_attempt(number, |attempt| attempt.answered = true);

@@ -93,9 +93,8 @@ pub(crate) fn repeat(remains: &Remains, sabotage: Option<Sabotage>) {
         Some(Sabotage::RepeatedSilence) => 1,
         _ => return,
     };
-    let silent = |attempt: &&mut Attempt| again == 2 || !attempt.answered;
-    let Some(attempt) = pages.attempts.iter_mut().find(silent) else { return };
-    attempt.what = "left";
+    let Some(attempt) = pages.attempts.first_mut() else { return };
+    (attempt.answered, attempt.what) = (false, "left");
     let copy = attempt.clone();
     pages.attempts.extend(std::iter::repeat_n(copy, again));
 }

@@ -18,6 +18,8 @@ pub(super) struct Script {
 
 pub(super) enum Step {
     Wait(Duration),
+    /// A sign of life, and nothing of an answer.
+    Sign(Vec<u8>),
     Say(Vec<u8>),
     /// All of the answer is said, and this is how it ended.
     Said(&'static str),
@@ -237,10 +239,10 @@ fn stream(
         }
         _ => {}
     }
-    let mut steps = vec![Step::Wait(Duration::from_millis(10)), Step::Say(head.into())];
+    let mut steps = vec![Step::Wait(Duration::from_millis(10)), Step::Sign(head.into())];
     if fault == Some(&Fault::KeepAliveOnly) {
         for _ in 0..200 {
-            steps.extend([Step::Wait(Duration::from_secs(3)), Step::Say(framed(b": keep-alive\n\n"))]);
+            steps.extend([Step::Wait(Duration::from_secs(3)), Step::Sign(framed(b": keep-alive\n\n"))]);
         }
         steps.push(Step::End(Break::Close));
         return Script::of(steps, usage);
