@@ -21,6 +21,8 @@ pub struct Failback {
     standing: Standing,
     /// When the upstream was lost within the flap memory, oldest first.
     trips: Vec<Instant>,
+    /// Requests without a conversation that were dealt out since the ramp began.
+    dealt: usize,
 }
 
 /// How an upstream's share grows after a reset, and how long one that flaps is held down.
@@ -61,6 +63,10 @@ enum Standing {
     },
 }
 
+/// Where requests without a conversation stand, one after the other: of any ten in a row one is below 10 %, and of any
+/// two one is below 50 %. The first is always admitted, so a quiet site is back with its first request.
+const DEAL: [u8; 10] = [0, 50, 10, 60, 20, 70, 30, 80, 40, 90];
+
 /// More trips than this make no difference: the hold-down has long been at its longest.
 const TRIPS_KEPT: usize = 16;
 
@@ -82,7 +88,7 @@ impl Failback {
     pub fn new(mut steps: FailbackSteps) -> Self {
         // A share that shrank along the ramp would send a conversation away again that it had admitted.
         steps.ramp.sort_by_key(|step| step.percent);
-        Failback { steps, standing: Standing::NeverLost, trips: Vec::new() }
+        Failback { steps, standing: Standing::NeverLost, trips: Vec::new(), dealt: 0 }
     }
 
     /// The breaker tripped. While it is lost already this changes nothing: a failed trial is no new flap.
@@ -107,6 +113,7 @@ impl Failback {
     pub fn back(&mut self, now: Instant) {
         if matches!(self.standing, Standing::Lost) {
             self.standing = Standing::Back { ramp_from: now + self.hold_down() };
+            self.dealt = 0;
         }
     }
 
@@ -123,6 +130,21 @@ impl Failback {
     /// one which was admitted stays admitted while the share grows.
     pub fn admits(&self, now: Instant, conversation_draw: u64) -> bool {
         conversation_draw % 100 < u64::from(self.share_percent(now))
+    }
+
+    /// Whether the next request that belongs to no conversation may go to the upstream. They are dealt out in turn
+    /// rather than drawn: with one request every few seconds, luck could leave a whole step of the ramp without any.
+    pub fn admits_next(&mut self, now: Instant) -> bool {
+        match self.share_percent(now) {
+            0 => false,
+            100.. => true,
+            share => {
+                let ones = (self.dealt / DEAL.len() % 10) as u8;
+                let place = DEAL[self.dealt % DEAL.len()] + ones;
+                self.dealt = self.dealt.wrapping_add(1);
+                place < share
+            }
+        }
     }
 
     pub fn phase(&self, now: Instant) -> Phase {

@@ -107,11 +107,12 @@ impl Board {
         }
     }
 
-    /// The ramps of the upstream and of its model both let this conversation go to the cloud.
-    pub(crate) fn admits_conversation(&self, route: RouteId, draw: u64) -> bool {
+    /// The ramps of the upstream and of its model both let this conversation go to the cloud; without a conversation,
+    /// the next request.
+    pub(crate) fn admits_by_ramp(&self, route: RouteId, conversation: Option<u64>) -> bool {
         let (upstream, now) = (&self.upstreams[route.upstream].circuit, now());
-        upstream.admits_conversation(now, draw)
-            && self.model(route).is_none_or(|model| model.admits_conversation(now, draw))
+        upstream.admits_by_ramp(now, conversation)
+            && self.model(route).is_none_or(|model| model.admits_by_ramp(now, conversation))
     }
 
     /// Resolves when there is no more sense in waiting for a first token on this route.

@@ -127,9 +127,13 @@ impl Circuit {
         self.pulse.borrow().held_until.is_some_and(|until| now < until)
     }
 
-    /// The ramp lets this conversation go to the cloud.
-    pub(crate) fn admits_conversation(&self, now: Instant, draw: u64) -> bool {
-        self.lock().failback.admits(now, draw)
+    /// The ramp lets this conversation go to the cloud, or the next request that belongs to none.
+    pub(crate) fn admits_by_ramp(&self, now: Instant, conversation: Option<u64>) -> bool {
+        let mut inner = self.lock();
+        match conversation {
+            Some(draw) => inner.failback.admits(now, draw),
+            None => inner.failback.admits_next(now),
+        }
     }
 
     /// What a request learned of the upstream.

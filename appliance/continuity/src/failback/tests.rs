@@ -161,6 +161,23 @@ fn the_share_is_the_share_of_the_draws_that_are_admitted() {
 }
 
 /// Random steps, even ones that shrink or pass 100 %.
+#[test]
+fn requests_without_a_conversation_are_dealt_out_in_turn() {
+    let origin = origin();
+    let mut failback = Failback::new(FailbackSteps::default());
+    failback.lost(origin);
+    assert!(!failback.admits_next(origin), "nothing goes to a lost upstream");
+    failback.back(origin);
+    let mut admitted = |second: u64, count: usize| -> Vec<bool> {
+        (0..count).map(|_| failback.admits_next(origin + seconds(second))).collect()
+    };
+    let first_ten = admitted(0, 10);
+    assert!(first_ten[0] && first_ten[1..].iter().all(|to_cloud| !to_cloud), "{first_ten:?}");
+    assert_eq!(admitted(5, 90).iter().filter(|to_cloud| **to_cloud).count(), 9);
+    assert!(admitted(10, 100).chunks(2).all(|pair| pair[0] != pair[1]), "every second one");
+    assert!(admitted(30, 5).iter().all(|to_cloud| *to_cloud));
+}
+
 fn random_steps(random: &mut Xorshift) -> FailbackSteps {
     let ramp = (0..random.below(5))
         .map(|_| RampStep { percent: random.below(256) as u8, lasts: seconds(random.below(60)) })

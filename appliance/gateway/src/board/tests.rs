@@ -94,8 +94,8 @@ async fn a_synthetic_chat_closes_a_model_and_then_its_ramp_begins() {
         board.record_model_probe(A_LARGE, None);
     }
     assert_eq!((board.admits(A_LARGE), board.site_state()), (Ok(()), SiteState::Recovering));
-    assert!(board.admits_conversation(A_LARGE, 5) && !board.admits_conversation(A_LARGE, 50));
-    assert!(board.admits_conversation(A_SMALL, 50));
+    assert!(board.admits_by_ramp(A_LARGE, Some(5)) && !board.admits_by_ramp(A_LARGE, Some(50)));
+    assert!(board.admits_by_ramp(A_SMALL, Some(50)));
 }
 
 #[tokio::test(start_paused = true)]

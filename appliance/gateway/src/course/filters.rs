@@ -40,7 +40,7 @@ pub(super) struct Look<'a> {
     alias: &'a AliasSettings,
     ask: &'a Ask,
     pub(super) wants: Wants,
-    /// Where the conversation stands in the ramp of failback, and in every other share.
+    /// Where the conversation stands in the ramp of failback and in the warm share; a request without one, in the latter.
     draw: u64,
     began_locally: bool,
     /// Nothing of the conversation was answered yet.
@@ -116,7 +116,8 @@ fn home(look: &Look<'_>, _: &CloudRoute) -> Say {
 fn ramp(look: &Look<'_>, route: &CloudRoute) -> Say {
     let board = look.gateway.board();
     let route = board.route(route.upstream, &route.model);
-    if board.admits_conversation(route, look.draw) { Say::Pass } else { Say::Last("recovering") }
+    let conversation = look.ask.conversation.as_ref().map(|_| look.draw);
+    if board.admits_by_ramp(route, conversation) { Say::Pass } else { Say::Last("recovering") }
 }
 
 /// The same of a standby.
