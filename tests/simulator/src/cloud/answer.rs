@@ -256,18 +256,24 @@ fn stream(
     for (index, event) in events.iter().enumerate() {
         steps.push(Step::Wait(if index == 0 { pace.first } else { pace.token }));
         let mut bytes = framed(format!("data: {event}\n\n").as_bytes());
-        if let Some((at, broken)) = cut.filter(|(at, _)| said + bytes.len() > *at) {
+        let length = bytes.len();
+        let broken = cut.filter(|(at, _)| said + length > *at);
+        if let Some((at, _)) = broken {
             bytes.truncate(at - said);
-            steps.extend([Step::Say(bytes), Step::End(broken)]);
-            return Script::of(steps, usage);
         }
-        said += bytes.len();
+        // The last two bytes end the chunk of the body; the event in it is whole without them.
+        let is_said = bytes.len() + 2 >= length;
+        said += length;
         steps.push(Step::Say(bytes));
-        if index == last_token && whole {
+        if index == last_token && whole && is_said {
             steps.push(Step::Said(finish));
         }
-        if Some(index) == usage_at {
+        if Some(index) == usage_at && is_said {
             steps.push(Step::Billed);
+        }
+        if let Some((_, broken)) = broken {
+            steps.push(Step::End(broken));
+            return Script::of(steps, usage);
         }
     }
     steps.push(Step::Say(b"0\r\n\r\n".to_vec()));
