@@ -1,10 +1,12 @@
 //! The box as a whole: built from its configuration, then run until it is told to stop.
 
+use std::error::Error;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
-use gateway::{Door, Gateway, Monitor};
+use gateway::{BuildError, Door, Gateway, Monitor};
 use inference::{Keeper, LocalModel};
 use prometheus_client::registry::Registry;
 use store::Store;
@@ -48,7 +50,7 @@ impl App {
             })
             .unzip();
         let (gateway, monitor) = Gateway::build(config.gateway, locals, store.clone(), &mut registry)
-            .map_err(|error| Failure::Unusable(format!("{}: {error}", config.file.display())))?;
+            .map_err(|error| unbuilt(&error, &config.file, &config.data_dir))?;
         let portal = Portal::new(
             gateway.clone(),
             store.clone(),
@@ -94,6 +96,28 @@ fn claim(config: &Config) -> Result<File, Failure> {
     Ok(file)
 }
 
+fn unbuilt(error: &BuildError, file: &Path, data_dir: &Path) -> Failure {
+    match error {
+        BuildError::Client(error) => Failure::Unusable(format!("{}: {error}", file.display())),
+        BuildError::Orders(error) => {
+            let (core, why) = (data_dir.join("core.db"), sources(error));
+            let mend = "Without them the box does not start; restore the file from a backup.";
+            Failure::Failed(format!("{}: the standing orders cannot be read ({why}). {mend}", core.display()))
+        }
+    }
+}
+
+/// What an error came from, on one line.
+fn sources(error: &dyn Error) -> String {
+    let mut said = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said.push(error.to_string());
+        cause = error.source();
+    }
+    said.join(": ")
+}
+
 async fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
     let unusable =
         |error: crate::listen::ListenError| Failure::Unusable(format!("{}: {error}", config.file.display()));
@@ -126,7 +150,7 @@ fn place_pilot_light(config: &Config) {
     }
 }
 
-fn tell_first_steps(store: &Store, file: &std::path::Path) {
+fn tell_first_steps(store: &Store, file: &Path) {
     if store.core.needs_setup().unwrap_or(false) {
         tracing::warn!(
             "this box has no owner yet: `genset setup-code --config {}` prints the code for the first visit",

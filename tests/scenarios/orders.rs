@@ -168,3 +168,18 @@ async fn an_order_without_a_reason_or_an_end_is_refused_in_one_line() {
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(listed.starts_with("1\tforce-local\tstands") && listed.lines().count() == 1, "{listed}");
 }
+
+#[tokio::test]
+async fn a_box_that_cannot_read_its_standing_orders_does_not_start_and_says_so_in_one_line() {
+    let cloud = FakeCloud::start();
+    let mut appliance = TestAppliance::with_cloud(&cloud).await;
+    order(&appliance, &["force-local"]);
+    appliance.stop().await;
+    let core = Connection::open(appliance.data_dir().join("core.db")).unwrap();
+    core.execute("ALTER TABLE orders RENAME TO misplaced", []).unwrap();
+    drop(core);
+    let (code, log) = appliance.second_box().await;
+    assert_eq!(code, Some(1), "{log}");
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("standing orders")).collect();
+    assert!(told.len() == 1 && told[0].contains("core.db") && told[0].contains("does not start"), "{log}");
+}

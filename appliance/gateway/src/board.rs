@@ -59,6 +59,7 @@ impl Board {
     pub(crate) fn new(
         upstreams: Vec<Upstream>,
         outside: Outside,
+        orders: Orders,
     ) -> (Self, mpsc::UnboundedReceiver<FlipNote>) {
         let (flips, receiver) = mpsc::unbounded_channel();
         let host = |upstream: &Upstream| upstream.settings.authority().to_owned();
@@ -68,7 +69,7 @@ impl Board {
             hosts: hosts.iter().map(first).collect(),
             upstreams,
             outside,
-            orders: Orders::default(),
+            orders,
             drills: Drills::default(),
             shared_fate: Mutex::new(SharedFate::default()),
             changed: Notify::new(),

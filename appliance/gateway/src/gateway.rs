@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use inference::LocalModel;
 use prometheus_client::registry::Registry;
-use store::Store;
+use store::{Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::admission::Admission;
@@ -49,22 +49,33 @@ struct Parts {
     first_tokens: FirstTokens,
 }
 
+/// Why a gateway cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the standing orders cannot be read")]
+    Orders(#[source] StoreError),
+}
+
 impl Gateway {
     /// Builds everything and starts nothing: the monitor is run by whoever supervises.
     ///
     /// # Errors
-    /// When an upstream's certificates are unusable.
+    /// When an upstream's certificates are unusable, or when nobody can say what persons have ordered: a box that
+    /// stands under an order keeps it from its first request on.
     pub fn build(
         settings: Settings,
         locals: Vec<LocalModel>,
         store: Store,
         registry: &mut Registry,
-    ) -> Result<(Gateway, Monitor), ClientError> {
+    ) -> Result<(Gateway, Monitor), BuildError> {
+        let orders = Orders::standing(store.core.standing_orders().map_err(BuildError::Orders)?);
         let upstreams = settings.upstreams.iter().enumerate();
         let upstreams = upstreams
             .map(|(index, upstream)| Upstream::build(upstream.clone(), settings.models_of(index)))
             .collect::<Result<_, _>>()?;
-        let (board, flips) = Board::new(upstreams, Outside::new(&settings.outside));
+        let (board, flips) = Board::new(upstreams, Outside::new(&settings.outside), orders);
         let board = Arc::new(board);
         let admission = Arc::new(Admission::new(settings.brown_out));
         let metrics = Metrics::register(registry, &board, &locals, &admission);

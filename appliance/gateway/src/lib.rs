@@ -42,7 +42,7 @@ pub use demo::{DemoControl, DemoGone};
 pub use dialect::openai::{ChatRequest, Message, Usage};
 pub use door::{Door, Peer};
 pub use drill::{DrillReport, DrillView, Drills, Scope};
-pub use gateway::Gateway;
+pub use gateway::{BuildError, Gateway};
 pub use monitor::Monitor;
 pub use orders::Orders;
 pub use settings::Settings;

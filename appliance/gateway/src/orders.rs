@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 pub(crate) use keeper::keep;
 
 use crate::answer::Ask;
+use crate::clock;
 use crate::drill::Scope;
 use crate::gateway::Gateway;
 use crate::site::OrderView;
@@ -45,13 +46,16 @@ pub struct StandingOrder {
     pub until_ms: i64,
 }
 
-impl Default for Orders {
-    fn default() -> Self {
-        Orders(Arc::new(Parts { standing: watch::Sender::new(Arc::default()), written: Notify::new() }))
-    }
-}
-
 impl Orders {
+    /// The orders that the store says stand, in force from the first request on.
+    pub(crate) fn standing(records: Vec<OrderRecord>) -> Self {
+        let now_ms = clock::unix_ms();
+        let in_force = records.into_iter().filter(|record| !record.left(now_ms).is_zero());
+        let orders = in_force.map(|record| StandingOrder::new(record, now_ms)).collect();
+        let standing = watch::Sender::new(Arc::new(Standing { orders, drill: None }));
+        Orders(Arc::new(Parts { standing, written: Notify::new() }))
+    }
+
     /// The orders that stand now.
     pub fn current(&self) -> Arc<Standing> {
         self.0.standing.borrow().clone()
@@ -115,6 +119,10 @@ impl Standing {
 }
 
 impl StandingOrder {
+    fn new(record: OrderRecord, now_ms: i64) -> Self {
+        StandingOrder { until_ms: later(now_ms, record.left(now_ms)), record }
+    }
+
     fn view(&self) -> OrderView {
         let OrderRecord { id, kind, who, reason, given_ms, .. } = &self.record;
         OrderView {
@@ -150,3 +158,10 @@ impl Gateway {
         Ok(order)
     }
 }
+
+fn later(now_ms: i64, left: Duration) -> i64 {
+    now_ms.saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

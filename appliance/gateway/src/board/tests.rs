@@ -12,7 +12,12 @@ fn board() -> Board {
         let models = vec!["large".to_owned(), "small".to_owned()];
         Upstream::build(UpstreamSettings::for_tests(name), models).unwrap()
     };
-    Board::new(vec![upstream("a"), upstream("b")], Outside::new(&OutsideSettings::default())).0
+    Board::new(
+        vec![upstream("a"), upstream("b")],
+        Outside::new(&OutsideSettings::default()),
+        Orders::standing(Vec::new()),
+    )
+    .0
 }
 
 const A_LARGE: RouteId = RouteId { upstream: 0, model: 0 };
@@ -115,7 +120,8 @@ async fn two_accounts_at_one_host_share_no_fate_but_two_hosts_do() {
         Upstream::build(UpstreamSettings { base_url, ..UpstreamSettings::for_tests(name) }, vec!["m".into()])
     };
     let accounts = vec![account("a").unwrap(), account("b").unwrap()];
-    let (board, _flips) = Board::new(accounts, Outside::new(&OutsideSettings::default()));
+    let (board, _flips) =
+        Board::new(accounts, Outside::new(&OutsideSettings::default()), Orders::standing(Vec::new()));
     board.record(A_LARGE, Some(&Fault::Refused));
     board.record(B_LARGE, Some(&Fault::Refused));
     assert_eq!((board.admits(A_LARGE), board.admits(B_LARGE)), (Ok(()), Ok(())));
@@ -132,7 +138,8 @@ async fn a_lost_link_takes_all_that_is_outside_with_it_and_its_return_tries_them
     let outside = UpstreamSettings::for_tests("a");
     let build = |settings| Upstream::build(settings, vec!["m".to_owned()]).unwrap();
     let nobody = Outside::new(&OutsideSettings::default());
-    let (board, _flips) = Board::new(vec![build(outside), build(inside)], nobody);
+    let (board, _flips) =
+        Board::new(vec![build(outside), build(inside)], nobody, Orders::standing(Vec::new()));
     board.link_lost();
     assert_eq!((board.admits(A_LARGE), board.admits(B_LARGE)), (Err("circuit-open"), Ok(())));
     assert!(board.has_trouble_on_the_way());
@@ -144,7 +151,8 @@ async fn a_lost_link_takes_all_that_is_outside_with_it_and_its_return_tries_them
 async fn an_upstream_that_a_shared_fate_opened_without_trouble_of_its_own_is_tried_at_once() {
     let upstream = |name| Upstream::build(UpstreamSettings::for_tests(name), vec!["m".to_owned()]).unwrap();
     let three = vec![upstream("a"), upstream("b"), upstream("c")];
-    let (board, _flips) = Board::new(three, Outside::new(&OutsideSettings::default()));
+    let (board, _flips) =
+        Board::new(three, Outside::new(&OutsideSettings::default()), Orders::standing(Vec::new()));
     board.record(A_LARGE, Some(&Fault::Refused));
     board.record(B_LARGE, Some(&Fault::Reset));
     let state = |index: usize| board.upstreams[index].circuit.reading(now()).state;

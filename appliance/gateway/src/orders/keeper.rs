@@ -9,7 +9,7 @@ use std::time::Duration;
 use store::OrderRecord;
 use tokio::time::Instant;
 
-use super::{Standing, StandingOrder};
+use super::{Standing, StandingOrder, later};
 use crate::announcer::AnnouncementKind;
 use crate::clock;
 use crate::gateway::Gateway;
@@ -26,6 +26,9 @@ const JUMP: Duration = Duration::from_secs(2);
 /// Runs as long as the box does.
 pub(crate) async fn keep(gateway: &Gateway) {
     let mut keeper = Keeper { gateway, live: Vec::new() };
+    // What has stood since the box was built stands also where the first look cannot read the store.
+    let standing = gateway.orders().current();
+    keeper.compare(standing.orders.iter().map(|order| order.record.clone()).collect(), Instant::now());
     loop {
         keeper.look().await;
         tokio::select! {
@@ -184,8 +187,4 @@ impl Keeper<'_> {
             upstream: record.kind.upstream().map(str::to_owned),
         });
     }
-}
-
-fn later(now_ms: i64, left: Duration) -> i64 {
-    now_ms.saturating_add(i64::try_from(left.as_millis()).unwrap_or(i64::MAX))
 }
