@@ -18,19 +18,26 @@ const MAX_REMEMBERED: usize = 10_000;
 pub(crate) struct Homes(Mutex<HashMap<String, Home>>);
 
 struct Home {
-    route: Route,
+    began: Beginning,
     used: Instant,
+}
+
+/// Who gave the first answer of a conversation, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Beginning {
+    pub route: Route,
+    pub reason: &'static str,
 }
 
 impl Homes {
     /// Where the conversation began, when that is known.
-    pub(crate) fn of(&self, conversation: &str) -> Option<Route> {
+    pub(crate) fn of(&self, conversation: &str) -> Option<Beginning> {
         let homes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        homes.get(conversation).filter(|home| home.used.elapsed() < REMEMBERED).map(|home| home.route)
+        homes.get(conversation).filter(|home| home.used.elapsed() < REMEMBERED).map(|home| home.began)
     }
 
-    /// The conversation was served by this route; the first one is its home.
-    pub(crate) fn served(&self, conversation: &str, route: Route) {
+    /// The conversation was served so; the first time makes its home.
+    pub(crate) fn served(&self, conversation: &str, began: Beginning) {
         let mut homes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if homes.len() >= MAX_REMEMBERED {
@@ -39,7 +46,7 @@ impl Homes {
         if let Some(home) = homes.get_mut(conversation).filter(|home| home.used.elapsed() < REMEMBERED) {
             home.used = now;
         } else if homes.len() < MAX_REMEMBERED {
-            homes.insert(conversation.to_owned(), Home { route, used: now });
+            homes.insert(conversation.to_owned(), Home { began, used: now });
         }
     }
 }
@@ -50,13 +57,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_conversation_stays_where_it_began_until_it_is_over() {
+        let local = Beginning { route: Route::Local, reason: "warm-share" };
+        let cloud = Beginning { route: Route::Cloud, reason: "first-route" };
         let homes = Homes::default();
-        homes.served("a", Route::Local);
-        homes.served("a", Route::Cloud);
-        assert_eq!(homes.of("a"), Some(Route::Local));
+        homes.served("a", local);
+        homes.served("a", cloud);
+        assert_eq!(homes.of("a"), Some(local));
         tokio::time::advance(REMEMBERED).await;
         assert_eq!(homes.of("a"), None);
-        homes.served("a", Route::Cloud);
-        assert_eq!(homes.of("a"), Some(Route::Cloud));
+        homes.served("a", cloud);
+        assert_eq!(homes.of("a"), Some(cloud));
     }
 }

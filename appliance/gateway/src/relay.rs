@@ -21,6 +21,7 @@ use crate::board::RouteId;
 use crate::course::Course;
 use crate::fault::Fault;
 use crate::gateway::Gateway;
+use crate::homes::Beginning;
 use crate::ledger::{Ending, Ledger};
 use crate::upstream::{Chunk, ChunkStream};
 use open::{Opened, Opening};
@@ -119,7 +120,8 @@ impl Relay {
             gateway.metrics().began(&served, ledger.elapsed());
         }
         if let Some(conversation) = &ask.conversation {
-            gateway.homes().served(conversation, served.route);
+            let began = Beginning { route: served.route, reason: served.reason };
+            gateway.homes().served(conversation, began);
         }
         Ok(Relay {
             gateway,

@@ -42,7 +42,8 @@ pub(super) struct Look<'a> {
     pub(super) wants: Wants,
     /// Where the conversation stands in the ramp of failback and in the warm share; a request without one, in the latter.
     draw: u64,
-    began_locally: bool,
+    /// What the conversation's first answer, from a local model, was given for.
+    began_locally: Option<&'static str>,
     /// Nothing of the conversation was answered yet.
     is_new: bool,
     orders: Arc<Standing>,
@@ -58,7 +59,7 @@ impl<'a> Look<'a> {
         let conversation = ask.conversation.as_deref();
         let home = conversation.and_then(|id| gateway.homes().of(id));
         let draw = conversation_draw(conversation.unwrap_or(request_id));
-        let began_locally = home == Some(Route::Local);
+        let began_locally = home.filter(|home| home.route == Route::Local).map(|home| home.reason);
         let (wants, orders) = (Wants::of(&ask.request), gateway.orders().current());
         let is_new = home.is_none();
         Look { gateway, alias, ask, wants, draw, began_locally, is_new, orders }
@@ -109,7 +110,12 @@ fn breaker(look: &Look<'_>, route: &CloudRoute) -> Say {
 
 /// A conversation that began on a local model is finished there.
 fn home(look: &Look<'_>, _: &CloudRoute) -> Say {
-    if look.began_locally { Say::Last("conversation") } else { Say::Pass }
+    match look.began_locally {
+        // The cloud could have begun it: what goes on is no more a stand-in for the cloud than its beginning.
+        Some("warm-share") => Say::Last("warm-share"),
+        Some(_) => Say::Last("conversation"),
+        None => Say::Pass,
+    }
 }
 
 /// An upstream that is back gets its load by and by.
