@@ -159,13 +159,19 @@ impl Narrator<'_> {
         }
     }
 
-    fn why(&self, route: &str, reason: &str, at_ms: i64) -> Option<String> {
+    /// Why it was not the cloud's first model, in a sentence.
+    pub(crate) fn why(&self, route: &str, reason: &str, at_ms: i64) -> Option<String> {
         let text = &self.text.answer;
         let fixed = match reason {
             "first-route" if route == "local" => text.no_cloud,
             "first-route" | "cut" | "" => return None,
             _ if route == "cloud" => text.other_cloud,
             "local-only" => text.kept_inside,
+            "warm-share" => text.warm_share,
+            "conversation" => text.begun_inside,
+            "forced-local" | "forced-cloud" | "isolated" => text.by_order,
+            "drill" => text.in_a_drill,
+            "quota" => text.cloud_quota,
             "recovering" => text.cloud_recovering,
             "throttled" => text.cloud_throttled,
             "slow" | "stalled" => text.cloud_slow,

@@ -16,6 +16,8 @@ use crate::visit::Visit;
 pub(crate) enum Place {
     Chat,
     Status,
+    Outages,
+    SecondLook,
     Orders,
     Drills,
     Elsewhere,
@@ -28,6 +30,8 @@ pub(crate) struct PersonView {
     pub(crate) csrf: String,
     /// May give orders to the site.
     pub(crate) orders_site: bool,
+    /// May read what persons asked for and what upstreams said.
+    pub(crate) reads_audit: bool,
 }
 
 #[derive(Debug)]
@@ -46,7 +50,7 @@ impl Frame {
     pub(crate) fn of(visit: &Visit, place: Place) -> Frame {
         let portal = &visit.portal;
         let person = visit.person.as_ref();
-        let orders_site = person.is_some_and(|p| authorize(&p.subject(), Right::OrderSite).is_ok());
+        let may = |right| person.is_some_and(|p| authorize(&p.subject(), right).is_ok());
         Frame {
             text: visit.text(),
             language: visit.language,
@@ -55,7 +59,8 @@ impl Frame {
             person: person.map(|p| PersonView {
                 name: p.account.name.clone(),
                 csrf: p.csrf.clone(),
-                orders_site,
+                orders_site: may(Right::OrderSite),
+                reads_audit: may(Right::ReadAudit),
             }),
             place,
             path: visit.path.clone(),

@@ -6,6 +6,8 @@ pub(crate) mod demo;
 pub(crate) mod drills;
 pub(crate) mod language;
 pub(crate) mod orders;
+pub(crate) mod outages;
+pub(crate) mod second_look;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
 pub(crate) mod status;

@@ -8,7 +8,7 @@ use store::Right;
 
 use crate::error_page::{Failed, Fault};
 use crate::guard::{Access, admit};
-use crate::pages::{ask, chat, demo, drills, language, orders, setup, sign_in, status};
+use crate::pages::{ask, chat, demo, drills, language, orders, outages, second_look, setup, sign_in, status};
 use crate::visit::Visit;
 use crate::{Portal, assets, headers};
 
@@ -22,11 +22,14 @@ const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRoute
     Entry { path, access, handlers }
 }
 
-pub(crate) static ROUTES: [Entry; 18] = [
+pub(crate) static ROUTES: [Entry; 21] = [
     entry("/", Access::With(Right::Ask), || get(chat::begin)),
     entry("/c/{conversation}", Access::With(Right::Ask), || get(chat::show)),
     entry("/ask", Access::With(Right::Ask), || post(ask::ask)),
     entry("/status", Access::With(Right::ReadStatus), || get(status::show)),
+    entry("/outages", Access::With(Right::ReadStatus), || get(outages::show)),
+    entry("/outages/{outage}", Access::With(Right::ReadStatus), || get(outages::report)),
+    entry("/second-look", Access::With(Right::ReadAudit), || get(second_look::show).post(second_look::mark)),
     entry("/demo", Access::With(Right::OrderSite), || get(demo::show)),
     entry("/demo/cut", Access::With(Right::OrderSite), || post(demo::cut)),
     entry("/demo/restore", Access::With(Right::OrderSite), || post(demo::restore)),

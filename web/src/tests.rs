@@ -6,3 +6,5 @@ mod drills;
 mod harness;
 mod looks;
 mod orders;
+mod outages;
+mod second_look;

@@ -20,6 +20,8 @@ pub(crate) struct Text {
     pub(crate) demo: DemoText,
     pub(crate) order: OrderText,
     pub(crate) drill: DrillText,
+    pub(crate) outage: OutageText,
+    pub(crate) second_look: SecondLookText,
     pub(crate) error: ErrorText,
 }
 
@@ -41,6 +43,8 @@ pub(crate) struct FrameText {
     pub(crate) status: &'static str,
     pub(crate) orders: &'static str,
     pub(crate) drills: &'static str,
+    pub(crate) outages: &'static str,
+    pub(crate) second_look: &'static str,
     pub(crate) sign_out: &'static str,
     pub(crate) language: &'static str,
 }
@@ -176,6 +180,11 @@ pub(crate) struct AnswerText {
     pub(crate) cloud_recovering: &'static str,
     pub(crate) cloud_throttled: &'static str,
     pub(crate) kept_inside: &'static str,
+    pub(crate) warm_share: &'static str,
+    pub(crate) begun_inside: &'static str,
+    pub(crate) by_order: &'static str,
+    pub(crate) in_a_drill: &'static str,
+    pub(crate) cloud_quota: &'static str,
     pub(crate) other_cloud: &'static str,
     pub(crate) no_cloud: &'static str,
     /// The model that broke off, and the model that went on.
@@ -451,6 +460,107 @@ pub(crate) struct DrillText {
     pub(crate) too_many_refusals: fn(u64, u64) -> String,
     /// Milliseconds, and the limit.
     pub(crate) too_slow: fn(u64, u64) -> String,
+}
+
+/// The pages of outages.
+#[derive(Debug)]
+pub(crate) struct OutageText {
+    pub(crate) title: &'static str,
+    pub(crate) explanation: &'static str,
+    pub(crate) none: &'static str,
+    pub(crate) report: &'static str,
+    /// By whom, when.
+    pub(crate) printed: fn(&str, &str) -> String,
+    pub(crate) print_hint: &'static str,
+    pub(crate) began: &'static str,
+    pub(crate) ended: &'static str,
+    pub(crate) still_running: &'static str,
+    /// When it was last seen.
+    pub(crate) seen: fn(&str) -> String,
+    pub(crate) scope: &'static str,
+    pub(crate) whole_site: &'static str,
+    /// The names of the upstreams.
+    pub(crate) only: fn(&str) -> String,
+    pub(crate) drill: &'static str,
+    pub(crate) cause: &'static str,
+    pub(crate) no_cause: &'static str,
+    pub(crate) action: &'static str,
+    pub(crate) evidence: &'static str,
+    pub(crate) length: &'static str,
+    /// Hours, minutes, seconds.
+    pub(crate) lasted: fn(i64, i64, i64) -> String,
+    pub(crate) detected: &'static str,
+    pub(crate) transfer: &'static str,
+    /// Milliseconds after the first failure; when.
+    pub(crate) after: fn(i64, &str) -> String,
+    pub(crate) not_measured: &'static str,
+    pub(crate) failback: &'static str,
+    pub(crate) not_yet: &'static str,
+    pub(crate) failovers: &'static str,
+    pub(crate) seams: &'static str,
+    pub(crate) hedges: &'static str,
+    pub(crate) restarts: &'static str,
+    pub(crate) requests: &'static str,
+    pub(crate) no_requests: &'static str,
+    /// Inside the building, by a cloud, refused.
+    pub(crate) sum: fn(u64, u64, u64) -> String,
+    pub(crate) lane: &'static str,
+    pub(crate) lanes: LaneText,
+    pub(crate) served_by: &'static str,
+    pub(crate) answers: &'static str,
+    pub(crate) served_local: &'static str,
+    pub(crate) refused: &'static str,
+    pub(crate) refused_row: &'static str,
+    pub(crate) in_the_log: &'static str,
+}
+
+/// The lanes of requests.
+#[derive(Debug)]
+pub(crate) struct LaneText {
+    pub(crate) clinical: &'static str,
+    pub(crate) interactive: &'static str,
+    pub(crate) batch: &'static str,
+}
+
+impl LaneText {
+    pub(crate) fn of<'a>(&'a self, word: &'a str) -> &'a str {
+        match word {
+            "clinical" => self.clinical,
+            "interactive" => self.interactive,
+            "batch" => self.batch,
+            other => other,
+        }
+    }
+}
+
+/// The page of answers that a person looks at once more.
+#[derive(Debug)]
+pub(crate) struct SecondLookText {
+    pub(crate) title: &'static str,
+    pub(crate) explanation: &'static str,
+    /// Open ones, of how many.
+    pub(crate) counts: fn(u64, u64) -> String,
+    /// How many of the newest are shown.
+    pub(crate) shown: fn(usize) -> String,
+    pub(crate) none_open: &'static str,
+    pub(crate) none: &'static str,
+    pub(crate) show_all: &'static str,
+    pub(crate) show_open: &'static str,
+    pub(crate) when: &'static str,
+    pub(crate) who: &'static str,
+    /// The name of the key.
+    pub(crate) by_key: fn(&str) -> String,
+    pub(crate) alias: &'static str,
+    pub(crate) model: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) size: &'static str,
+    pub(crate) chars: fn(u64) -> String,
+    pub(crate) looked: &'static str,
+    /// Who, when.
+    pub(crate) looked_by: fn(&str, &str) -> String,
+    pub(crate) mark: &'static str,
+    /// What a reader of the screen hears of the button: when, who.
+    pub(crate) mark_label: fn(&str, &str) -> String,
 }
 
 /// One refusal: a headline, what is wrong, and what still works.

@@ -76,6 +76,7 @@ pub(crate) struct AliasRow {
 }
 
 pub(crate) struct OutageRow {
+    pub(crate) id: String,
     pub(crate) began: String,
     pub(crate) ended: String,
     pub(crate) cause: String,
@@ -222,6 +223,7 @@ impl Reader<'_> {
 
     fn running_outage(&self, outage: &OutageView) -> OutageRow {
         OutageRow {
+            id: outage.id.clone(),
             began: self.visit.portal.clock().full(outage.started_ms),
             ended: self.text.still_running.to_owned(),
             cause: self.cause(outage.verdict.map(continuity::Verdict::as_str)),
@@ -232,6 +234,7 @@ impl Reader<'_> {
     fn outage(&self, outage: &Outage) -> OutageRow {
         let clock = self.visit.portal.clock();
         OutageRow {
+            id: outage.id.to_string(),
             began: clock.full(outage.start_ms),
             ended: outage.end_ms.map_or(self.text.still_running.to_owned(), |at| clock.full(at)),
             cause: self.cause(outage.verdict.as_deref()),

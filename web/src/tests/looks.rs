@@ -208,7 +208,9 @@ async fn each_page_is_as_it_was() {
     let mut owner = the_box.owner().await;
     insta::assert_snapshot!("sign_in", settled(&visitor.get("/sign-in").await));
     insta::assert_snapshot!("chat_new", settled(&owner.get("/").await));
+    insta::assert_snapshot!("second_look", settled(&owner.get("/second-look").await));
     in_korean(&mut owner).await;
+    insta::assert_snapshot!("outages_korean", settled(&owner.get("/outages").await));
     insta::assert_snapshot!("chat_new_korean", settled(&owner.get("/").await));
     insta::assert_snapshot!("not_found_korean", settled(&owner.get("/nowhere").await));
     let mut staff = the_box.staff("lee").await;

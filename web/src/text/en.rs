@@ -2,7 +2,7 @@
 
 use super::{
     AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, DrillText, ErrorText, FrameText,
-    LineText, NoticeText, OrderText, Refusal, StatusText, Text,
+    LaneText, LineText, NoticeText, OrderText, OutageText, Refusal, SecondLookText, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -13,6 +13,8 @@ pub(super) static TEXT: Text = Text {
         status: "Status",
         orders: "Orders",
         drills: "Drills",
+        outages: "Outages",
+        second_look: "Second look",
         sign_out: "Sign out",
         language: "Language",
     },
@@ -47,6 +49,8 @@ pub(super) static TEXT: Text = Text {
     },
     order: ORDER,
     drill: DRILL,
+    outage: OUTAGE,
+    second_look: SECOND_LOOK,
     error: ERROR,
 };
 
@@ -205,6 +209,11 @@ const ANSWER: AnswerText = AnswerText {
     cloud_recovering: "The cloud was still coming back.",
     cloud_throttled: "The cloud asked for fewer requests.",
     kept_inside: "It was asked to stay inside the building.",
+    warm_share: "A small part of the conversations is always answered inside the building, as an exercise.",
+    begun_inside: "The conversation began inside the building and is finished there.",
+    by_order: "A person in charge has ordered it so.",
+    in_a_drill: "It was a drill.",
+    cloud_quota: "The agreed amount of cloud use had been used up.",
     other_cloud: "The first choice was not available.",
     no_cloud: "No cloud is set up for this assistant.",
     seam_local: |first, next| format!("{first} broke off here. {next}, inside the building, wrote the rest."),
@@ -449,6 +458,79 @@ const DRILL: DrillText = DrillText {
         format!("Ended by itself: {count} requests of users were refused, more than {limit}.")
     },
     too_slow: |ms, limit| format!("Ended by itself: first tokens took {ms} ms (p95), more than {limit} ms."),
+};
+
+const OUTAGE: OutageText = OutageText {
+    title: "Outages",
+    explanation: "The box records every loss of the cloud by itself: of the whole site, and of one cloud account among several. Each has a report for the screen and for paper.",
+    none: "No outage has been recorded.",
+    report: "Outage report",
+    printed: |who, at| format!("Printed by {who}, {at}"),
+    print_hint: "Printed, the report fits on one sheet (A4).",
+    began: "Began",
+    ended: "Ended",
+    still_running: "still running",
+    seen: |at| format!("still running (last seen {at})"),
+    scope: "Scope",
+    whole_site: "the whole site",
+    only: |upstreams| format!("only {upstreams}"),
+    drill: "drill",
+    cause: "Cause",
+    no_cause: "No cause was found.",
+    action: "What to check",
+    evidence: "Evidence",
+    length: "Length",
+    lasted: |hours, minutes, seconds| match (hours, minutes) {
+        (0, 0) => format!("{seconds} s"),
+        (0, _) => format!("{minutes} min {seconds} s"),
+        _ => format!("{hours} h {minutes} min"),
+    },
+    detected: "Detected",
+    transfer: "First answer inside the building",
+    after: |ms, at| format!("{ms} ms after the first failure ({at})"),
+    not_measured: "not measured",
+    failback: "All conversations in the cloud again",
+    not_yet: "not yet",
+    failovers: "Attempts at a cloud that failed",
+    seams: "Answers taken over in the middle",
+    hedges: "Answers begun beside a late cloud",
+    restarts: "Restarts of the box meanwhile",
+    requests: "Requests",
+    no_requests: "Nobody asked anything while it lasted.",
+    sum: |local, cloud, refused| {
+        format!("{local} answered inside the building, {cloud} by a cloud, {refused} refused or failed.")
+    },
+    lane: "Lane",
+    lanes: LaneText { clinical: "clinical", interactive: "interactive", batch: "batch" },
+    served_by: "Answered by",
+    answers: "Requests",
+    served_local: "Answered inside the building",
+    refused: "Refused or failed",
+    refused_row: "nobody: refused or failed",
+    in_the_log: "The requests themselves stand in the audit log, which “genset audit verify” checks; no text of a request stands here.",
+};
+
+const SECOND_LOOK: SecondLookText = SecondLookText {
+    title: "Second look",
+    explanation: "These answers were given by a model inside the building in place of the cloud. Somebody in charge may want to look at them once more. What was asked and answered is not shown here.",
+    counts: |open, all| format!("{open} of {all} have not been looked at."),
+    shown: |shown| format!("The newest {shown} are shown."),
+    none_open: "Nothing is waiting for a second look.",
+    none: "No local answer has stood in for the cloud yet.",
+    show_all: "Show those looked at, too",
+    show_open: "Show only those not looked at",
+    when: "When",
+    who: "Who",
+    by_key: |name| format!("key {name}"),
+    alias: "Assistant",
+    model: "Model",
+    reason: "Why not the cloud",
+    size: "Length of the answer",
+    chars: |chars| format!("{chars} characters"),
+    looked: "Looked at",
+    looked_by: |who, at| format!("{who}, {at}"),
+    mark: "Looked at",
+    mark_label: |at, who| format!("Looked at: the answer of {at} to {who}"),
 };
 
 const ERROR: ErrorText = ErrorText {

@@ -4,7 +4,7 @@
 
 use super::{
     AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, DrillText, ErrorText, FrameText,
-    LineText, NoticeText, OrderText, Refusal, StatusText, Text,
+    LaneText, LineText, NoticeText, OrderText, OutageText, Refusal, SecondLookText, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -15,6 +15,8 @@ pub(super) static TEXT: Text = Text {
         status: "운영 현황",
         orders: "지시",
         drills: "훈련",
+        outages: "장애 기록",
+        second_look: "재확인",
         sign_out: "로그아웃",
         language: "언어",
     },
@@ -49,6 +51,8 @@ pub(super) static TEXT: Text = Text {
     },
     order: ORDER,
     drill: DRILL,
+    outage: OUTAGE,
+    second_look: SECOND_LOOK,
     error: ERROR,
 };
 
@@ -205,6 +209,11 @@ const ANSWER: AnswerText = AnswerText {
     cloud_recovering: "클라우드 연결이 아직 복구되는 중이었습니다.",
     cloud_throttled: "클라우드가 요청 수를 줄이도록 요구했습니다.",
     kept_inside: "건물 내부에서만 처리하도록 지정된 질문입니다.",
+    warm_share: "평소에도 대화의 일부는 연습을 위해 건물 내부에서 답변합니다.",
+    begun_inside: "건물 내부에서 시작된 대화이므로 건물 내부에서 마무리합니다.",
+    by_order: "책임자의 지시에 따른 것입니다.",
+    in_a_drill: "훈련 중이었습니다.",
+    cloud_quota: "정해진 클라우드 사용량을 모두 사용한 상태였습니다.",
     other_cloud: "첫 번째 순위의 모델을 사용할 수 없었습니다.",
     no_cloud: "이 도우미에는 클라우드가 설정되어 있지 않습니다.",
     seam_local: |first, next| {
@@ -452,6 +461,79 @@ const DRILL: DrillText = DrillText {
         format!("사용자 요청 {count}건이 거부되어(한도 {limit}건) 자동으로 중단되었습니다.")
     },
     too_slow: |ms, limit| format!("첫 토큰이 {ms} ms(p95)로 한도 {limit} ms를 넘어 자동으로 중단되었습니다."),
+};
+
+const OUTAGE: OutageText = OutageText {
+    title: "장애 기록",
+    explanation: "클라우드 연결이 끊어지면 장비가 스스로 기록합니다. 전체가 끊어진 경우와 여러 클라우드 계정 가운데 하나만 끊어진 경우를 모두 기록하며, 건마다 화면과 인쇄용 보고서가 있습니다.",
+    none: "기록된 장애가 없습니다.",
+    report: "장애 보고서",
+    printed: |who, at| format!("출력: {who}, {at}"),
+    print_hint: "보고서는 A4 한 장에 인쇄됩니다.",
+    began: "시작",
+    ended: "종료",
+    still_running: "진행 중",
+    seen: |at| format!("진행 중 (마지막 확인 {at})"),
+    scope: "범위",
+    whole_site: "전체",
+    only: |upstreams| format!("{upstreams}만"),
+    drill: "훈련",
+    cause: "원인",
+    no_cause: "원인을 찾지 못했습니다.",
+    action: "점검할 사항",
+    evidence: "근거",
+    length: "지속 시간",
+    lasted: |hours, minutes, seconds| match (hours, minutes) {
+        (0, 0) => format!("{seconds}초"),
+        (0, _) => format!("{minutes}분 {seconds}초"),
+        _ => format!("{hours}시간 {minutes}분"),
+    },
+    detected: "감지",
+    transfer: "건물 내부의 첫 답변",
+    after: |ms, at| format!("첫 실패 후 {ms} ms ({at})"),
+    not_measured: "측정되지 않음",
+    failback: "모든 대화의 클라우드 복귀",
+    not_yet: "아직 없음",
+    failovers: "실패한 클라우드 시도",
+    seams: "도중에 인계된 답변",
+    hedges: "늦은 클라우드와 함께 시작한 답변",
+    restarts: "그동안의 장비 재시작",
+    requests: "요청",
+    no_requests: "장애가 이어지는 동안 들어온 요청이 없습니다.",
+    sum: |local, cloud, refused| {
+        format!("건물 내부 답변 {local}건, 클라우드 답변 {cloud}건, 거부 또는 실패 {refused}건입니다.")
+    },
+    lane: "구분",
+    lanes: LaneText { clinical: "진료", interactive: "대화", batch: "일괄 처리" },
+    served_by: "답변한 모델",
+    answers: "요청 수",
+    served_local: "건물 내부 답변 수",
+    refused: "거부 또는 실패",
+    refused_row: "없음: 거부 또는 실패",
+    in_the_log: "각 요청은 감사 기록에 있으며 “genset audit verify” 명령으로 확인할 수 있습니다. 요청의 내용은 여기에 표시되지 않습니다.",
+};
+
+const SECOND_LOOK: SecondLookText = SecondLookText {
+    title: "재확인",
+    explanation: "클라우드 대신 건물 내부의 모델이 작성한 답변입니다. 책임자가 다시 한번 확인할 수 있도록 모아 둔 목록이며, 질문과 답변의 내용은 표시되지 않습니다.",
+    counts: |open, all| format!("전체 {all}건 가운데 {open}건을 아직 확인하지 않았습니다."),
+    shown: |shown| format!("최근 {shown}건을 표시합니다."),
+    none_open: "재확인을 기다리는 답변이 없습니다.",
+    none: "아직 건물 내부의 모델이 클라우드를 대신해 답변한 적이 없습니다.",
+    show_all: "확인한 답변도 보기",
+    show_open: "확인하지 않은 답변만 보기",
+    when: "시각",
+    who: "요청자",
+    by_key: |name| format!("API 키 {name}"),
+    alias: "도우미",
+    model: "모델",
+    reason: "클라우드가 아닌 이유",
+    size: "답변 길이",
+    chars: |chars| format!("{chars}자"),
+    looked: "확인",
+    looked_by: |who, at| format!("{who}, {at}"),
+    mark: "확인함",
+    mark_label: |at, who| format!("확인함: {at}, {who} 님의 답변"),
 };
 
 const ERROR: ErrorText = ErrorText {
