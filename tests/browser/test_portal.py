@@ -1,5 +1,7 @@
 """The main job in a real browser: ask, cut the cloud, ask again, and watch the band and the line turn."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -109,7 +111,7 @@ def test_shift_enter_begins_a_new_line_and_markup_is_text(open_page):
     assert page.locator(".turn--question .turn-text").inner_text() == "<b>one</b>\ntwo"
 
 
-@pytest.mark.parametrize("path", ["/", "/status"])
+@pytest.mark.parametrize("path", ["/", "/status", "/outages", "/second-look"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_no_page_is_wider_than_its_window(open_page, path, width):
     page = open_page(path, viewport={"width": width, "height": 740}, locale="ko-KR")
@@ -133,3 +135,38 @@ def test_the_status_page_follows_the_cut(evaluation, open_page):
     expect(page.locator("#upstreams tbody tr")).not_to_have_attribute("data-breaker", "closed")
     expect(page.locator("#now .line")).to_have_attribute("data-carries", "local")
     expect(page.locator("#events")).to_contain_text("cloud out of reach")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
+def test_the_report_of_an_outage_is_printed_on_one_sheet(evaluation, open_page, locale):
+    page = open_page()
+    page.get_by_role("button", name="Cut the cloud").click()
+    ask(page, PILOT_QUESTION)
+    evaluation.until_state("offline")
+    evaluation.restore()
+    report = open_page("/outages", locale=locale)
+    report.locator("#outages tbody a").first.click()
+    expect(report.locator("#requests")).to_contain_text("local/pilot-light")
+    sheet = report.pdf(prefer_css_page_size=True)
+    assert sheet.count(b"/Type /Page\n") == 1
+    width, height = re.search(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", sheet).groups()
+    assert (round(float(width)), round(float(height))) == (595, 842), "A4, in points"
+    report.emulate_media(media="print")
+    expect(report.locator(".masthead")).to_be_hidden()
+    expect(report.locator(".print-head")).to_contain_text("Harbor Hospital · ")
+    expect(report.locator(".print-head")).to_contain_text("kim")
+
+
+def test_an_answer_of_an_outage_waits_for_a_second_look_until_somebody_marks_it(evaluation, open_page):
+    page = open_page()
+    page.get_by_role("button", name="Cut the cloud").click()
+    ask(page, PILOT_QUESTION)
+    evaluation.restore()
+    page.goto(f"{evaluation.url}/second-look")
+    newest = page.locator("#looks tbody tr").first
+    request = newest.get_attribute("data-request")
+    assert PILOT_QUESTION not in page.content()
+    newest.get_by_role("button").click()
+    expect(page.locator(f"[data-request='{request}']")).to_have_count(0)
+    page.goto(f"{evaluation.url}/second-look?all=yes")
+    expect(page.locator(f"[data-request='{request}']")).to_contain_text("kim")

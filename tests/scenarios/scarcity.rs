@@ -248,3 +248,38 @@ async fn a_stream_that_waits_tells_its_place_in_comments_and_is_whole_in_the_end
         assert!(comment.starts_with("waiting, position ") && comment.ends_with(" s"), "{comment}");
     }
 }
+
+#[tokio::test]
+async fn a_conversation_of_the_warm_share_stays_one_and_none_of_its_answers_waits_for_a_second_look() {
+    let cloud = FakeCloud::start();
+    let warm = "\n[[alias]]\nname = \"warm\"\ncloud = [\"cloud/large\"]\nstandby = [\"pilot-light\"]\nwarm_share_percent = 50\n";
+    let appliance = TestAppliance::builder().cloud(&cloud).extra(warm).https().start().await;
+    appliance.until_state("connected").await;
+    let mut drawn = 0;
+    for number in 0..16 {
+        let conversation = format!("warm-{number}");
+        let chat = Chat::new("warm", "Are you ready?").header("x-genset-conversation", &conversation);
+        let first = appliance.client().ask(&chat).await;
+        let second = appliance.client().ask(&chat).await;
+        assert_eq!(first.route(), second.route(), "{conversation}");
+        if first.route() == "local" {
+            drawn += 1;
+            assert_eq!(first.header("x-genset-reason"), "warm-share");
+            assert_eq!(second.header("x-genset-reason"), "warm-share");
+        }
+    }
+    assert!((1..16).contains(&drawn), "half of the conversations, not {drawn} of 16");
+
+    // What stands in for the cloud does wait, so that an empty list says something.
+    cloud.refuse();
+    appliance.client().ask(&Chat::new("assistant", "Are you ready?")).await;
+    let portal = appliance.portal().await;
+    let deadline = Instant::now() + PATIENCE;
+    let mut page = portal.page("/second-look").await.text();
+    while !page.contains("data-request=") && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        page = portal.page("/second-look").await.text();
+    }
+    assert_eq!(page.matches("data-request=").count(), 1, "{page}");
+    assert!(!page.contains("data-reason=\"warm-share\""));
+}
