@@ -18,6 +18,7 @@ mod listeners;
 mod needs;
 mod orders;
 mod portal;
+mod readiness;
 mod real_cut;
 mod scarcity;
 mod stopping;

@@ -164,6 +164,15 @@ impl TestAppliance {
         workers.len()
     }
 
+    /// Freezes every worker with SIGSTOP and says how many there were.
+    pub fn freeze_worker(&self) -> usize {
+        let workers = self.workers();
+        for worker in &workers {
+            process::signal(*worker, rustix::process::Signal::STOP);
+        }
+        workers.len()
+    }
+
     /// Sends SIGTERM and returns at once.
     pub fn terminate(&self) {
         self.process.as_ref().expect("the box runs").terminate();

@@ -227,6 +227,12 @@ pub(crate) struct StatusText {
     /// Age in seconds of the last token that the model really generated.
     pub(crate) proven: fn(u64) -> String,
     pub(crate) unproven: &'static str,
+    /// The model that is not proven, and what to do about it.
+    pub(crate) alarm_not_loaded: fn(&str) -> String,
+    pub(crate) alarm_failed: fn(&str) -> String,
+    pub(crate) alarm_unproven: fn(&str) -> String,
+    /// The alias none of whose models is proven.
+    pub(crate) alarm_alias: fn(&str) -> String,
     pub(crate) aliases: &'static str,
     pub(crate) cloud_routes: &'static str,
     pub(crate) standby: &'static str,

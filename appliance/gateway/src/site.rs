@@ -84,6 +84,13 @@ pub struct LocalView {
     pub device: Option<String>,
 }
 
+impl Site {
+    /// The local models that stand by for an alias.
+    pub fn standby_of<'a>(&'a self, alias: &'a AliasView) -> impl Iterator<Item = &'a LocalView> {
+        self.locals.iter().filter(|local| alias.standby.contains(&local.name))
+    }
+}
+
 /// How one alias is served.
 #[derive(Debug, Clone, Serialize)]
 pub struct AliasView {

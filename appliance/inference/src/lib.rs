@@ -18,7 +18,7 @@ pub mod worker;
 
 pub use job::{Event, FinishReason, Job, JobError, Lane, Message, Penalties, Sampling, Usage};
 pub use keeper::Keeper;
-pub use model::{Facts, Generation, LocalModel, Status};
+pub use model::{Facts, Generation, LocalModel, PROVEN_FOR, Status};
 pub use queue::{Occupancy, Place};
 pub use selftest::{KnownAnswer, SelfTest, Wrong, selftest};
 pub use spec::ModelSpec;

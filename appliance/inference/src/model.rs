@@ -27,6 +27,9 @@ pub struct LocalModel {
     counters: Arc<Counters>,
 }
 
+/// A model is proven for so long after its last token, whoever asked for it. The keeper asks for one sooner.
+pub const PROVEN_FOR: Duration = Duration::from_secs(60);
+
 /// How a local model is.
 ///
 /// ```text
@@ -53,6 +56,13 @@ pub enum Status {
         reason: String,
         retry_at: Instant,
     },
+}
+
+impl Status {
+    /// It can answer, as far as anybody can know: it has done so within [`PROVEN_FOR`].
+    pub fn is_proven(&self) -> bool {
+        matches!(self, Status::Ready { proven_at, .. } if proven_at.elapsed() <= PROVEN_FOR)
+    }
 }
 
 /// What the model's file and the engine say of the model.
@@ -231,5 +241,30 @@ impl Drop for Generation {
             self.end();
             let _ = self.orders.send(Order::Cancel { id: self.id });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_model_is_proven_for_a_minute_after_its_last_token() {
+        let facts = Facts {
+            architecture: "llama".into(),
+            quantisation: "Q4_0".into(),
+            parameters: 1,
+            size_bytes: 1,
+            layers: 1,
+            context_train: 1,
+            context_limit: 1,
+            device: "CPU".into(),
+        };
+        let status = Status::Ready { facts, proven_at: Instant::now() };
+        tokio::time::advance(PROVEN_FOR).await;
+        assert!(status.is_proven());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!status.is_proven());
+        assert!(!Status::Starting.is_proven() && !Status::Loading { percent: 99 }.is_proven());
     }
 }

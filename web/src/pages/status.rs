@@ -19,6 +19,7 @@ use crate::pages::drills;
 use crate::text::StatusText;
 use crate::visit::{Signed, Visit};
 
+pub(crate) mod alarms;
 mod events;
 
 use events::EventView;
@@ -30,6 +31,8 @@ const OUTAGES_SHOWN: u32 = 20;
 pub(crate) struct StatusPage {
     pub(crate) frame: Frame,
     pub(crate) line: Line,
+    /// What must be mended before the cloud goes out.
+    pub(crate) alarms: Vec<String>,
     pub(crate) updated: String,
     pub(crate) running_since: String,
     /// The lamp and the words for the last valid drill.
@@ -124,6 +127,7 @@ impl Reader<'_> {
         StatusPage {
             frame: Frame::of(self.visit, Place::Status),
             line: Line::of(&site, &self.visit.text().line),
+            alarms: alarms::of(&site, self.text),
             updated: (self.text.updated)(&portal.clock().full(Clock::now_ms())),
             drill_due: drills::due(self.visit, &site.drill),
             running_since: (self.text.running_since)(&portal.clock().short(site.started_ms)),
@@ -186,7 +190,7 @@ impl Reader<'_> {
     fn local(&self, local: &LocalView) -> LocalRow {
         let text = self.text;
         let (status, lamp) = match local.status {
-            "ready" => (text.ready.to_owned(), if local.proven { "good" } else { "waiting" }),
+            "ready" => (text.ready.to_owned(), if local.proven { "good" } else { "bad" }),
             "loading" => ((text.loading)(local.percent.unwrap_or(0)), "waiting"),
             "failed" => (text.failed.to_owned(), "bad"),
             _ => (text.starting.to_owned(), "waiting"),

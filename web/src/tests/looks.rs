@@ -10,6 +10,7 @@ use crate::language::Language;
 use crate::line::Line;
 use crate::moment::Clock;
 use crate::notices;
+use crate::pages::status::alarms;
 use crate::text::Text;
 
 const SINCE_MS: i64 = 1_700_000_000_000;
@@ -162,6 +163,26 @@ fn every_announcement_has_its_sentence_in_both_languages() {
         }
     }
     insta::assert_snapshot!("notices", shown);
+}
+
+#[test]
+fn a_standby_that_is_not_proven_is_an_alarm_before_any_outage_and_so_is_an_alias_without_another() {
+    let stuck = LocalView { proven: false, ..local("large", "ready") };
+    let alarms = |locals: Vec<LocalView>, language| {
+        let mut site = site(SiteState::Connected, vec![upstream("closed", 100)], locals);
+        site.aliases[0].standby = vec!["large".into(), "small".into()];
+        alarms::of(&site, &Text::of(language).status)
+    };
+    for language in Language::ALL {
+        assert!(alarms(vec![local("large", "ready"), local("small", "ready")], language).is_empty());
+        let one = alarms(vec![stuck.clone(), local("small", "ready")], language);
+        assert!(one.len() == 1 && one[0].contains("large"), "another one stands by: {one:?}");
+        for status in ["starting", "loading", "failed"] {
+            let all = alarms(vec![stuck.clone(), local("small", status)], language);
+            assert_eq!(all.len(), 3, "{status}: {all:?}");
+            assert!(all[1].contains("small") && all[2].contains("assistant"), "{status}: {all:?}");
+        }
+    }
 }
 
 /// Without what differs from run to run: tokens, codes, identifiers, hashes, times.

@@ -252,6 +252,26 @@ const STATUS: StatusText = StatusText {
     failed: "failed",
     proven: |age_s| format!("generated a token {age_s} s ago"),
     unproven: "no token in the last minute",
+    alarm_not_loaded: |model| {
+        format!(
+            "{model} is not loaded and could not answer if the cloud went out now. Wait until its state below is “ready”; if that takes longer than five minutes, restart genset."
+        )
+    },
+    alarm_failed: |model| {
+        format!(
+            "{model} cannot be loaded and would not answer if the cloud went out now. The table below tells an administrator the reason; mend that, and the box loads the model by itself."
+        )
+    },
+    alarm_unproven: |model| {
+        format!(
+            "{model} has generated no token in the last minute and might not answer if the cloud went out now. The box restarts a model that is stuck; if this stays for two minutes, restart genset."
+        )
+    },
+    alarm_alias: |alias| {
+        format!(
+            "{alias} has no standby that has proven itself: if the cloud went out now, its users might get no answer. Bring one of its models below to “ready”, or give it another standby in the configuration."
+        )
+    },
     aliases: "Assistants and who serves them",
     cloud_routes: "Cloud, in order",
     standby: "Standby, in order",

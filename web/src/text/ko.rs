@@ -256,6 +256,26 @@ const STATUS: StatusText = StatusText {
     failed: "실패",
     proven: |age_s| format!("{age_s}초 전에 토큰을 생성했습니다"),
     unproven: "최근 1분 동안 생성한 토큰이 없습니다",
+    alarm_not_loaded: |model| {
+        format!(
+            "{model} 모델을 아직 불러오지 못해 지금 클라우드가 끊기면 답변할 수 없습니다. 아래 상태가 ‘준비됨’이 될 때까지 기다리십시오. 5분이 넘게 걸리면 genset을 다시 시작하십시오."
+        )
+    },
+    alarm_failed: |model| {
+        format!(
+            "{model} 모델을 불러올 수 없어 지금 클라우드가 끊기면 답변할 수 없습니다. 관리자는 아래 표에서 원인을 확인해 해결하십시오. 해결되면 장비가 모델을 자동으로 불러옵니다."
+        )
+    },
+    alarm_unproven: |model| {
+        format!(
+            "{model} 모델이 최근 1분 동안 토큰을 생성하지 않아 지금 클라우드가 끊기면 답변하지 못할 수 있습니다. 멈춘 모델은 장비가 다시 시작합니다. 이 알림이 2분 넘게 계속되면 genset을 다시 시작하십시오."
+        )
+    },
+    alarm_alias: |alias| {
+        format!(
+            "{alias}: 작동이 확인된 대기 모델이 없어 지금 클라우드가 끊기면 사용자가 답변을 받지 못할 수 있습니다. 아래의 모델 중 하나를 ‘준비됨’ 상태로 만들거나 설정에 다른 대기 모델을 추가하십시오."
+        )
+    },
     aliases: "도우미별 처리 경로",
     cloud_routes: "클라우드 (순서대로)",
     standby: "대기 모델 (순서대로)",

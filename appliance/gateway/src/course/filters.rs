@@ -4,7 +4,6 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
 use inference::{LocalModel, Status};
 
@@ -30,9 +29,6 @@ pub(super) const CLOUD: &[CloudFilter] =
 
 pub(super) const STANDBY: &[StandbyFilter] =
     &[standby_can, standby_has_room_for, has_failed, is_unproven, smaller_first];
-
-/// A standby whose last token is older has missed several proofs.
-const PROVEN_WITHIN: Duration = Duration::from_secs(90);
 
 /// What the filters look at.
 pub(super) struct Look<'a> {
@@ -146,7 +142,7 @@ fn is_unproven(look: &Look<'_>, model: &LocalModel) -> Say {
 }
 
 fn is_proven(model: &LocalModel) -> bool {
-    matches!(*model.status().borrow(), Status::Ready { proven_at, .. } if proven_at.elapsed() < PROVEN_WITHIN)
+    model.status().borrow().is_proven()
 }
 
 /// A small part of the new conversations goes local, so that the way is travelled daily; the cloud stays behind it.

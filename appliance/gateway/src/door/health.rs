@@ -39,14 +39,14 @@ pub(super) async fn readyz(State(gateway): State<Gateway>, Query(query): Query<V
 }
 
 fn is_ready(site: &Site) -> bool {
-    let standby_proven = site.locals.iter().any(|local| local.status == "ready" && local.proven);
+    let standby_proven = site.locals.iter().any(|local| local.proven);
     let cloud_only = site.locals.is_empty() && site.upstreams.iter().any(|u| u.breaker == "closed");
     standby_proven || cloud_only
 }
 
 fn capabilities(site: &Site, ready: bool) -> Value {
     let standby = site.locals.iter().map(|local| {
-        let facts = json!({"ready": local.status == "ready" && local.proven, "status": local.status,
+        let facts = json!({"ready": local.proven, "status": local.status,
             "percent": local.percent, "proven_age_s": local.proven_age_s, "detail": local.detail});
         (local.name.clone(), facts)
     });
@@ -55,11 +55,17 @@ fn capabilities(site: &Site, ready: bool) -> Value {
             "verdict": upstream.verdict});
         (upstream.name.clone(), facts)
     });
+    let aliases = site.aliases.iter().map(|alias| {
+        let facts = json!({"standby_ready": site.standby_of(alias).any(|local| local.proven),
+            "cloud": alias.cloud, "standby": alias.standby});
+        (alias.name.clone(), facts)
+    });
     json!({
         "ready": ready,
         "site_state": site.state,
         "standby": standby.collect::<serde_json::Map<_, _>>(),
         "cloud": cloud.collect::<serde_json::Map<_, _>>(),
+        "aliases": aliases.collect::<serde_json::Map<_, _>>(),
     })
 }
 

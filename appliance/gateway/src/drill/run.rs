@@ -31,9 +31,6 @@ const PROMISE: Duration = Duration::from_secs(10);
 /// Three probes after the longest pause of an open breaker, several times over.
 const RESTORE_PATIENCE: Duration = Duration::from_secs(120);
 
-/// A token within this makes a model proven.
-const PROVEN: Duration = Duration::from_secs(60);
-
 /// A cut outlasts the plan by this at most, should the box forget it.
 const CUT_MARGIN: Duration = Duration::from_secs(30);
 
@@ -334,10 +331,7 @@ fn tell(gateway: &Gateway, who: &str, what: &str, detail: serde_json::Value) {
 }
 
 fn standby_is_proven(gateway: &Gateway) -> bool {
-    gateway.locals().iter().any(|model| match &*model.status().borrow() {
-        Status::Ready { proven_at, .. } => proven_at.elapsed() <= PROVEN,
-        _ => false,
-    })
+    gateway.locals().iter().any(|model| model.status().borrow().is_proven())
 }
 
 fn ready(gateway: &Gateway) -> impl Iterator<Item = &LocalModel> {

@@ -18,9 +18,6 @@ use crate::upstream::{CloudModel, Upstream};
 /// A verdict is told at the latest so long after the trouble began, whatever is still being asked.
 const EVIDENCE_WAIT: Duration = Duration::from_secs(3);
 
-/// A token within so many seconds makes a model proven.
-const PROVEN_S: u64 = 60;
-
 /// The verdicts that people have been told, in the order of the upstreams.
 #[derive(Default)]
 pub(super) struct Told(Vec<SteadyVerdict>);
@@ -227,13 +224,14 @@ fn verdict_of_answer(sign: Sign) -> Option<Verdict> {
 
 fn local(model: &LocalModel) -> LocalView {
     let status = model.status().borrow().clone();
+    let proven = status.is_proven();
     let mut view = LocalView {
         name: model.name().to_owned(),
         status: "starting",
         percent: None,
         detail: String::new(),
         proven_age_s: None,
-        proven: false,
+        proven,
         in_flight: model.in_flight(),
         device: None,
     };
@@ -241,7 +239,6 @@ fn local(model: &LocalModel) -> LocalView {
         Status::Starting => {}
         Status::Loading { percent } => (view.status, view.percent) = ("loading", Some(percent)),
         Status::Ready { facts, proven_at } => {
-            let age = proven_at.elapsed().as_secs();
             view.status = "ready";
             view.detail = format!(
                 "{} {}, {:.1} million parameters",
@@ -249,7 +246,7 @@ fn local(model: &LocalModel) -> LocalView {
                 facts.quantisation,
                 facts.parameters as f64 / 1e6
             );
-            (view.proven_age_s, view.proven) = (Some(age), age <= PROVEN_S);
+            view.proven_age_s = Some(proven_at.elapsed().as_secs());
             view.device = Some(facts.device);
         }
         Status::Failed { reason, .. } => (view.status, view.detail) = ("failed", reason),

@@ -1,0 +1,25 @@
+//! What an administrator must mend before the cloud goes out: standbys that have not proven that they answer.
+
+use gateway::{LocalView, Site};
+
+use crate::text::StatusText;
+
+/// A sentence for each local model that is not proven, and one for each alias that has no other: what is wrong, and
+/// what to do.
+pub(crate) fn of(site: &Site, text: &StatusText) -> Vec<String> {
+    let of_models = site.locals.iter().filter(|local| !local.proven).map(|local| of_model(local, text));
+    let aliases = site.aliases.iter().filter(|alias| {
+        let mut standby = site.standby_of(alias).peekable();
+        standby.peek().is_some() && standby.all(|local| !local.proven)
+    });
+    of_models.chain(aliases.map(|alias| (text.alarm_alias)(&alias.name))).collect()
+}
+
+fn of_model(local: &LocalView, text: &StatusText) -> String {
+    let say = match local.status {
+        "ready" => text.alarm_unproven,
+        "failed" => text.alarm_failed,
+        _ => text.alarm_not_loaded,
+    };
+    say(&local.name)
+}
