@@ -17,6 +17,7 @@ mod failback;
 mod listeners;
 mod needs;
 mod orders;
+mod outages;
 mod portal;
 mod readiness;
 mod real_cut;

@@ -56,7 +56,11 @@ impl OutageRecords {
         if self.orphans.is_none() {
             match gateway.store().work.open_outages() {
                 Ok(orphans) => self.orphans = Some(orphans),
-                Err(error) => tracing::error!(%error, "the open outage records cannot be read"),
+                // Until they are known, a new record might stand beside the one that it continues.
+                Err(error) => {
+                    tracing::error!(%error, "the open outage records cannot be read");
+                    return;
+                }
             }
         }
         self.open_new(gateway, site).await;
@@ -153,9 +157,10 @@ impl OutageRecords {
 
     fn take_orphan(&mut self, scope: OutageScope, upstreams: &str) -> Option<Outage> {
         let orphans = self.orphans.as_mut()?;
-        // Records of the first version of the store name no upstream.
+        // Records of the first version of the store name no upstream. A drill ends with the box.
         let fits = |orphan: &Outage| {
-            orphan.scope == scope && (orphan.upstreams.is_empty() || orphan.upstreams == upstreams)
+            let is_same = orphan.upstreams.is_empty() || orphan.upstreams == upstreams;
+            orphan.scope == scope && is_same && !orphan.is_drill
         };
         let place = orphans.iter().position(fits)?;
         Some(orphans.remove(place))
@@ -166,13 +171,7 @@ impl OutageRecords {
         let orphans = self.orphans.take().unwrap_or_default();
         let mut left = Vec::new();
         for orphan in orphans {
-            let concerned: Vec<&UpstreamView> =
-                site.upstreams.iter().filter(|upstream| concerns(&orphan, upstream)).collect();
-            let is_back = |upstream: &&UpstreamView| {
-                !is_out(upstream) && upstream.last_probe_ms.is_some() && upstream.verdict.is_none()
-            };
-            // Nobody can say any more what became of an upstream that is configured no longer.
-            if concerned.is_empty() || concerned.iter().any(is_back) {
+            if is_behind_us(&orphan, gateway, site) {
                 let mut open = Open::continued(orphan);
                 open.end(gateway).await;
                 self.returning.push(open);
@@ -307,6 +306,19 @@ impl Open {
 fn is_all_out(site: &Site) -> bool {
     let breakers_say_so = || site.upstreams.iter().all(is_out);
     !site.upstreams.is_empty() && (site.state == SiteState::Offline || breakers_say_so())
+}
+
+/// Whether an outage that an earlier life of the box recorded goes on no more.
+fn is_behind_us(orphan: &Outage, gateway: &Gateway, site: &Site) -> bool {
+    let upstreams = site.upstreams.iter().enumerate();
+    let mut concerned = upstreams.filter(|(_, upstream)| concerns(orphan, upstream)).peekable();
+    // A breaker that is new is closed while its first probes fail, and their verdict is yet to be told.
+    let is_back = |(index, upstream): (usize, &UpstreamView)| {
+        let is_well = !is_out(upstream) && upstream.verdict.is_none();
+        is_well && upstream.last_probe_ms.is_some() && gateway.tally().trouble(index).is_none()
+    };
+    // A drill ends with the box, and nobody can say what became of an upstream that is configured no longer.
+    orphan.is_drill || concerned.peek().is_none() || concerned.any(is_back)
 }
 
 fn is_out(upstream: &UpstreamView) -> bool {
