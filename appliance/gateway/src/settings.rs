@@ -91,6 +91,37 @@ pub struct UpstreamSettings {
 }
 
 #[cfg(test)]
+impl Settings {
+    /// The upstream `a`, and one assistant that goes there.
+    pub(crate) fn for_tests() -> Self {
+        let route = CloudRoute {
+            upstream: 0,
+            model: "large".into(),
+            label: "a/large".into(),
+            facts: RouteFacts::default(),
+        };
+        let assistant = AliasSettings {
+            name: "assistant".into(),
+            cloud: vec![route],
+            standby: Vec::new(),
+            shorten: None,
+            warm_share_percent: 0,
+        };
+        Settings {
+            site_name: "Harbor Hospital".into(),
+            upstreams: vec![UpstreamSettings::for_tests("a")],
+            aliases: vec![assistant],
+            limits: Limits::default(),
+            drill: DrillSettings::default(),
+            standby_languages: HashMap::new(),
+            brown_out: BrownOutSettings::default(),
+            demo_control: None,
+            outside: OutsideSettings::default(),
+        }
+    }
+}
+
+#[cfg(test)]
 impl UpstreamSettings {
     /// All defaults, at an address that nobody listens on.
     pub(crate) fn for_tests(name: &str) -> Self {

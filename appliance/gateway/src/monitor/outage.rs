@@ -344,3 +344,6 @@ fn words(upstreams: &[&UpstreamView]) -> String {
     let said: Vec<String> = said.into_iter().collect();
     said.join("; ").chars().take(MAX_EVIDENCE_CHARS).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,3 @@
-use std::collections::HashMap;
-
 use dialect::openai::ChatRequest;
 use inference::Lane;
 use prometheus_client::registry::Registry;
@@ -11,43 +9,13 @@ use super::*;
 use crate::answer::{Caller, CallerKind, Mode};
 use crate::course::Course;
 use crate::gateway::BuildError;
-use crate::settings::{
-    AliasSettings, BrownOutSettings, CloudRoute, DrillSettings, Limits, OutsideSettings, RouteFacts,
-    Settings, UpstreamSettings,
-};
-
-/// The upstream `a`, and one assistant that goes there.
-fn settings() -> Settings {
-    let route = CloudRoute {
-        upstream: 0,
-        model: "large".into(),
-        label: "a/large".into(),
-        facts: RouteFacts::default(),
-    };
-    let assistant = AliasSettings {
-        name: "assistant".into(),
-        cloud: vec![route],
-        standby: Vec::new(),
-        shorten: None,
-        warm_share_percent: 0,
-    };
-    Settings {
-        site_name: "Harbor Hospital".into(),
-        upstreams: vec![UpstreamSettings::for_tests("a")],
-        aliases: vec![assistant],
-        limits: Limits::default(),
-        drill: DrillSettings::default(),
-        standby_languages: HashMap::new(),
-        brown_out: BrownOutSettings::default(),
-        demo_control: None,
-        outside: OutsideSettings::default(),
-    }
-}
+use crate::settings::Settings;
 
 /// A gateway on the data in this folder. Its monitor, and with it the keeper of the orders, never runs.
 fn build(folder: &TempDir) -> Result<Gateway, BuildError> {
     let store = Store::open(folder.path()).unwrap();
-    Gateway::build(settings(), Vec::new(), store, &mut Registry::default()).map(|(gateway, _)| gateway)
+    Gateway::build(Settings::for_tests(), Vec::new(), store, &mut Registry::default())
+        .map(|(gateway, _)| gateway)
 }
 
 /// Where a request would go first.
