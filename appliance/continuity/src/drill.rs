@@ -2,13 +2,11 @@
 
 mod due;
 mod judge;
-mod schedule;
 
 use std::time::{Duration, Instant};
 
 pub use due::{Due, Urgency};
 pub use judge::{DrillResult, Finding, Judgement, Warmth};
-pub use schedule::{Schedule, ScheduleError};
 
 /// One drill. While there is none, the box is idle.
 ///

@@ -7,6 +7,7 @@ mod bank;
 mod keeper;
 mod report;
 mod run;
+mod schedule;
 mod scope;
 mod tally;
 mod way;
@@ -21,6 +22,7 @@ use tokio::sync::{Notify, watch};
 
 pub(crate) use keeper::keep;
 pub use report::{Cut, DrillReport, Means, Served as DrillServed};
+pub use schedule::{Schedule, ScheduleError};
 pub use scope::{BadScope, Scope};
 pub(crate) use tally::Tally;
 

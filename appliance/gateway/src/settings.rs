@@ -327,7 +327,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Clone)]
 pub struct DrillSettings {
     /// None by itself: somebody starts each drill.
-    pub schedule: Option<continuity::drill::Schedule>,
+    pub schedule: Option<crate::drill::Schedule>,
     pub time_zone: jiff::tz::TimeZone,
     pub scope: crate::drill::Scope,
     /// From the cut to the restore, and the same of the long drill.
