@@ -100,12 +100,12 @@ pub(crate) enum Blame {
 }
 
 impl Fault {
-    /// What the fault says of the upstream or the model that it is held against.
     /// It speaks against the upstream: neither against the request nor for fewer of them.
     pub(crate) fn is_failure(&self) -> bool {
         matches!(self.outcome(), Outcome::Failure(_) | Outcome::KeyRejected)
     }
 
+    /// What the fault says of the upstream or the model that it is held against.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Fault::NoRoute

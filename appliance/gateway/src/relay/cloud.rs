@@ -77,8 +77,8 @@ pub(super) async fn open(
     }
 }
 
-/// Why the route may not be asked now, by order, by its breakers or for want of time. The course may have been planned long before. A
-/// throttle is no open breaker: who is here waits for its end, or has nobody else to ask.
+/// Why the route may not be asked now, by order, by its breakers or for want of time. The course may have been planned
+/// long before. A throttle is no open breaker: who is here waits for its end, or has nobody else to ask.
 fn why_not(opening: &Opening<'_>, route: &CloudRoute) -> Option<&'static str> {
     let orders = opening.gateway.orders().current();
     let kept = orders.keeps_from(&opening.upstream(route).settings.name);
