@@ -57,6 +57,8 @@ enum Source {
         first: Option<Event>,
         /// The step of the ladder of scarcity that touches it.
         brown_out: u8,
+        /// Its place in the queue has been told before.
+        place_told: bool,
     },
     Over,
 }
@@ -182,15 +184,18 @@ impl Relay {
         }
     }
 
-    /// While a local answer stands in the queue its place is told from time to time.
+    /// While a local answer stands in the queue its place is told, at once and then from time to time.
     async fn queue(&mut self) -> Result<Option<Step>, Fault> {
-        let Source::Local { generation, first: first @ None, .. } = &mut self.source else { return Ok(None) };
+        let Source::Local { generation, first: first @ None, place_told, .. } = &mut self.source else {
+            return Ok(None);
+        };
         let Some(place) = generation.waiting() else { return Ok(None) };
         if self.ledger.elapsed() > local::LOCAL_PATIENCE {
             let refusal = admission::no_room(self.served.model(), place);
             return Ok(Some(Step::Event(self.fail(refusal))));
         }
-        match tokio::time::timeout(local::TELL_EVERY, generation.next()).await {
+        let pause = if std::mem::replace(place_told, true) { local::TELL_EVERY } else { Duration::ZERO };
+        match tokio::time::timeout(pause, generation.next()).await {
             Ok(Some(Ok(event))) => *first = Some(event),
             Ok(Some(Err(_)) | None) => return Err(Fault::Cut),
             Err(_) => {
@@ -239,8 +244,10 @@ impl Relay {
                     Ok(Event::Finished { reason, usage }) => {
                         // What was taken over is a part of the answer, so its tokens are the answer's.
                         self.usage = Some(Usage {
-                            prompt_tokens: u64::from(usage.prompt_tokens - usage.prefix_tokens),
-                            completion_tokens: u64::from(usage.prefix_tokens + usage.completion_tokens),
+                            prompt_tokens: u64::from(usage.prompt_tokens.saturating_sub(usage.prefix_tokens)),
+                            completion_tokens: u64::from(
+                                usage.prefix_tokens.saturating_add(usage.completion_tokens),
+                            ),
                         });
                         self.finish_reason =
                             Some(if reason == FinishReason::Stop { "stop" } else { "length" }.into());

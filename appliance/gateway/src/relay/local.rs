@@ -60,7 +60,7 @@ struct Begun {
 
 impl Begun {
     fn source(self, first: Option<Event>) -> Source {
-        Source::Local { generation: self.generation, first, brown_out: self.brown_out }
+        Source::Local { generation: self.generation, first, brown_out: self.brown_out, place_told: false }
     }
 }
 
