@@ -61,7 +61,7 @@ pub(super) async fn public(options: &Options, part: Part) -> Vec<Row> {
 
 impl Row {
     pub(super) fn is_fine(&self) -> bool {
-        self.judgement.grade != Grade::Fail
+        self.judgement.grade == Grade::Pass
     }
 
     fn broken(fault: &'static str, mode: Mode, seed: u64, why: &str) -> Row {
