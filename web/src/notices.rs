@@ -6,10 +6,11 @@ use crate::language::Language;
 use crate::moment::Clock;
 use crate::text::{NoticeText, Text};
 
-/// What people should read now, the oldest first.
+/// What people should read now, the oldest first. An order that stands has a line of its own, with who gave it and why.
 pub(crate) fn current(site: &Site, language: Language, clock: &Clock) -> Vec<String> {
     let told = Announcement::current(&site.announcements, Clock::now_ms());
-    told.map(|announcement| sentence(announcement, &Text::of(language).notice, clock)).collect()
+    let news = told.filter(|told| !matches!(told.kind, AnnouncementKind::OrderBegan { .. }));
+    news.map(|announcement| sentence(announcement, &Text::of(language).notice, clock)).collect()
 }
 
 /// One announcement as a sentence.
