@@ -1,6 +1,6 @@
 //! How an answer is shown: its text, its seam, and a note that says in plain words who wrote it and why.
 
-use gateway::{OutageView, Site};
+use gateway::{OutageView, Reason, Site};
 use store::{Message, NewMessage, Outage};
 
 use crate::asking::NEXT_MODEL;
@@ -159,24 +159,25 @@ impl Narrator<'_> {
         }
     }
 
-    /// Why it was not the cloud's first model, in a sentence.
-    pub(crate) fn why(&self, route: &str, reason: &str, at_ms: i64) -> Option<String> {
+    /// Why it was not the cloud's first model, in a sentence. A word that is no reason is the code of a refusal.
+    pub(crate) fn why(&self, route: &str, word: &str, at_ms: i64) -> Option<String> {
         let text = &self.text.answer;
-        let fixed = match reason {
-            "first-route" if route == "local" => text.no_cloud,
-            "first-route" | "cut" | "" => return None,
+        let fixed = match Reason::of_word(word) {
+            Some(Reason::FirstRoute) if route == "local" => text.no_cloud,
+            Some(Reason::FirstRoute | Reason::Cut) => return None,
+            None if word.is_empty() => return None,
             _ if route == "cloud" => text.other_cloud,
-            "local-only" => text.kept_inside,
-            "warm-share" => text.warm_share,
-            "conversation" => text.begun_inside,
-            "forced-local" | "forced-cloud" | "isolated" => text.by_order,
-            "drill" => text.in_a_drill,
-            "quota" => text.cloud_quota,
-            "recovering" => text.cloud_recovering,
-            "throttled" => text.cloud_throttled,
-            "slow" | "stalled" => text.cloud_slow,
-            "context" => text.cloud_too_short,
-            "cloud-lacks" => text.cloud_lacks,
+            Some(Reason::LocalOnly) => text.kept_inside,
+            Some(Reason::WarmShare) => text.warm_share,
+            Some(Reason::Conversation) => text.begun_inside,
+            Some(Reason::ForcedLocal | Reason::ForcedCloud | Reason::Isolated) => text.by_order,
+            Some(Reason::Drill) => text.in_a_drill,
+            Some(Reason::Quota) => text.cloud_quota,
+            Some(Reason::Recovering) => text.cloud_recovering,
+            Some(Reason::Throttled) => text.cloud_throttled,
+            Some(Reason::Slow | Reason::Stalled) => text.cloud_slow,
+            Some(Reason::Context) => text.cloud_too_short,
+            Some(Reason::CloudLacks) => text.cloud_lacks,
             _ => match self.outages.iter().find(|outage| outage.holds(at_ms)) {
                 Some(Out { start_ms, end_ms: None }) => {
                     return Some((text.cloud_out_since)(&self.clock.short(*start_ms)));

@@ -150,7 +150,7 @@ impl Asking {
             complete,
             served_by: last.map(|_| models.join(NEXT_MODEL)),
             route: Some(last.map_or("none", |served| served.route.as_str()).to_owned()),
-            reason: code.or(last.map(|served| served.reason)).map(str::to_owned),
+            reason: code.or(last.map(|served| served.reason.as_str())).map(str::to_owned),
             seam: self.seam,
         }
     }

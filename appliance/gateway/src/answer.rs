@@ -7,6 +7,8 @@ use continuity::SiteState;
 use dialect::openai::{ChatRequest, Completion, Extension, Usage};
 use futures_util::Stream;
 
+use crate::reason::Reason;
+
 pub use inference::Lane;
 
 /// Who asks.
@@ -66,8 +68,7 @@ pub struct Served {
     /// `upstream/model` or `local/model`.
     pub by: String,
     pub route: Route,
-    /// A short fixed word: `first-route`, `circuit-open`, `refused`, `silent`, `local-only`, …
-    pub reason: &'static str,
+    pub reason: Reason,
     pub site_state: SiteState,
     /// How many of the oldest messages were left out, because the conversation was too long.
     pub shortened: Option<usize>,
@@ -86,7 +87,7 @@ impl Served {
         Extension {
             served_by: self.by.clone(),
             route: self.route.as_str(),
-            reason: self.reason,
+            reason: self.reason.as_str(),
             site_state: self.site_state.as_str(),
             seam,
             usage: None,

@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use tokio::sync::{Notify, mpsc};
 
 use crate::fault::{Blame, Fault};
+use crate::reason::Reason;
 use crate::tally::Tally;
 use crate::upstream::{Listed, Upstream};
 use crate::{circuit::Circuit, clock, drill::Drills, orders::Orders, outside::Outside};
@@ -95,15 +96,14 @@ impl Board {
     /// Whether a request may go this way now.
     ///
     /// # Errors
-    /// Why not, in the fixed word of `x-genset-reason`. A route that is `throttled` may still be asked when nothing
-    /// else can answer; the others may not.
-    pub(crate) fn admits(&self, route: RouteId) -> Result<(), &'static str> {
+    /// Why not. A route that is throttled may still be asked when nothing else can answer; the others may not.
+    pub(crate) fn admits(&self, route: RouteId) -> Result<(), Reason> {
         if !self.upstreams[route.upstream].circuit.admits_requests() {
-            return Err("circuit-open");
+            return Err(Reason::CircuitOpen);
         }
         match self.model(route) {
-            Some(model) if !model.admits_requests() || model.is_in_doubt() => Err("model-open"),
-            Some(model) if model.is_throttled(now()) => Err("throttled"),
+            Some(model) if !model.admits_requests() || model.is_in_doubt() => Err(Reason::ModelOpen),
+            Some(model) if model.is_throttled(now()) => Err(Reason::Throttled),
             _ => Ok(()),
         }
     }

@@ -10,6 +10,7 @@ use inference::{Lane, LocalModel, Status};
 
 use crate::answer::{Ask, Route};
 use crate::gateway::Gateway;
+use crate::reason::Reason;
 use crate::settings::{AliasSettings, CloudRoute, RouteFacts};
 use draft::Draft;
 use filters::{CLOUD, Look, STANDBY};
@@ -27,19 +28,19 @@ pub(crate) enum Candidate {
 enum Say {
     Pass,
     /// Passes whatever the filters after this one would say.
-    Ordered(&'static str),
+    Ordered(Reason),
     /// After all others: better than no answer at all.
-    Last(&'static str),
-    Never(&'static str),
+    Last(Reason),
+    Never(Reason),
 }
 
 pub(crate) struct Course {
     candidates: VecDeque<Candidate>,
-    /// Routes that were not let in, and the words why.
-    passed_over: Vec<(Candidate, &'static str)>,
+    /// Routes that were not let in, and why.
+    passed_over: Vec<(Candidate, Reason)>,
     wants: Wants,
-    /// Why not the first route: a short fixed word.
-    pub reason: &'static str,
+    /// Why not the first route.
+    pub reason: Reason,
 }
 
 impl Course {
@@ -93,14 +94,14 @@ impl Course {
 
     /// Routes that were left out for the length of the conversation.
     pub(crate) fn too_short(&self) -> impl Iterator<Item = &Candidate> {
-        let by_length = |(_, word): &&(Candidate, &str)| *word == "context" || *word == "standby-context";
+        let by_length = |(_, reason): &&(Candidate, Reason)| reason.is_the_length();
         self.passed_over.iter().filter(by_length).map(|(candidate, _)| candidate)
     }
 
     /// What the request needs and a route that was left out for it cannot do, with that route's name.
     pub(crate) fn lack(&self, gateway: &Gateway) -> Option<(String, &'static str)> {
-        self.passed_over.iter().find_map(|(candidate, word)| {
-            let facts = word.ends_with("-lacks").then(|| candidate.facts(gateway))?;
+        self.passed_over.iter().find_map(|(candidate, reason)| {
+            let facts = reason.is_a_lack().then(|| candidate.facts(gateway))?;
             Some((candidate.label(), self.wants.lacking(&facts)?))
         })
     }

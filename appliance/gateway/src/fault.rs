@@ -9,6 +9,8 @@ use std::time::Duration;
 use continuity::{Failure, Outcome, Sign};
 use dialect::ApiError;
 
+use crate::reason::Reason;
+
 pub(crate) use reading::{of_answer, of_error_inside};
 
 /// Why an attempt gave no answer, or stopped giving one.
@@ -184,31 +186,31 @@ impl Fault {
         }
     }
 
-    /// The fixed word of `x-genset-reason`.
-    pub(crate) fn reason(&self) -> &'static str {
+    /// Why the next route serves.
+    pub(crate) fn reason(&self) -> Reason {
         match self {
-            Fault::Dns => "dns",
-            Fault::NoRoute => "no-route",
-            Fault::Refused => "refused",
+            Fault::Dns => Reason::Dns,
+            Fault::NoRoute => Reason::NoRoute,
+            Fault::Refused => Reason::Refused,
             Fault::ConnectTimeout(_)
             | Fault::Silent(_)
             | Fault::HeadersTimeout(_)
-            | Fault::FirstTokenTimeout(_) => "silent",
-            Fault::Tls | Fault::CertificateTime(_) => "tls",
-            Fault::Reset => "reset",
-            Fault::Stalled(_) => "stalled",
-            Fault::WholeTimeout(_) | Fault::Slow(_) => "slow",
-            Fault::Cut => "cut",
-            Fault::Status(_) => "upstream-error",
-            Fault::Throttled { .. } => "throttled",
-            Fault::KeyRejected(_) | Fault::NoKey => "key-rejected",
-            Fault::Quota(_) => "quota",
-            Fault::ModelWithdrawn => "model-withdrawn",
-            Fault::ContextTooLong(_) => "context",
-            Fault::Caller(_) | Fault::ContentFilter(_) => "caller-fault",
-            Fault::Intercepted => "intercepted",
-            Fault::Malformed => "malformed",
-            Fault::Lost => "upstream-lost",
+            | Fault::FirstTokenTimeout(_) => Reason::Silent,
+            Fault::Tls | Fault::CertificateTime(_) => Reason::Tls,
+            Fault::Reset => Reason::Reset,
+            Fault::Stalled(_) => Reason::Stalled,
+            Fault::WholeTimeout(_) | Fault::Slow(_) => Reason::Slow,
+            Fault::Cut => Reason::Cut,
+            Fault::Status(_) => Reason::UpstreamError,
+            Fault::Throttled { .. } => Reason::Throttled,
+            Fault::KeyRejected(_) | Fault::NoKey => Reason::KeyRejected,
+            Fault::Quota(_) => Reason::Quota,
+            Fault::ModelWithdrawn => Reason::ModelWithdrawn,
+            Fault::ContextTooLong(_) => Reason::Context,
+            Fault::Caller(_) | Fault::ContentFilter(_) => Reason::CallerFault,
+            Fault::Intercepted => Reason::Intercepted,
+            Fault::Malformed => Reason::Malformed,
+            Fault::Lost => Reason::UpstreamLost,
         }
     }
 

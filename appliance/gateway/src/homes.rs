@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::answer::Route;
+use crate::reason::Reason;
 
 /// A conversation that nobody goes on with for so long is over.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
@@ -26,7 +27,7 @@ struct Home {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Beginning {
     pub route: Route,
-    pub reason: &'static str,
+    pub reason: Reason,
 }
 
 impl Homes {
@@ -57,8 +58,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_conversation_stays_where_it_began_until_it_is_over() {
-        let local = Beginning { route: Route::Local, reason: "warm-share" };
-        let cloud = Beginning { route: Route::Cloud, reason: "first-route" };
+        let local = Beginning { route: Route::Local, reason: Reason::WarmShare };
+        let cloud = Beginning { route: Route::Cloud, reason: Reason::FirstRoute };
         let homes = Homes::default();
         homes.served("a", local);
         homes.served("a", cloud);

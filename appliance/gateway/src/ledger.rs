@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use crate::answer::{Ask, CallerKind, Route, Served};
 use crate::clock;
 use crate::gateway::Gateway;
-use crate::tally::is_in_place_of_the_cloud;
 use dialect::openai::Usage;
 
 /// Open from the request's first moment to its last. Dropped before its end, it writes that the client left.
@@ -90,7 +89,7 @@ impl Ledger {
             at_ms: clock::unix_ms(),
             served_by: served.map_or_else(String::new, |s| s.by.clone()),
             route: served.map_or("none", |s| s.route.as_str()).to_owned(),
-            reason: served.map_or("", |s| s.reason).to_owned(),
+            reason: served.map_or("", |s| s.reason.as_str()).to_owned(),
             outcome: ending.outcome.to_owned(),
             status: ending.status,
             tokens_in: ending.usage.prompt_tokens,
@@ -114,10 +113,10 @@ impl Ledger {
                     tally.seam();
                 }
                 if served.route == Route::Local
-                    && is_in_place_of_the_cloud(served.reason)
+                    && served.reason.is_in_place_of_the_cloud()
                     && let Some(look) = self.second_look.take()
                 {
-                    let (model, reason) = (served.by.clone(), served.reason.to_owned());
+                    let (model, reason) = (served.by.clone(), served.reason.to_string());
                     let (at_ms, chars) = (clock::unix_ms(), self.chars_out);
                     self.gateway.store().work.note_second_look(SecondLook {
                         at_ms,

@@ -27,6 +27,7 @@ mod metrics;
 mod monitor;
 pub mod orders;
 mod outside;
+mod reason;
 mod relay;
 pub mod settings;
 #[cfg(feature = "simulation")]
@@ -45,6 +46,7 @@ pub use drill::{DrillReport, DrillView, Drills, Scope};
 pub use gateway::{BuildError, Gateway};
 pub use monitor::Monitor;
 pub use orders::Orders;
+pub use reason::Reason;
 pub use settings::Settings;
 pub use site::{AliasView, LocalView, ModelView, OrderView, OutageView, Site, UpstreamView};
 pub use upstream::ClientError;

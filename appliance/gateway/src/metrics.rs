@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use crate::admission::Admission;
 use crate::answer::{Refusal, Served};
 use crate::board::{Board, now};
+use crate::reason::Reason;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
@@ -108,7 +109,7 @@ impl Metrics {
         let labels = RouteLabels { route: served.route.as_str() };
         self.whole_answer.get_or_create(&labels).observe(after.as_secs_f64());
         self.answers
-            .get_or_create(&ServedLabels { served_by: served.by.clone(), reason: served.reason })
+            .get_or_create(&ServedLabels { served_by: served.by.clone(), reason: served.reason.as_str() })
             .inc();
     }
 
@@ -116,12 +117,14 @@ impl Metrics {
         self.refusals.get_or_create(&RefusedLabels { status: refusal.status }).inc();
     }
 
-    pub(crate) fn failed_over(&self, upstream: &str, reason: &'static str) {
-        self.failovers.get_or_create(&FailoverLabels { upstream: upstream.to_owned(), reason }).inc();
+    pub(crate) fn failed_over(&self, upstream: &str, reason: Reason) {
+        self.failovers
+            .get_or_create(&FailoverLabels { upstream: upstream.to_owned(), reason: reason.as_str() })
+            .inc();
     }
 
-    pub(crate) fn seam(&self, reason: &'static str) {
-        self.seams.get_or_create(&SeamLabels { reason }).inc();
+    pub(crate) fn seam(&self, reason: Reason) {
+        self.seams.get_or_create(&SeamLabels { reason: reason.as_str() }).inc();
     }
 
     pub(crate) fn hedged(&self) {

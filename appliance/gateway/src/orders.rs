@@ -15,6 +15,7 @@ use crate::answer::Ask;
 use crate::clock;
 use crate::drill::Scope;
 use crate::gateway::Gateway;
+use crate::reason::Reason;
 use crate::site::OrderView;
 
 /// An order that was given or lifted is in force within this, or the keeper has ended.
@@ -76,11 +77,11 @@ impl Orders {
 }
 
 impl Standing {
-    /// Why nothing that users ask may go to this upstream: the reason word.
-    pub fn keeps_from(&self, upstream: &str) -> Option<&'static str> {
+    /// Why nothing that users ask may go to this upstream.
+    pub fn keeps_from(&self, upstream: &str) -> Option<Reason> {
         self.orders.iter().find_map(|order| match &order.record.kind {
-            OrderKind::ForceLocal => Some("forced-local"),
-            OrderKind::Isolate(isolated) if isolated == upstream => Some("isolated"),
+            OrderKind::ForceLocal => Some(Reason::ForcedLocal),
+            OrderKind::Isolate(isolated) if isolated == upstream => Some(Reason::Isolated),
             OrderKind::Isolate(_) | OrderKind::ForceCloud => None,
         })
     }

@@ -55,7 +55,7 @@ impl Tally {
     pub(crate) fn began(&self, served: &Served) {
         let mut inner = self.lock();
         let in_trouble = inner.trouble.iter().any(Option::is_some);
-        if served.route == Route::Local && in_trouble && is_in_place_of_the_cloud(served.reason) {
+        if served.route == Route::Local && in_trouble && served.reason.is_in_place_of_the_cloud() {
             inner.first_local_ms.get_or_insert_with(clock::unix_ms);
         }
     }
@@ -112,25 +112,21 @@ impl Tally {
     }
 }
 
-/// A local answer for this reason stands where one of the cloud would have stood.
-pub(crate) fn is_in_place_of_the_cloud(reason: &str) -> bool {
-    !matches!(reason, "first-route" | "local-only" | "warm-share" | "drill")
-}
-
 #[cfg(test)]
 mod tests {
     use continuity::SiteState;
 
     use super::*;
+    use crate::reason::Reason;
 
-    fn served(by: &str, route: Route, reason: &'static str) -> Served {
+    fn served(by: &str, route: Route, reason: Reason) -> Served {
         Served { by: by.into(), route, reason, site_state: SiteState::Offline, shortened: None, brown_out: 0 }
     }
 
     #[test]
     fn trouble_begins_with_the_first_failure_and_ends_with_a_success() {
         let tally = Tally::default();
-        let local = served("local/large", Route::Local, "refused");
+        let local = served("local/large", Route::Local, Reason::Refused);
         tally.began(&local);
         assert_eq!(tally.first_local_ms(), None, "all is well");
         tally.served(Lane::Batch, &local);
@@ -140,7 +136,7 @@ mod tests {
         let trouble = tally.trouble(1).expect("it fails");
         assert_eq!(tally.counts().since(&trouble.before).served_local(), 1);
         assert!(tally.trouble(0).is_none());
-        tally.began(&served("local/large", Route::Local, "warm-share"));
+        tally.began(&served("local/large", Route::Local, Reason::WarmShare));
         assert_eq!(tally.first_local_ms(), None);
         tally.began(&local);
         assert!(tally.first_local_ms().is_some_and(|at| at >= trouble.since_ms));
@@ -151,9 +147,9 @@ mod tests {
     #[test]
     fn local_answers_are_counted_by_the_hour() {
         let tally = Tally::default();
-        tally.served(Lane::Batch, &served("openai/gpt", Route::Cloud, "first-route"));
+        tally.served(Lane::Batch, &served("openai/gpt", Route::Cloud, Reason::FirstRoute));
         assert_eq!(tally.local_answers_24h(), 0);
-        tally.served(Lane::Batch, &served("local/large", Route::Local, "warm-share"));
+        tally.served(Lane::Batch, &served("local/large", Route::Local, Reason::WarmShare));
         assert_eq!(tally.local_answers_24h(), 1);
         tally.lock().hours.iter_mut().for_each(|(hour, _)| *hour -= 24);
         assert_eq!(tally.local_answers_24h(), 0);

@@ -138,7 +138,7 @@ fn told(visit: &Visit, step: Step, models: &mut Vec<String>) -> Value {
     let narrator = Narrator::now(visit.text(), portal.clock(), &site);
     let note = |served: &Served, models: &[String]| {
         let models: Vec<&str> = models.iter().map(String::as_str).collect();
-        let note = narrator.note(&models, served.route.as_str(), served.reason, Clock::now_ms());
+        let note = narrator.note(&models, served.route.as_str(), served.reason.as_str(), Clock::now_ms());
         match narrator.shortened(served.shortened) {
             Some(shortened) => format!("{note} {shortened}"),
             None => note,

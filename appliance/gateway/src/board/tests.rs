@@ -35,7 +35,7 @@ async fn a_model_that_fails_takes_neither_its_upstream_nor_its_sister_with_it() 
         assert_eq!(board.admits(A_LARGE), Ok(()));
         board.record(A_LARGE, Some(&Fault::Status(503)));
     }
-    assert_eq!(board.admits(A_LARGE), Err("model-open"));
+    assert_eq!(board.admits(A_LARGE), Err(Reason::ModelOpen));
     assert_eq!((board.admits(A_SMALL), board.admits(B_LARGE)), (Ok(()), Ok(())));
     assert_eq!(board.site_state(), SiteState::Degraded);
     assert_eq!(board.route(0, "small"), A_SMALL);
@@ -47,7 +47,7 @@ async fn the_way_and_the_account_are_the_upstream_s_alone() {
         let board = board();
         board.record(A_LARGE, Some(&fault));
         board.record(A_SMALL, Some(&fault));
-        assert_eq!(board.admits(A_LARGE), Err("circuit-open"), "{fault}");
+        assert_eq!(board.admits(A_LARGE), Err(Reason::CircuitOpen), "{fault}");
         assert!(board.model(A_LARGE).unwrap().admits_requests(), "{fault}");
         assert_eq!(board.admits(B_LARGE), Ok(()), "{fault}");
     }
@@ -58,7 +58,7 @@ async fn a_throttled_route_is_held_and_the_state_tells_only_a_long_hold() {
     let board = board();
     let throttled = |seconds| Fault::Throttled { retry_after: Some(Duration::from_secs(seconds)) };
     board.record(A_LARGE, Some(&throttled(3)));
-    assert_eq!((board.admits(A_LARGE), board.admits(A_SMALL)), (Err("throttled"), Ok(())));
+    assert_eq!((board.admits(A_LARGE), board.admits(A_SMALL)), (Err(Reason::Throttled), Ok(())));
     assert_eq!(board.site_state(), SiteState::Connected);
     board.record(A_LARGE, Some(&throttled(30)));
     assert_eq!(board.site_state(), SiteState::Degraded);
@@ -71,9 +71,9 @@ async fn a_withdrawn_model_is_found_by_one_answer_or_by_the_list() {
     let board = board();
     board.record_probe(0, &listed(&["large", "small"]));
     board.record_probe(0, &listed(&["small"]));
-    assert_eq!((board.admits(A_LARGE), board.admits(A_SMALL)), (Err("model-open"), Ok(())));
+    assert_eq!((board.admits(A_LARGE), board.admits(A_SMALL)), (Err(Reason::ModelOpen), Ok(())));
     board.record(A_SMALL, Some(&Fault::ModelWithdrawn));
-    assert_eq!(board.admits(A_SMALL), Err("model-open"));
+    assert_eq!(board.admits(A_SMALL), Err(Reason::ModelOpen));
     assert_eq!(board.upstreams[0].circuit.reading(now()).state, State::Closed);
     board.record_probe(1, &listed(&["another"]));
     assert_eq!(board.admits(B_LARGE), Ok(()), "a list that never had it may not be complete");
@@ -94,7 +94,7 @@ async fn a_synthetic_chat_closes_a_model_and_then_its_ramp_begins() {
     board.record(A_LARGE, Some(&Fault::ModelWithdrawn));
     board.hasten_model(A_LARGE);
     for _ in 0..3 {
-        assert_eq!(board.admits(A_LARGE), Err("model-open"));
+        assert_eq!(board.admits(A_LARGE), Err(Reason::ModelOpen));
         assert!(board.model(A_LARGE).unwrap().begin_probe(now()));
         board.record_model_probe(A_LARGE, None);
     }
@@ -141,7 +141,7 @@ async fn a_lost_link_takes_all_that_is_outside_with_it_and_its_return_tries_them
     let (board, _flips) =
         Board::new(vec![build(outside), build(inside)], nobody, Orders::standing(Vec::new()));
     board.link_lost();
-    assert_eq!((board.admits(A_LARGE), board.admits(B_LARGE)), (Err("circuit-open"), Ok(())));
+    assert_eq!((board.admits(A_LARGE), board.admits(B_LARGE)), (Err(Reason::CircuitOpen), Ok(())));
     assert!(board.has_trouble_on_the_way());
     board.way_is_back();
     assert!(matches!(board.upstreams[0].circuit.reading(now()).state, State::HalfOpen { .. }));

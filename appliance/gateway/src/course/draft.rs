@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 
 use super::needs::Wants;
 use super::{Candidate, Course, Say};
+use crate::reason::Reason;
 
 /// A course while its routes are being asked.
 #[derive(Default)]
 pub(super) struct Draft {
     candidates: VecDeque<Candidate>,
     last: Vec<Candidate>,
-    passed_over: Vec<(Candidate, &'static str)>,
-    reason: Option<&'static str>,
+    passed_over: Vec<(Candidate, Reason)>,
+    reason: Option<Reason>,
 }
 
 impl Draft {
@@ -34,7 +35,7 @@ impl Draft {
     }
 
     /// Only what stands before the first route that is left is a reason for its being chosen.
-    fn note(&mut self, reason: &'static str) {
+    fn note(&mut self, reason: Reason) {
         if self.candidates.is_empty() {
             self.reason.get_or_insert(reason);
         }
@@ -43,6 +44,6 @@ impl Draft {
     pub(super) fn course(self, wants: Wants) -> Course {
         let Draft { mut candidates, last, passed_over, reason } = self;
         candidates.extend(last);
-        Course { candidates, passed_over, wants, reason: reason.unwrap_or("first-route") }
+        Course { candidates, passed_over, wants, reason: reason.unwrap_or(Reason::FirstRoute) }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     answer::{Ask, Lane, Route},
     gateway::Gateway,
     orders::Standing,
+    reason::Reason,
     settings::{AliasSettings, CloudRoute},
     warm_share,
 };
@@ -39,7 +40,7 @@ pub(super) struct Look<'a> {
     /// Where the conversation stands in the ramp of failback and in the warm share; a request without one, in the latter.
     draw: u64,
     /// What the conversation's first answer, from a local model, was given for.
-    began_locally: Option<&'static str>,
+    began_locally: Option<Reason>,
     /// Nothing of the conversation was answered yet.
     is_new: bool,
     orders: Arc<Standing>,
@@ -70,17 +71,17 @@ impl<'a> Look<'a> {
 
 /// A request may have to stay in the building.
 fn stays_inside(look: &Look<'_>, _: &CloudRoute) -> Say {
-    if look.ask.local_only { Say::Never("local-only") } else { Say::Pass }
+    if look.ask.local_only { Say::Never(Reason::LocalOnly) } else { Say::Pass }
 }
 
 /// What the request needs must be among what the route can do.
 fn can(look: &Look<'_>, route: &CloudRoute) -> Say {
-    if look.wants.lacking(&route.facts).is_some() { Say::Never("cloud-lacks") } else { Say::Pass }
+    if look.wants.lacking(&route.facts).is_some() { Say::Never(Reason::CloudLacks) } else { Say::Pass }
 }
 
 /// A conversation that is certainly too long is not sent.
 fn has_room_for(look: &Look<'_>, route: &CloudRoute) -> Say {
-    if look.wants.is_too_long(&route.facts) { Say::Never("context") } else { Say::Pass }
+    if look.wants.is_too_long(&route.facts) { Say::Never(Reason::Context) } else { Say::Pass }
 }
 
 /// What a person in charge has ordered stands above all that the box finds out by itself.
@@ -88,8 +89,8 @@ fn ordered(look: &Look<'_>, route: &CloudRoute) -> Say {
     let upstream = &look.gateway.board().upstreams[route.upstream].settings.name;
     match look.orders.keeps_from(upstream) {
         Some(reason) => Say::Never(reason),
-        None if look.orders.rehearses(look.ask) => Say::Never("drill"),
-        None if look.orders.forces_cloud() => Say::Ordered("forced-cloud"),
+        None if look.orders.rehearses(look.ask) => Say::Never(Reason::Drill),
+        None if look.orders.forces_cloud() => Say::Ordered(Reason::ForcedCloud),
         None => Say::Pass,
     }
 }
@@ -99,7 +100,7 @@ fn breaker(look: &Look<'_>, route: &CloudRoute) -> Say {
     let board = look.gateway.board();
     match board.admits(board.route(route.upstream, &route.model)) {
         Ok(()) => Say::Pass,
-        Err("throttled") => Say::Last("throttled"),
+        Err(Reason::Throttled) => Say::Last(Reason::Throttled),
         Err(reason) => Say::Never(reason),
     }
 }
@@ -108,8 +109,8 @@ fn breaker(look: &Look<'_>, route: &CloudRoute) -> Say {
 fn home(look: &Look<'_>, _: &CloudRoute) -> Say {
     match look.began_locally {
         // The cloud could have begun it: what goes on is no more a stand-in for the cloud than its beginning.
-        Some("warm-share") => Say::Last("warm-share"),
-        Some(_) => Say::Last("conversation"),
+        Some(Reason::WarmShare) => Say::Last(Reason::WarmShare),
+        Some(_) => Say::Last(Reason::Conversation),
         None => Say::Pass,
     }
 }
@@ -119,26 +120,26 @@ fn ramp(look: &Look<'_>, route: &CloudRoute) -> Say {
     let board = look.gateway.board();
     let route = board.route(route.upstream, &route.model);
     let conversation = look.ask.conversation.as_ref().map(|_| look.draw);
-    if board.admits_by_ramp(route, conversation) { Say::Pass } else { Say::Last("recovering") }
+    if board.admits_by_ramp(route, conversation) { Say::Pass } else { Say::Last(Reason::Recovering) }
 }
 
 /// The same of a standby.
 fn standby_can(look: &Look<'_>, model: &LocalModel) -> Say {
     let lacks = look.wants.lacking(&facts_of(look.gateway, model)).is_some();
-    if lacks { Say::Never("standby-lacks") } else { Say::Pass }
+    if lacks { Say::Never(Reason::StandbyLacks) } else { Say::Pass }
 }
 
 /// What is left after this is counted by the worker, exactly, before it does any work.
 fn standby_has_room_for(look: &Look<'_>, model: &LocalModel) -> Say {
     let is_too_long = look.wants.is_too_long(&facts_of(look.gateway, model));
-    if is_too_long { Say::Never("standby-context") } else { Say::Pass }
+    if is_too_long { Say::Never(Reason::StandbyContext) } else { Say::Pass }
 }
 
 /// A standby that has not proven itself of late is passed over while another one of the alias has.
 fn is_unproven(look: &Look<'_>, model: &LocalModel) -> Say {
     let others = look.alias.standby.iter().filter_map(|name| look.gateway.local(name));
     let another_is = others.into_iter().any(|other| other.name() != model.name() && is_proven(other));
-    if !is_proven(model) && another_is { Say::Last("standby-unproven") } else { Say::Pass }
+    if !is_proven(model) && another_is { Say::Last(Reason::StandbyUnproven) } else { Say::Pass }
 }
 
 fn is_proven(model: &LocalModel) -> bool {
@@ -152,7 +153,7 @@ fn warm(look: &Look<'_>, _: &CloudRoute) -> Say {
     let may_go = look.is_new && look.ask.lane != Lane::Clinical && is_drawn;
     let standby = alias.standby.first().and_then(|name| look.gateway.local(name));
     match standby {
-        Some(model) if may_go && is_proven(model) && look.fits(model) => Say::Last("warm-share"),
+        Some(model) if may_go && is_proven(model) && look.fits(model) => Say::Last(Reason::WarmShare),
         _ => Say::Pass,
     }
 }
@@ -168,13 +169,13 @@ fn smaller_first(look: &Look<'_>, model: &LocalModel) -> Say {
     let smaller =
         standby.get(1).filter(|name| *name != PILOT_LIGHT).and_then(|name| look.gateway.local(name));
     let is_ready = smaller.is_some_and(|model| matches!(*model.status().borrow(), Status::Ready { .. }));
-    if is_largest && is_ready { Say::Last("brown-out") } else { Say::Pass }
+    if is_largest && is_ready { Say::Last(Reason::BrownOut) } else { Say::Pass }
 }
 
 /// A local model whose file cannot be used is no standby.
 fn has_failed(_: &Look<'_>, model: &LocalModel) -> Say {
     let failed = matches!(*model.status().borrow(), Status::Failed { .. });
-    if failed { Say::Never("standby-unready") } else { Say::Pass }
+    if failed { Say::Never(Reason::StandbyUnready) } else { Say::Pass }
 }
 
 /// The same conversation always stands at the same place.

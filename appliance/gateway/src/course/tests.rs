@@ -1,6 +1,6 @@
 use dialect::openai::ChatRequest;
 
-use super::{Candidate, CloudRoute, Draft, RouteFacts, Say, Wants, first_word};
+use super::{Candidate, CloudRoute, Draft, Reason, RouteFacts, Say, Wants, first_word};
 
 fn route(label: &str) -> Candidate {
     Candidate::Cloud(CloudRoute {
@@ -11,10 +11,10 @@ fn route(label: &str) -> Candidate {
     })
 }
 
-type Row = (&'static [(&'static str, Say)], &'static [&'static str], &'static str);
+type Row = (&'static [(&'static str, Say)], &'static [&'static str], Reason);
 
 /// The routes in the order in which they are tried, and the reason.
-fn planned(said: &[(&str, Say)]) -> (Vec<String>, &'static str) {
+fn planned(said: &[(&str, Say)]) -> (Vec<String>, Reason) {
     let mut draft = Draft::default();
     for (label, say) in said {
         draft.take(route(label), *say);
@@ -26,23 +26,28 @@ fn planned(said: &[(&str, Say)]) -> (Vec<String>, &'static str) {
 #[test]
 fn routes_keep_their_order_and_those_for_later_come_last() {
     let table: &[Row] = &[
-        (&[("a", Say::Pass), ("b", Say::Pass)], &["a", "b"], "first-route"),
-        (&[("a", Say::Never("circuit-open")), ("b", Say::Pass)], &["b"], "circuit-open"),
-        (&[("a", Say::Last("recovering")), ("b", Say::Pass)], &["b", "a"], "recovering"),
-        (&[("a", Say::Never("local-only")), ("b", Say::Never("standby-unready"))], &[], "local-only"),
-        (&[("a", Say::Pass), ("b", Say::Never("circuit-open"))], &["a"], "first-route"),
-        (&[("a", Say::Ordered("forced-cloud")), ("b", Say::Pass)], &["a", "b"], "forced-cloud"),
-        (&[("a", Say::Never("isolated")), ("b", Say::Pass)], &["b"], "isolated"),
+        (&[("a", Say::Pass), ("b", Say::Pass)], &["a", "b"], Reason::FirstRoute),
+        (&[("a", Say::Never(Reason::CircuitOpen)), ("b", Say::Pass)], &["b"], Reason::CircuitOpen),
+        (&[("a", Say::Last(Reason::Recovering)), ("b", Say::Pass)], &["b", "a"], Reason::Recovering),
+        (
+            &[("a", Say::Never(Reason::LocalOnly)), ("b", Say::Never(Reason::StandbyUnready))],
+            &[],
+            Reason::LocalOnly,
+        ),
+        (&[("a", Say::Pass), ("b", Say::Never(Reason::CircuitOpen))], &["a"], Reason::FirstRoute),
+        (&[("a", Say::Ordered(Reason::ForcedCloud)), ("b", Say::Pass)], &["a", "b"], Reason::ForcedCloud),
+        (&[("a", Say::Never(Reason::Isolated)), ("b", Say::Pass)], &["b"], Reason::Isolated),
     ];
     for (said, order, reason) in table {
-        let (labels, word) = planned(said);
-        assert_eq!((labels, word), (order.iter().map(ToString::to_string).collect(), *reason), "{said:?}");
+        let (labels, seen) = planned(said);
+        assert_eq!((labels, seen), (order.iter().map(ToString::to_string).collect(), *reason), "{said:?}");
     }
 }
 
 #[test]
 fn the_first_filter_that_speaks_decides() {
-    let say = first_word([Say::Pass, Say::Last("recovering"), Say::Never("circuit-open")].into_iter());
-    assert_eq!(say, Say::Last("recovering"));
+    let say =
+        first_word([Say::Pass, Say::Last(Reason::Recovering), Say::Never(Reason::CircuitOpen)].into_iter());
+    assert_eq!(say, Say::Last(Reason::Recovering));
     assert_eq!(first_word([Say::Pass].into_iter()), Say::Pass);
 }

@@ -118,7 +118,7 @@ fn name_who_served(response: &mut Response, served: &Served) {
     };
     set("x-genset-served-by", &served.by);
     set("x-genset-route", served.route.as_str());
-    set("x-genset-reason", served.reason);
+    set("x-genset-reason", served.reason.as_str());
     set("x-genset-site-state", served.site_state.as_str());
     if let Some(left_out) = served.shortened {
         set("x-genset-shortened", &left_out.to_string());

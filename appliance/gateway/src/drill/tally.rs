@@ -23,9 +23,6 @@ const MAX_FIRST_TOKENS: usize = 200_000;
 /// A slow answer among fewer than these is no distribution.
 const MIN_FIRST_TOKENS: usize = 20;
 
-/// Reasons for a local answer that have nothing to do with the cut.
-const LOCAL_ANYWAY: [&str; 4] = ["first-route", "local-only", "conversation", "warm-share"];
-
 /// Counts while a drill runs, and costs nothing else.
 #[derive(Clone, Default)]
 pub(crate) struct Tally(Arc<Shared>);
@@ -166,7 +163,7 @@ impl Watch {
         if counts.first_tokens.len() < MAX_FIRST_TOKENS {
             counts.first_tokens.push(now - self.asked_at);
         }
-        let went_over = answer.served.route == Route::Local && !LOCAL_ANYWAY.contains(&answer.served.reason);
+        let went_over = answer.served.route == Route::Local && answer.served.reason.shows_the_transfer();
         if went_over && counts.transfer.is_none() {
             counts.transfer = Some(now - cut_at);
         }

@@ -106,7 +106,7 @@ mod tests {
             Fault::Caller(_) => "caller",
             Fault::ContextTooLong(_) => "context",
             Fault::ContentFilter(_) => "filter",
-            other => other.reason(),
+            other => other.reason().as_str(),
         }
     }
 

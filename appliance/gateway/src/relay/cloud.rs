@@ -13,6 +13,7 @@ use crate::board::now;
 use crate::circuit::draw;
 use crate::course::Course;
 use crate::fault::Fault;
+use crate::reason::Reason;
 use crate::settings::CloudRoute;
 use crate::upstream::{Patience, Reply, Upstream};
 
@@ -26,13 +27,13 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 pub(super) enum Answers {
     Cloud(Source),
     /// The standby that was started beside it, and why it serves.
-    Standby(LocalModel, Source, &'static str),
+    Standby(LocalModel, Source, Reason),
 }
 
 /// What one try came to.
 enum Try {
     /// Nothing was sent: an order or a breaker forbids it by now.
-    Kept(&'static str),
+    Kept(Reason),
     Cloud(Result<Reply, Fault>),
     /// The local start gave its token, and this is what there is to say of the cloud.
     Standby(LocalModel, Source, Fault),
@@ -79,16 +80,16 @@ pub(super) async fn open(
 
 /// Why the route may not be asked now, by order, by its breakers or for want of time. The course may have been planned
 /// long before. A throttle is no open breaker: who is here waits for its end, or has nobody else to ask.
-fn why_not(opening: &Opening<'_>, route: &CloudRoute) -> Option<&'static str> {
+fn why_not(opening: &Opening<'_>, route: &CloudRoute) -> Option<Reason> {
     let orders = opening.gateway.orders().current();
     let kept = orders.keeps_from(&opening.upstream(route).settings.name);
     if time_left(opening, opening.upstream(route)).is_zero() {
-        return Some("slow");
+        return Some(Reason::Slow);
     }
     if kept.is_some() || orders.forces_cloud() {
         return kept;
     }
-    opening.gateway.board().admits(opening.id(route)).err().filter(|reason| *reason != "throttled")
+    opening.gateway.board().admits(opening.id(route)).err().filter(|reason| *reason != Reason::Throttled)
 }
 
 /// What is left of the time that all cloud routes together have for one request.

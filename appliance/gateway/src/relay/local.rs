@@ -10,6 +10,7 @@ use super::open::{Closed, Opening, Size};
 use crate::admission::{self, Relief};
 use crate::answer::{Ask, Lane, Mode, Refusal};
 use crate::gateway::READY_PATIENCE;
+use crate::reason::Reason;
 
 /// How long a request may wait in a local model's queue for its first token.
 pub(super) const LOCAL_PATIENCE: Duration = Duration::from_secs(120);
@@ -23,7 +24,7 @@ pub(super) async fn open(opening: &Opening<'_>, model: &LocalModel, begun: &str)
     match tokio::time::timeout(LOCAL_PATIENCE, first_token(&mut begun.generation)).await {
         Ok(first) => opened(model, begun, first),
         Err(_) => Err(Closed::Next {
-            reason: "standby-busy",
+            reason: Reason::StandbyBusy,
             refusal: Some(Box::new(busy(model, begun.generation.waiting()))),
         }),
     }
@@ -46,7 +47,7 @@ pub(super) async fn open_or_queue(
         Err(_) => match tokio::time::timeout(LOCAL_PATIENCE, first_token(&mut begun.generation)).await {
             Ok(first) => opened(model, begun, first),
             Err(_) => {
-                Err(Closed::Next { reason: "standby-busy", refusal: Some(Box::new(busy(model, None))) })
+                Err(Closed::Next { reason: Reason::StandbyBusy, refusal: Some(Box::new(busy(model, None))) })
             }
         },
     }
@@ -89,7 +90,9 @@ async fn start(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result
         Ok(relief) => relief,
         // An answer that has begun is not given up for one that has not.
         Err(_) if !begun.is_empty() => Relief::default(),
-        Err(refusal) => return Err(Closed::Next { reason: "brown-out", refusal: Some(Box::new(refusal)) }),
+        Err(refusal) => {
+            return Err(Closed::Next { reason: Reason::BrownOut, refusal: Some(Box::new(refusal)) });
+        }
     };
     let mut job = job(ask, begun, gateway.settings().limits.local_max_tokens);
     job.max_tokens = job.max_tokens.min(relief.max_tokens.unwrap_or(u32::MAX));
@@ -98,7 +101,7 @@ async fn start(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result
 
 /// A model that is being loaded or restarted is waited for; one that has failed is not.
 async fn wait_until_ready(model: &LocalModel) -> Result<(), Closed> {
-    let unready = || Closed::Next { reason: "standby-unready", refusal: None };
+    let unready = || Closed::Next { reason: Reason::StandbyUnready, refusal: None };
     let mut status = model.status();
     let settled = status.wait_for(|s| matches!(s, Status::Ready { .. } | Status::Failed { .. }));
     match tokio::time::timeout(READY_PATIENCE, settled).await {
@@ -153,7 +156,7 @@ fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
             size: None,
         },
         JobError::BadTemplate(why) => next(
-            "standby-template",
+            Reason::StandbyTemplate,
             Refusal::invalid(
                 "invalid_messages",
                 "messages",
@@ -162,10 +165,12 @@ fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
         ),
         JobError::QueueFull { position, wait_ms } => {
             let expected = Duration::from_millis(*wait_ms);
-            next("standby-busy", busy(model, Some(Place { position: *position, expected })))
+            next(Reason::StandbyBusy, busy(model, Some(Place { position: *position, expected })))
         }
-        JobError::Unready(_) => Closed::Next { reason: "standby-unready", refusal: None },
-        JobError::WorkerLost | JobError::Internal => Closed::Next { reason: "standby-failed", refusal: None },
+        JobError::Unready(_) => Closed::Next { reason: Reason::StandbyUnready, refusal: None },
+        JobError::WorkerLost | JobError::Internal => {
+            Closed::Next { reason: Reason::StandbyFailed, refusal: None }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::answer::{Ask, Refusal, Route, Served};
 use crate::board::RouteId;
 use crate::course::{Candidate, Course};
 use crate::gateway::Gateway;
+use crate::reason::Reason;
 use crate::settings::CloudRoute;
 use crate::upstream::Upstream;
 
@@ -47,7 +48,7 @@ pub(super) enum Closed {
     /// The conversation is too long for this route, in its own words, and as it counts, where it has told.
     TooLong { refusal: Box<Refusal>, size: Option<Size> },
     /// The next route's turn. `refusal` says more than «nothing is left», should it be the last.
-    Next { reason: &'static str, refusal: Option<Box<Refusal>> },
+    Next { reason: Reason, refusal: Option<Box<Refusal>> },
 }
 
 /// How long a conversation is, and how long it may be.
@@ -71,7 +72,7 @@ pub(super) async fn first_that_answers(
             Err(Closed::Refused(refusal)) => return Err(*refusal),
             Err(closed) => {
                 let reason = tried.note(course, &candidate, closed);
-                if course.reason == "first-route" || candidate.route() == Route::Cloud {
+                if course.reason == Reason::FirstRoute || candidate.route() == Route::Cloud {
                     course.reason = reason;
                 }
             }

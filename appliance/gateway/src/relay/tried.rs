@@ -3,11 +3,12 @@
 use super::open::{Closed, Opening, Size};
 use crate::answer::{Ask, Refusal};
 use crate::course::{Candidate, Course};
+use crate::reason::Reason;
 
 /// The attempts of one request so far.
 #[derive(Default)]
 pub(super) struct Tried {
-    /// Each route with its word.
+    /// Each route with its reason.
     routes: Vec<String>,
     /// The first words about the length: those of the first upstream, where one was asked.
     too_long: Option<Refusal>,
@@ -20,26 +21,21 @@ pub(super) struct Tried {
 }
 
 impl Tried {
-    /// Takes note of a route that gave no answer, and gives its word.
-    pub(super) fn note(
-        &mut self,
-        course: &mut Course,
-        candidate: &Candidate,
-        closed: Closed,
-    ) -> &'static str {
+    /// Takes note of a route that gave no answer, and says why it did not.
+    pub(super) fn note(&mut self, course: &mut Course, candidate: &Candidate, closed: Closed) -> Reason {
         let reason = match closed {
             Closed::Refused(refusal) => {
                 self.refusal = Some(*refusal);
-                "caller-fault"
+                Reason::CallerFault
             }
             Closed::TooLong { refusal, size } => {
                 self.too_long.get_or_insert(*refusal);
                 self.long_for.push((candidate.clone(), size));
                 if let Candidate::Cloud(route) = candidate {
                     course.need_more_than(route.facts.context);
-                    "context"
+                    Reason::Context
                 } else {
-                    "standby-context"
+                    Reason::StandbyContext
                 }
             }
             Closed::Next { reason, refusal } => {
@@ -98,7 +94,7 @@ fn nothing_left(ask: &Ask, course: &Course, tried: &[String]) -> Refusal {
         );
         return Refusal::unavailable("no_local_route", message).retry_after(10);
     }
-    let tried = if tried.is_empty() { reason.to_owned() } else { tried.join("; ") };
+    let tried = if tried.is_empty() { reason.to_string() } else { tried.join("; ") };
     let message = format!(
         "Neither the cloud nor a local model can answer for \"{alias}\" now ({tried}). Try again soon."
     );

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::Wire;
 use crate::answer::{Answer, AnswerEvent, Refusal, Route, Served};
+use crate::reason::Reason;
 use dialect::openai::Usage;
 
-fn served(by: &str, route: Route, reason: &'static str) -> Served {
+fn served(by: &str, route: Route, reason: Reason) -> Served {
     Served { by: by.into(), route, reason, site_state: SiteState::Connected, shortened: None, brown_out: 0 }
 }
 
@@ -49,7 +50,7 @@ fn wire(first: Served, include_usage: bool, events: Vec<AnswerEvent>) -> Vec<Val
 
 #[test]
 fn the_first_and_the_last_chunk_of_an_upstream_are_stamped_and_the_middle_is_its_own() {
-    let cloud = served("openai/gpt", Route::Cloud, "first-route");
+    let cloud = served("openai/gpt", Route::Cloud, Reason::FirstRoute);
     let events = vec![
         upstream_chunk("one ", None),
         upstream_chunk("two ", None),
@@ -67,8 +68,8 @@ fn the_first_and_the_last_chunk_of_an_upstream_are_stamped_and_the_middle_is_its
 
 #[test]
 fn after_the_seam_another_model_speaks_under_the_same_identity() {
-    let cloud = served("openai/gpt", Route::Cloud, "first-route");
-    let local = served("local/pilot-light", Route::Local, "cut");
+    let cloud = served("openai/gpt", Route::Cloud, Reason::FirstRoute);
+    let local = served("local/pilot-light", Route::Local, Reason::Cut);
     let events = vec![
         upstream_chunk("one ", None),
         AnswerEvent::Seam { served: local, chars: 4 },
@@ -87,7 +88,7 @@ fn after_the_seam_another_model_speaks_under_the_same_identity() {
 
 #[test]
 fn a_failed_answer_ends_in_an_error_and_never_in_done() {
-    let local = served("local/pilot-light", Route::Local, "circuit-open");
+    let local = served("local/pilot-light", Route::Local, Reason::CircuitOpen);
     let cut = Refusal::new(502, "upstream_error", "answer_cut", "cut");
     let data = wire(local, false, vec![local_text("half"), AnswerEvent::Failed(cut)]);
     assert_eq!(data[0]["choices"][0]["delta"], json!({"role": "assistant", "content": "half"}));
