@@ -1,5 +1,6 @@
 //! What is wrong with the way to the cloud, for staff in a sentence and for administrators with an action.
 
+mod past;
 mod steady;
 mod told;
 mod words;
@@ -223,6 +224,14 @@ impl Verdict {
         match language {
             Language::English => words::english_for_staff(self),
             Language::Korean => words::korean_for_staff(self),
+        }
+    }
+
+    /// The same of an outage that is over.
+    pub fn sentence_in_the_past(self, language: Language) -> &'static str {
+        match language {
+            Language::English => past::english(self),
+            Language::Korean => past::korean(self),
         }
     }
 

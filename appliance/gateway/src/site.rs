@@ -111,6 +111,8 @@ pub struct OutageView {
     pub started_ms: i64,
     pub verdict: Option<Verdict>,
     pub evidence: String,
+    /// The same in Korean.
+    pub evidence_ko: String,
     /// When the breaker tripped.
     pub detected_ms: Option<i64>,
     /// From the first failure to the first local answer.

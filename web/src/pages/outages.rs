@@ -8,6 +8,7 @@ use store::{Outage, OutageCounts, OutageScope, Right, authorize};
 
 use crate::error_page::{Failed, Fault};
 use crate::frame::{Frame, Place};
+use crate::language::Language;
 use crate::moment::Clock;
 use crate::text::OutageText;
 use crate::visit::{Signed, Visit};
@@ -134,7 +135,7 @@ impl Reader<'_> {
         ];
         if self.sees_all {
             if !outage.evidence.is_empty() {
-                facts.insert(0, (text.evidence, outage.evidence.clone()));
+                facts.insert(0, (text.evidence, self.evidence(outage).to_owned()));
             }
             if let Some(verdict) = verdict(outage) {
                 let action = verdict.action_for_administrator(self.visit.language.into());
@@ -175,8 +176,15 @@ impl Reader<'_> {
     }
 
     fn cause(&self, outage: &Outage) -> String {
-        let sentence = |verdict: Verdict| verdict.sentence_for_staff(self.visit.language.into());
-        verdict(outage).map_or(self.text.no_cause, sentence).to_owned()
+        let cause = cause(outage, self.visit.language);
+        cause.unwrap_or(self.text.no_cause).to_owned()
+    }
+
+    fn evidence<'a>(&self, outage: &'a Outage) -> &'a str {
+        match self.visit.language {
+            Language::Korean if !outage.evidence_ko.is_empty() => &outage.evidence_ko,
+            Language::Korean | Language::English => &outage.evidence,
+        }
     }
 
     fn ended(&self, outage: &Outage) -> String {
@@ -207,6 +215,15 @@ impl Reader<'_> {
 
 fn verdict(outage: &Outage) -> Option<Verdict> {
     Verdict::ALL.into_iter().find(|verdict| Some(verdict.as_str()) == outage.verdict.as_deref())
+}
+
+/// Why the cloud was lost, or is lost still.
+pub(crate) fn cause(outage: &Outage, language: Language) -> Option<&'static str> {
+    let verdict = verdict(outage)?;
+    Some(match outage.end_ms {
+        None => verdict.sentence_for_staff(language.into()),
+        Some(_) => verdict.sentence_in_the_past(language.into()),
+    })
 }
 
 fn refused(counts: &OutageCounts) -> u64 {

@@ -11,11 +11,12 @@ use store::{Outage, Right, StoreError, authorize};
 use crate::band::{Band, BandPartial};
 use crate::error_page::{Failed, log};
 use crate::frame::{Frame, Place};
+use crate::language::Language;
 use crate::line::Line;
 use crate::moment::Clock;
 use crate::notices;
 use crate::pages::demo::DemoView;
-use crate::pages::drills;
+use crate::pages::{drills, outages};
 use crate::text::StatusText;
 use crate::visit::{Signed, Visit};
 
@@ -178,12 +179,19 @@ impl Reader<'_> {
             breaker,
             lamp,
             finding,
-            evidence: Some(upstream.evidence.clone())
+            evidence: Some(self.evidence(upstream).to_owned())
                 .filter(|evidence| self.sees_all && !evidence.is_empty()),
             share_percent: upstream.share_percent,
             last_probe: upstream
                 .last_probe_ms
                 .map_or(text.never.to_owned(), |at| self.visit.portal.clock().full(at)),
+        }
+    }
+
+    fn evidence<'a>(&self, upstream: &'a UpstreamView) -> &'a str {
+        match self.visit.language {
+            Language::English => &upstream.evidence,
+            Language::Korean => &upstream.evidence_ko,
         }
     }
 
@@ -230,7 +238,9 @@ impl Reader<'_> {
             id: outage.id.clone(),
             began: self.visit.portal.clock().full(outage.started_ms),
             ended: self.text.still_running.to_owned(),
-            cause: self.cause(outage.verdict.map(continuity::Verdict::as_str)),
+            cause: outage.verdict.map_or(String::new(), |verdict| {
+                verdict.sentence_for_staff(self.visit.language.into()).to_owned()
+            }),
             served_local: outage.served_local,
         }
     }
@@ -241,14 +251,8 @@ impl Reader<'_> {
             id: outage.id.to_string(),
             began: clock.full(outage.start_ms),
             ended: outage.end_ms.map_or(self.text.still_running.to_owned(), |at| clock.full(at)),
-            cause: self.cause(outage.verdict.as_deref()),
+            cause: outages::cause(outage, self.visit.language).unwrap_or_default().to_owned(),
             served_local: outage.served_local,
         }
-    }
-
-    fn cause(&self, word: Option<&str>) -> String {
-        let language = self.visit.language.into();
-        let verdict = continuity::Verdict::ALL.into_iter().find(|verdict| Some(verdict.as_str()) == word);
-        verdict.map(|verdict| verdict.sentence_for_staff(language).to_owned()).unwrap_or_default()
     }
 }

@@ -28,6 +28,7 @@ fn ended() -> Outage {
         served_local: 7,
         upstreams: "demo, spare".into(),
         evidence: "demo: <b>no answer</b> within 2000 ms".into(),
+        evidence_ko: "demo: 2000 ms 안에 <b>응답 없음</b>".into(),
         first_evidence_ms: Some(START_MS),
         tripped_ms: Some(START_MS + 900),
         first_local_ms: Some(START_MS + 1_400),
@@ -57,7 +58,8 @@ async fn the_list_names_every_outage_in_the_readers_words() {
     assert!(page.text("#outages tbody tr:first-child").contains("still running"));
     assert!(page.text("#outages tbody tr:first-child").contains("only spare"));
     let row = page.text("#outages tbody tr:last-child");
-    for words in ["1 h 12 min", "the whole site", "The internet cannot be reached from this building", "7 4"]
+    for words in
+        ["1 h 12 min", "the whole site", "The internet could not be reached from this building.", "7 4"]
     {
         assert!(row.contains(words), "{words} in {row}");
     }
@@ -66,7 +68,7 @@ async fn the_list_names_every_outage_in_the_readers_words() {
 
     owner.post("/language", "language=ko&back=/").await;
     let row = owner.get("/outages").await.text("#outages tbody tr:last-child");
-    for words in ["1시간 12분", "전체", "현재 이 건물에서 인터넷에 접속할 수 없습니다.", "7 4"]
+    for words in ["1시간 12분", "전체", "이 건물에서 인터넷에 접속할 수 없었습니다.", "7 4"]
     {
         assert!(row.contains(words), "{words} in {row}");
     }
@@ -78,7 +80,8 @@ async fn the_report_holds_what_happened_and_who_printed_it_in_both_languages() {
     let mut owner = the_box.owner().await;
     let path = format!("/outages/{}", recorded(&the_box, ended()).await);
     let english = [
-        ("#cause", "The internet cannot be reached from this building"),
+        ("#cause", "The internet could not be reached from this building."),
+        ("#facts", "within 2000 ms"),
         ("#facts", "900 ms after the first failure"),
         ("#facts", "1400 ms after the first failure"),
         ("#facts", "Answers taken over in the middle 1"),
@@ -91,7 +94,8 @@ async fn the_report_holds_what_happened_and_who_printed_it_in_both_languages() {
         (".print-head", "Harbor Hospital · Printed by kim, 20"),
     ];
     let korean = [
-        ("#cause", "현재 이 건물에서 인터넷에 접속할 수 없습니다."),
+        ("#cause", "이 건물에서 인터넷에 접속할 수 없었습니다."),
+        ("#facts", "demo: 2000 ms 안에 <b>응답 없음</b>"),
         ("#facts", "첫 실패 후 900 ms"),
         ("#facts", "첫 실패 후 1400 ms"),
         ("#facts", "도중에 인계된 답변 1"),
@@ -123,7 +127,7 @@ async fn staff_read_a_report_without_what_the_upstream_said() {
     let path = format!("/outages/{}", recorded(&the_box, ended()).await);
     assert!(owner.get(&path).await.body.contains("within 2000 ms"));
     let page = the_box.staff("lee").await.get(&path).await;
-    assert!(page.text("#cause").starts_with("Cause: The internet cannot be reached"));
+    assert!(page.text("#cause").starts_with("Cause: The internet could not be reached"));
     assert!(!page.body.contains("within 2000 ms") && !page.body.contains("Check the router"));
     let status = owner.get("/status").await;
     assert_eq!(status.attribute("#outages td a", "href"), path);

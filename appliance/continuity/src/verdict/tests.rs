@@ -185,21 +185,27 @@ fn every_verdict_has_its_own_words_in_both_languages() {
         let mut texts: Vec<&str> = Verdict::ALL
             .iter()
             .flat_map(|verdict| {
-                [verdict.sentence_for_staff(language), verdict.action_for_administrator(language)]
+                [
+                    verdict.sentence_for_staff(language),
+                    verdict.sentence_in_the_past(language),
+                    verdict.action_for_administrator(language),
+                ]
             })
             .collect();
         texts.sort_unstable();
         texts.dedup();
-        assert_eq!(texts.len(), 2 * Verdict::ALL.len(), "{language:?}");
+        assert_eq!(texts.len(), 3 * Verdict::ALL.len(), "{language:?}");
     }
 }
 
 #[test]
 fn the_sentence_for_staff_is_one_plain_sentence() {
-    for verdict in Verdict::ALL {
-        let english = verdict.sentence_for_staff(Language::English);
+    let sentences = [Verdict::sentence_for_staff, Verdict::sentence_in_the_past];
+    for (verdict, sentence) in Verdict::ALL.into_iter().flat_map(|v| sentences.map(|sentence| (v, sentence)))
+    {
+        let english = sentence(verdict, Language::English);
         assert!(english.ends_with('.') && english.matches('.').count() == 1, "{english}");
-        let korean = verdict.sentence_for_staff(Language::Korean);
+        let korean = sentence(verdict, Language::Korean);
         assert!(korean.ends_with("니다.") && korean.matches('.').count() == 1, "{korean}");
         for technical in ["DNS", "TLS", "HTTP", "API", "429", "upstream", "업스트림"] {
             assert!(!english.contains(technical) && !korean.contains(technical), "{verdict}: {technical}");

@@ -206,9 +206,10 @@ impl Open {
             site.upstreams.iter().filter(|upstream| concerns(record, upstream)).collect();
         self.verdict = concerned.iter().find_map(|upstream| upstream.verdict).or(self.verdict);
         record.verdict = self.verdict.map(|verdict| verdict.as_str().to_owned());
-        let evidence = words(&concerned);
+        let evidence = words(&concerned, |upstream| &upstream.evidence);
         if !evidence.is_empty() && record.evidence.is_empty() {
             record.evidence = evidence;
+            record.evidence_ko = words(&concerned, |upstream| &upstream.evidence_ko);
         }
         record.first_local_ms = record.first_local_ms.or_else(|| gateway.tally().first_local_ms());
         record.counts = self.earlier.clone().plus(&gateway.tally().counts().since(&self.before));
@@ -247,6 +248,7 @@ impl Open {
             started_ms: record.start_ms,
             verdict: self.verdict,
             evidence: record.evidence.clone(),
+            evidence_ko: record.evidence_ko.clone(),
             detected_ms: record.tripped_ms,
             transfer_ms: transfer_ms(record),
             served_local: record.served_local,
@@ -334,12 +336,12 @@ fn transfer_ms(record: &Outage) -> Option<i64> {
     Some((record.first_local_ms? - record.first_evidence_ms?).max(0))
 }
 
-/// What each upstream showed, each text once.
-fn words(upstreams: &[&UpstreamView]) -> String {
+/// What each upstream showed, each text once, in the language that `of` reads.
+fn words(upstreams: &[&UpstreamView], of: impl Fn(&UpstreamView) -> &str) -> String {
     let said: BTreeSet<String> = upstreams
         .iter()
-        .filter(|upstream| !upstream.evidence.is_empty())
-        .map(|upstream| format!("{}: {}", upstream.name, upstream.evidence))
+        .filter(|upstream| !of(upstream).is_empty())
+        .map(|upstream| format!("{}: {}", upstream.name, of(upstream)))
         .collect();
     let said: Vec<String> = said.into_iter().collect();
     said.join("; ").chars().take(MAX_EVIDENCE_CHARS).collect()

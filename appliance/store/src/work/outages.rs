@@ -24,6 +24,8 @@ pub struct Outage {
     pub upstreams: String,
     /// What was found, in words; no text of requests.
     pub evidence: String,
+    /// The same in Korean; empty where an earlier version of the box kept the record.
+    pub evidence_ko: String,
     pub is_drill: bool,
     /// The first failure that led to it.
     pub first_evidence_ms: Option<i64>,
@@ -123,7 +125,7 @@ impl OutageCounts {
 }
 
 const COLUMNS: &str = "id, start_ms, end_ms, verdict, served_local, scope, upstreams, evidence, is_drill,
-    first_evidence_ms, tripped_ms, first_local_ms, failback_ms, seen_ms, restarts, counts";
+    first_evidence_ms, tripped_ms, first_local_ms, failback_ms, seen_ms, restarts, counts, evidence_ko";
 
 impl Work {
     /// Writes a new record; gives it with its number.
@@ -173,7 +175,8 @@ fn write(work: &rusqlite::Connection, outage: &Outage) -> rusqlite::Result<usize
     work.prepare_cached(
         "UPDATE outages SET start_ms = ?2, end_ms = ?3, verdict = ?4, served_local = ?5, scope = ?6,
              upstreams = ?7, evidence = ?8, is_drill = ?9, first_evidence_ms = ?10, tripped_ms = ?11,
-             first_local_ms = ?12, failback_ms = ?13, seen_ms = ?14, restarts = ?15, counts = ?16
+             first_local_ms = ?12, failback_ms = ?13, seen_ms = ?14, restarts = ?15, counts = ?16,
+             evidence_ko = ?17
          WHERE id = ?1",
     )?
     .execute(params![
@@ -193,6 +196,7 @@ fn write(work: &rusqlite::Connection, outage: &Outage) -> rusqlite::Result<usize
         outage.seen_ms,
         outage.restarts,
         counts,
+        outage.evidence_ko,
     ])
 }
 
@@ -218,5 +222,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Outage> {
         seen_ms: row.get(13)?,
         restarts: row.get(14)?,
         counts,
+        evidence_ko: row.get(16)?,
     })
 }

@@ -95,6 +95,7 @@ async fn an_outage_is_open_until_it_ends_and_keeps_all_that_a_report_says() {
         scope: OutageScope::Upstream,
         upstreams: "openai".to_owned(),
         evidence: "the connection was refused".to_owned(),
+        evidence_ko: "연결이 거부되었습니다.".to_owned(),
         is_drill: true,
         first_evidence_ms: Some(90),
         tripped_ms: Some(99),
