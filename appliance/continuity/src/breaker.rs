@@ -37,6 +37,8 @@ struct RequestsInARow {
     hard_failures: u32,
     failures: u32,
     key_rejections: u32,
+    /// A probe went well after one of them had failed, so probes do not see what is wrong.
+    is_contradicted: bool,
 }
 
 /// What probes have said since the last good one. They are counted apart from requests because a probe asks less: a
@@ -163,6 +165,12 @@ impl Breaker {
         self.requests.failures
     }
 
+    /// Closed, and a request has failed since the last success without a probe having gone well since: whether the
+    /// upstream is out is to be found out, and better by a probe than by the next request.
+    pub fn is_in_question(&self) -> bool {
+        self.state == State::Closed && self.requests.failures > 0 && !self.requests.is_contradicted
+    }
+
     pub fn isolated_until(&self) -> Option<Instant> {
         self.isolated_until
     }
@@ -212,7 +220,10 @@ impl Breaker {
         }
         if self.requests.hard_failures >= self.thresholds.max_hard_failures {
             Some(Trip::HardFailures)
-        } else if self.is_on_trial || self.requests.failures >= self.thresholds.max_failures {
+        } else if self.is_on_trial
+            || self.requests.is_contradicted
+            || self.requests.failures >= self.thresholds.max_failures
+        {
             Some(Trip::Failures)
         } else {
             self.too_few_successes(now)
@@ -230,6 +241,7 @@ impl Breaker {
         match outcome {
             Outcome::Success => {
                 self.probes = ProbesInARow::default();
+                self.requests.is_contradicted = self.requests.failures > 0;
                 None
             }
             Outcome::Failure(_) => {

@@ -35,7 +35,7 @@ mod xorshift;
 
 pub use breaker::{Breaker, Cause, Flip, State, StateKind, Trip};
 pub use brown_out::{BrownOut, BrownOutLines, HIGHEST_STEP, Load, StepChange};
-pub use failback::{Failback, FailbackSteps, Phase, RampStep};
+pub use failback::{Failback, FailbackSteps, LostBy, Phase, RampStep};
 pub use outcome::{Failure, Outcome};
 pub use shared_fate::SharedFate;
 pub use site::{Order, SiteState, UpstreamCondition, site_state};

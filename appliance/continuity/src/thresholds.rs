@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// The numbers of one upstream's breaker, checked.
 ///
 /// A breaker trips at `max_missed_probes` in a row, at `max_hard_failures` in a row, at `max_failures` of any kind
-/// in a row, at `max_key_rejections` with no success between them, or when fewer than `min_success_ratio` of at
+/// in a row, at two with a good probe between them, at `max_key_rejections` with no success between them, or when fewer than `min_success_ratio` of at
 /// least `min_requests` succeeded within `window`. The counts are low on purpose: at night a ward sends one request
 /// a minute, and a ratio alone would never be reached.
 ///
@@ -26,7 +26,7 @@ pub struct Thresholds {
     pub window: Duration,
     pub open_first: Duration,
     pub open_max: Duration,
-    /// Share of the open time that is added at most, so that many boxes don't probe in step. From 0 to 1.
+    /// Share of the open time that is added at most, also to the longest one, so that many boxes don't probe in step. From 0 to 1.
     pub open_jitter: f64,
     pub consecutive_good_probes: u32,
     pub half_open_max_age: Duration,
@@ -43,7 +43,7 @@ impl Default for Thresholds {
             min_success_ratio: 0.5,
             window: Duration::from_secs(30),
             open_first: Duration::from_secs(5),
-            open_max: Duration::from_secs(15),
+            open_max: Duration::from_secs(10),
             open_jitter: 0.5,
             consecutive_good_probes: 3,
             half_open_max_age: Duration::from_secs(30),
@@ -219,7 +219,7 @@ mod tests {
             ),
             (
                 r#"{"open_first_ms": 20000}"#,
-                "open_first_ms = 20000: must not be longer than open_max_ms, which is 15000",
+                "open_first_ms = 20000: must not be longer than open_max_ms, which is 10000",
             ),
         ];
         for (json, expected) in table {

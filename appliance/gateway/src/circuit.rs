@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use continuity::{
-    Breaker, Failback, FailbackSteps, Flip, Outcome, State, Thresholds, Throttle, Trip, UpstreamCondition,
+    Breaker, Failback, FailbackSteps, Flip, LostBy, Outcome, State, Thresholds, Throttle, Trip,
+    UpstreamCondition,
 };
 use tokio::sync::{Notify, watch};
 
@@ -28,6 +29,10 @@ struct Inner {
     failback: Failback,
     throttle: Throttle,
     evidence: Evidence,
+    /// Who found the newest loss.
+    lost_by: LostBy,
+    /// It was requests, and no probe has looked yet whether it sees the same.
+    look_is_due: bool,
 }
 
 /// What the newest probe or request said, and when.
@@ -76,6 +81,8 @@ impl Circuit {
             failback: Failback::new(steps),
             throttle: Throttle::default(),
             evidence: Evidence { since_ms: now_ms, ..Evidence::default() },
+            lost_by: LostBy::Others,
+            look_is_due: false,
         };
         let pulse = Pulse { admits: true, missed_probes: 0, failures_in_a_row: 0, held_until: None };
         Circuit {
@@ -130,18 +137,26 @@ impl Circuit {
     /// The ramp lets this conversation go to the cloud, or the next request that belongs to none.
     pub(crate) fn admits_by_ramp(&self, now: Instant, conversation: Option<u64>) -> bool {
         let mut inner = self.lock();
-        match conversation {
+        let admits = match conversation {
             Some(draw) => inner.failback.admits(now, draw),
             None => inner.failback.admits_next(now),
-        }
+        };
+        admits && inner.failback.admits_trial(now)
     }
 
     /// What a request learned of the upstream.
     pub(crate) fn record(&self, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
         let outcome = fault.map_or(Outcome::Success, Fault::outcome);
+        // Of one that is merely late a probe would say nothing.
+        if matches!(outcome, Outcome::Failure(_)) && !matches!(fault, Some(Fault::Slow(_))) {
+            self.suspect.notify_one();
+        }
         self.change(now, now_ms, |inner| {
             match (outcome, fault) {
-                (Outcome::Success, _) => inner.throttle.answered(now),
+                (Outcome::Success, _) => {
+                    inner.throttle.answered(now);
+                    inner.failback.proven();
+                }
                 (_, Some(Fault::Throttled { retry_after })) => inner.throttle.hold(*retry_after, now),
                 _ => {}
             }
@@ -207,6 +222,21 @@ impl Circuit {
         self.lock().breaker.begin_probe(now)
     }
 
+    /// Requests have just tripped the breaker, and this is the first to ask: the caller looks whether probes see it too.
+    pub(crate) fn begin_look(&self) -> bool {
+        std::mem::take(&mut self.lock().look_is_due)
+    }
+
+    /// The look found nothing wrong.
+    pub(crate) fn contradicted(&self) {
+        self.lock().failback.contradicted();
+    }
+
+    /// A request has failed, and no probe has said yet what there is to it.
+    pub(crate) fn is_in_question(&self) -> bool {
+        self.lock().breaker.is_in_question()
+    }
+
     /// Resolves when there is no more sense in waiting for the upstream: its breaker has opened, or the request
     /// has been silent for `suspicion` and a probe sent since then was missed as well.
     pub(crate) async fn lost(&self, suspicion: Duration) -> Fault {
@@ -234,12 +264,17 @@ impl Circuit {
         self.lock().evidence.fault.as_ref().is_some_and(|fault| fault.sign().is_of_transport())
     }
 
-    /// A half-open breaker that requests opened by what the account may not do: the list of models may still come.
-    pub(crate) fn doubts_account(&self) -> bool {
+    /// Requests have failed, or were refused for the account's sake: the list of models may still come, and says too
+    /// little.
+    pub(crate) fn doubts_requests(&self) -> bool {
         let inner = self.lock();
-        let fault = inner.evidence.fault.as_ref();
-        let is_of_account = fault.is_some_and(|fault| fault.outcome() == Outcome::KeyRejected);
-        is_of_account && matches!(inner.breaker.state(), State::HalfOpen { .. })
+        let is_of_account = |fault: &Fault| fault.outcome() == Outcome::KeyRejected;
+        match inner.breaker.state() {
+            State::Closed => inner.breaker.is_in_question(),
+            State::Open { .. } | State::HalfOpen { .. } => {
+                inner.lost_by == LostBy::Requests || inner.evidence.fault.as_ref().is_some_and(is_of_account)
+            }
+        }
     }
 
     /// Resolves when the breaker admits requests; at once when it does.
@@ -267,7 +302,11 @@ impl Circuit {
         if let Some(flip) = &flip {
             inner.evidence.since_ms = now_ms;
             if flip.is_trip() {
-                inner.failback.lost(now);
+                let by = flip.lost_by();
+                inner.lost_by = by;
+                let is_late = matches!(inner.evidence.fault, Some(Fault::Slow(_)));
+                inner.look_is_due = by == LostBy::Requests && !is_late;
+                inner.failback.lost(by, now);
             } else if flip.is_reset() {
                 inner.failback.back(now);
             }

@@ -83,6 +83,9 @@ async fn watch_upstream(gateway: &Gateway, index: usize) {
             () = upstream.circuit.suspect.notified() => {}
         }
         board.tick(index);
+        if upstream.circuit.begin_look() && probe(upstream).await.is_ok() {
+            upstream.circuit.contradicted();
+        }
         if upstream.circuit.begin_probe(now()) {
             let result = probe(upstream).await;
             missed = result.is_err();
@@ -91,11 +94,11 @@ async fn watch_upstream(gateway: &Gateway, index: usize) {
     }
 }
 
-/// The list of models; and where requests were refused for the account's sake, a chat too: the list may still come.
+/// The list of models; and where requests found something wrong, a chat too: the list may still come.
 async fn probe(upstream: &Upstream) -> Result<Listed, Fault> {
-    let doubts_account = upstream.circuit.doubts_account();
+    let doubts_requests = upstream.circuit.doubts_requests();
     let listed = upstream.probe().await?;
-    match upstream.models.first().filter(|_| doubts_account) {
+    match upstream.models.first().filter(|_| doubts_requests) {
         Some(model) => match upstream.probe_model(&model.name).await {
             Err(fault) if fault.blame() == Blame::Upstream => Err(fault),
             _ => Ok(listed),
@@ -104,15 +107,22 @@ async fn probe(upstream: &Upstream) -> Result<Listed, Fault> {
     }
 }
 
-/// Tries a model whose breaker is not closed, at its time. While its upstream is out there is nothing to try.
+/// Tries a model of which a request has failed, and one whose breaker is not closed, at its time. While its upstream is
+/// out there is nothing to try.
 async fn watch_model(gateway: &Gateway, route: RouteId) {
     let board = gateway.board();
     let upstream = &board.upstreams[route.upstream];
     let Some(model) = upstream.models.get(route.model) else { return };
     loop {
+        if model.circuit.begin_look() && upstream.probe_model(&model.name).await.is_ok() {
+            model.circuit.contradicted();
+        }
         match model.circuit.reading(now()).state {
             State::Closed => {
                 model.circuit.suspect.notified().await;
+                if model.circuit.is_in_question() && upstream.circuit.admits_requests() {
+                    settle_question(gateway, route).await;
+                }
                 continue;
             }
             State::HalfOpen { .. } => {
@@ -128,13 +138,34 @@ async fn watch_model(gateway: &Gateway, route: RouteId) {
             board.hasten_model(route);
         }
         board.tick_model(route);
-        if model.circuit.begin_probe(now()) {
-            let result = match model.is_missing() {
-                true => Err(Fault::ModelWithdrawn),
-                false => upstream.probe_model(&model.name).await,
-            };
-            board.record_model_probe(route, result.err().as_ref());
+        try_model(gateway, route).await;
+    }
+}
+
+/// A request has failed: a few trials say whether the breaker opens for it, or the next failure alone will open it.
+async fn settle_question(gateway: &Gateway, route: RouteId) {
+    let board = gateway.board();
+    let upstream = &board.upstreams[route.upstream];
+    let circuit = &upstream.models[route.model].circuit;
+    for _ in 0..upstream.settings.thresholds.max_missed_probes {
+        try_model(gateway, route).await;
+        if !circuit.is_in_question() || !upstream.circuit.admits_requests() || circuit.is_throttled(now()) {
+            return;
         }
+        tokio::time::sleep(NEXT_TRIAL.min(upstream.settings.probe.interval)).await;
+    }
+}
+
+async fn try_model(gateway: &Gateway, route: RouteId) {
+    let board = gateway.board();
+    let upstream = &board.upstreams[route.upstream];
+    let model = &upstream.models[route.model];
+    if model.circuit.begin_probe(now()) {
+        let result = match model.is_missing() {
+            true => Err(Fault::ModelWithdrawn),
+            false => upstream.probe_model(&model.name).await,
+        };
+        board.record_model_probe(route, result.err().as_ref());
     }
 }
 

@@ -103,6 +103,7 @@ pub(super) struct Failback {
     pub first_step_ms: Option<u64>,
     pub second_step_ms: Option<u64>,
     pub hold_down_first_ms: Option<u64>,
+    pub blind_hold_down_ms: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

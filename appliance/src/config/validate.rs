@@ -209,6 +209,8 @@ impl Check {
         }
         failback.hold_down_first =
             time("hold_down_first_ms", raw.failback.hold_down_first_ms, failback.hold_down_first)?;
+        failback.blind_hold_down =
+            time("blind_hold_down_ms", raw.failback.blind_hold_down_ms, failback.blind_hold_down)?;
         let api_key = self.secret(&place, &raw.api_key_file);
         let extra_roots_pem = match &raw.ca_file {
             Some(path) => Some(self.roots(&place, path)?),

@@ -187,12 +187,15 @@ impl World {
     }
 }
 
-/// The longest time for which an upstream that tripped so often is held down.
+/// From a loss that probes do not see to the next request that tries.
+const BLIND: Duration = Duration::from_secs(30);
+
+/// The longest time for which an upstream that tripped so often is held down, which probes may have been blind to.
 fn hold_down(trips: usize) -> Duration {
     let doublings = trips.saturating_sub(2).min(10) as u32;
     match trips {
-        0 | 1 => Duration::ZERO,
-        _ => (Duration::from_secs(15) * 2_u32.pow(doublings)).min(Duration::from_secs(15 * 60)),
+        0 => Duration::ZERO,
+        _ => (Duration::from_secs(15) * 2_u32.pow(doublings)).clamp(BLIND, Duration::from_secs(15 * 60)),
     }
 }
 

@@ -21,7 +21,8 @@ suspicion_ms = 300
 ";
 const BREAKER: &str =
     "open_first_ms = 300\nopen_max_ms = 600\nhalf_open_max_age_ms = 2000\nopen_jitter = 0.0\n";
-const FAILBACK: &str = "first_step_ms = 300\nsecond_step_ms = 300\nhold_down_first_ms = 400\n";
+const FAILBACK: &str =
+    "first_step_ms = 300\nsecond_step_ms = 300\nhold_down_first_ms = 400\nblind_hold_down_ms = 500\n";
 
 struct Upstream {
     name: String,

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::LostBy;
+
 /// Where a breaker stands.
 ///
 /// ```text
@@ -28,7 +30,7 @@ use serde::{Deserialize, Serialize};
 /// ```
 ///
 /// Closed after a reset is on trial until a first request succeeds: probes ask less than requests do, so one failure
-/// is enough to trip again.
+/// is enough to trip again. So it is after a failure that a good probe contradicts: the next one trips.
 ///
 /// Every state has an exit that needs nobody: open ends at `T`, which is at most `open_max * (1 + open_jitter)`
 /// away, and half-open ends at `half_open_max_age` even when its probe never settles. `T` grows with each return
@@ -102,6 +104,14 @@ impl Flip {
     /// Closed to open: the upstream is lost, and its [`crate::Failback`] is to be told.
     pub fn is_trip(&self) -> bool {
         self.from == StateKind::Closed
+    }
+
+    /// For a trip: whether requests have found what is wrong.
+    pub fn lost_by(&self) -> LostBy {
+        match self.cause {
+            Cause::Trip(Trip::HardFailures | Trip::Failures | Trip::SuccessRatio) => LostBy::Requests,
+            _ => LostBy::Others,
+        }
     }
 
     /// Half-open to closed: the upstream is back, and its [`crate::Failback`] is to be told.

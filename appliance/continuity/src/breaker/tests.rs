@@ -141,16 +141,6 @@ fn three_failures_of_any_kind_in_a_row_trip() {
             (5.0, Request(SOFT), Open(10.0)),
         ],
     );
-    check(
-        "good probes hide no failing requests",
-        &[
-            (0.0, Request(SOFT), Closed),
-            (1.0, Probe(SUCCESS), Closed),
-            (2.0, Request(SOFT), Closed),
-            (3.0, Probe(SUCCESS), Closed),
-            (4.0, Request(SOFT), Open(9.0)),
-        ],
-    );
 }
 
 #[test]
@@ -264,7 +254,7 @@ fn three_good_probes_in_a_row_reset() {
 fn a_bad_probe_reopens_with_the_next_longer_backoff() {
     for bad in [SOFT, HARD, KEY] {
         check(
-            "5 s, 10 s, 15 s, 15 s",
+            "5 s, 10 s, 10 s, 10 s",
             &[
                 (0.0, Event::Trip(Trip::ByHand), Open(5.0)),
                 (5.0, Tick, HalfOpen(5.0, 0)),
@@ -272,9 +262,9 @@ fn a_bad_probe_reopens_with_the_next_longer_backoff() {
                 (7.0, Probe(SUCCESS), HalfOpen(5.0, 2)),
                 (8.0, Probe(bad), Open(18.0)),
                 (18.0, Tick, HalfOpen(18.0, 0)),
-                (19.0, Probe(bad), Open(34.0)),
-                (34.0, Tick, HalfOpen(34.0, 0)),
-                (35.0, Probe(bad), Open(50.0)),
+                (19.0, Probe(bad), Open(29.0)),
+                (29.0, Tick, HalfOpen(29.0, 0)),
+                (30.0, Probe(bad), Open(40.0)),
             ],
         );
     }
@@ -381,9 +371,8 @@ fn the_backoff_starts_over_after_a_reset_that_held_for_the_window() {
         table.push((second, Event::Trip(Trip::ByHand), Open(expected)));
         check("second trip", &table);
         // A trial that fails is no new trip: from here the open time grows, however long ago the reset was.
-        let start_over = expected - second < 10.0;
         table.push((expected, Tick, HalfOpen(expected, 0)));
-        table.push((expected, Probe(SOFT), Open(expected + if start_over { 10.0 } else { 15.0 })));
+        table.push((expected, Probe(SOFT), Open(expected + 10.0)));
         check("a bad trial after the second trip", &table);
     }
 }
@@ -515,6 +504,27 @@ fn after_a_reset_one_failure_is_enough_until_a_request_succeeds() {
     ]);
     let bench = check("an answer since", &proven);
     assert_eq!(bench.breaker.failures_in_a_row(), 2);
+}
+
+#[test]
+fn good_probes_hide_no_failing_requests() {
+    check(
+        "contradicted",
+        &[(0.0, Request(SOFT), Closed), (0.1, Probe(SUCCESS), Closed), (4.0, Request(SOFT), Open(9.0))],
+    );
+    check(
+        "a success in between",
+        &[
+            (0.0, Request(SOFT), Closed),
+            (0.1, Probe(SUCCESS), Closed),
+            (0.2, Request(SUCCESS), Closed),
+            (4.0, Request(SOFT), Closed),
+        ],
+    );
+    let mut bench = check("in question", &[(0.0, Request(SOFT), Closed)]);
+    assert!(bench.breaker.is_in_question());
+    bench.apply(Probe(SUCCESS), 0.1);
+    assert!(!bench.breaker.is_in_question(), "the probe has said what it can");
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn check(name: &str, table: &[(u64, Event)]) {
     for &(second, event) in table {
         let now = origin + seconds(second);
         match event {
-            Lost => failback.lost(now),
+            Lost => failback.lost(LostBy::Others, now),
             Back => failback.back(now),
             Share(expected) => assert_eq!(failback.share_percent(now), expected, "{name}, at {second} s"),
         }
@@ -39,13 +39,13 @@ fn check(name: &str, table: &[(u64, Event)]) {
 fn a_loss_on_purpose_holds_nothing_down() {
     let (start, second) = (origin(), seconds(1));
     let mut failback = Failback::new(FailbackSteps::default());
-    failback.lost(start);
+    failback.lost(LostBy::Others, start);
     failback.back(start + second);
-    failback.lost(start + second * 10);
+    failback.lost(LostBy::Others, start + second * 10);
     failback.forgive(start + second * 10);
     failback.back(start + second * 11);
     assert!(matches!(failback.phase(start + second * 11), Phase::Ramp { percent: 10, .. }), "no hold-down");
-    failback.lost(start + second * 12);
+    failback.lost(LostBy::Others, start + second * 12);
     failback.back(start + second * 13);
     assert!(
         matches!(failback.phase(start + second * 13), Phase::HoldDown { .. }),
@@ -108,6 +108,66 @@ fn being_lost_twice_is_one_flap_and_being_back_twice_one_ramp() {
     check("back", &[(0, Back), (0, Share(100)), (1, Lost), (2, Back), (11, Back), (12, Share(50))]);
 }
 
+fn lost_by_requests(at: Instant) -> Failback {
+    let mut failback = Failback::new(FailbackSteps::default());
+    failback.lost(LostBy::Requests, at);
+    failback
+}
+
+#[test]
+fn a_loss_that_probes_do_not_see_is_tried_no_sooner_than_half_a_minute_after() {
+    let start = origin();
+    let mut failback = lost_by_requests(start);
+    failback.contradicted();
+    failback.back(start + seconds(9));
+    assert_eq!(failback.phase(start + seconds(9)), Phase::HoldDown { until: start + seconds(30) });
+
+    let mut failback = lost_by_requests(start);
+    failback.back(start + seconds(9));
+    assert!(matches!(failback.phase(start + seconds(9)), Phase::Ramp { .. }), "the first time nobody knows");
+    failback.lost(LostBy::Requests, start + seconds(10));
+    failback.back(start + seconds(11));
+    assert_eq!(failback.phase(start + seconds(11)), Phase::HoldDown { until: start + seconds(40) });
+
+    let mut failback = lost_by_requests(start);
+    failback.back(start + seconds(9));
+    failback.lost(LostBy::Others, start + seconds(10));
+    failback.back(start + seconds(11));
+    assert_eq!(
+        failback.phase(start + seconds(11)),
+        Phase::HoldDown { until: start + seconds(26) },
+        "probes saw that"
+    );
+
+    let mut failback = lost_by_requests(start);
+    failback.contradicted();
+    failback.back(start + seconds(40));
+    failback.proven();
+    failback.contradicted();
+    failback.lost(LostBy::Requests, start + seconds(7_200));
+    failback.back(start + seconds(7_201));
+    assert!(matches!(failback.phase(start + seconds(7_201)), Phase::Ramp { .. }), "a loss of its own");
+}
+
+#[test]
+fn one_request_at_a_time_tries_an_upstream_that_is_back() {
+    let start = origin();
+    let mut failback = lost_by_requests(start);
+    assert!(Failback::new(FailbackSteps::default()).admits_trial(start), "never lost");
+    failback.back(start);
+    assert!(failback.admits_trial(start));
+    assert!(!failback.admits_trial(start), "the first one is still on its way");
+    assert!(!failback.admits_trial(start + seconds(4)));
+    assert!(failback.admits_trial(start + seconds(5)), "it has been silent for long");
+    failback.proven();
+    assert!(failback.admits_trial(start + seconds(5)) && failback.admits_trial(start + seconds(5)));
+
+    let mut failback = lost_by_requests(start);
+    failback.back(start);
+    let night = start + seconds(30);
+    assert!(failback.admits_trial(night) && failback.admits_trial(night), "the ramp is over");
+}
+
 #[test]
 fn the_hold_down_doubles_up_to_fifteen_minutes() {
     let mut now = origin();
@@ -115,7 +175,7 @@ fn the_hold_down_doubles_up_to_fifteen_minutes() {
     let mut hold_downs = Vec::new();
     for _ in 0..40 {
         now += seconds(1);
-        failback.lost(now);
+        failback.lost(LostBy::Others, now);
         failback.back(now);
         hold_downs.push(match failback.phase(now) {
             Phase::HoldDown { until } => until.duration_since(now).as_secs(),
@@ -131,11 +191,11 @@ fn the_phase_says_until_when() {
     let origin = origin();
     let mut failback = Failback::new(FailbackSteps::default());
     assert_eq!(failback.phase(origin), Phase::Full);
-    failback.lost(origin);
+    failback.lost(LostBy::Others, origin);
     assert_eq!(failback.phase(origin), Phase::Lost);
     failback.back(origin);
     assert_eq!(failback.phase(origin), Phase::Ramp { percent: 10, until: origin + seconds(10) });
-    failback.lost(origin + seconds(1));
+    failback.lost(LostBy::Others, origin + seconds(1));
     failback.back(origin + seconds(2));
     assert_eq!(failback.phase(origin + seconds(3)), Phase::HoldDown { until: origin + seconds(17) });
     assert_eq!(
@@ -149,7 +209,7 @@ fn the_phase_says_until_when() {
 fn the_share_is_the_share_of_the_draws_that_are_admitted() {
     let origin = origin();
     let mut failback = Failback::new(FailbackSteps::default());
-    failback.lost(origin);
+    failback.lost(LostBy::Others, origin);
     failback.back(origin);
     let mut random = Xorshift::new(1);
     let draws: Vec<u64> = (0..10_000).map(|_| random.draw()).collect();
@@ -165,7 +225,7 @@ fn the_share_is_the_share_of_the_draws_that_are_admitted() {
 fn requests_without_a_conversation_are_dealt_out_in_turn() {
     let origin = origin();
     let mut failback = Failback::new(FailbackSteps::default());
-    failback.lost(origin);
+    failback.lost(LostBy::Others, origin);
     assert!(!failback.admits_next(origin), "nothing goes to a lost upstream");
     failback.back(origin);
     let mut admitted = |second: u64, count: usize| -> Vec<bool> {
@@ -198,7 +258,7 @@ fn no_random_time_line_breaks_an_invariant() {
             now += seconds(random.below(longest));
             match random.below(10) {
                 0 => {
-                    failback.lost(now);
+                    failback.lost(LostBy::Others, now);
                     (share, is_admitted) = (0, false);
                     assert_eq!(failback.share_percent(now), 0, "seed {seed}");
                 }
