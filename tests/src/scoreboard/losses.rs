@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::building::Building;
 use super::offline::{Loss, Outcome, Running, over};
 use super::traffic::{Sample, Traffic};
-use super::{Mode, inside, traffic};
+use super::{Mode, blind, inside, traffic};
 use crate::lab::{Answering, Impostor, Site};
 
 /// One of them.
@@ -34,6 +34,7 @@ pub(super) const ALL: &[Kind] = &[
     kind("quota gone", |seed| Box::pin(under_load(seed, 8, exhaust, restore, true))),
     kind("model withdrawn", |seed| Box::pin(under_load(seed, 8, withdraw, restore, true))),
     kind("one of two upstreams down", |seed| Box::pin(one_of_two(seed))),
+    kind("answers cut, probes well", |seed| Box::pin(blind::answers_cut(seed))),
     kind("flapping ten times", |seed| Box::pin(flapping(seed))),
     kind("slow degradation", |seed| Box::pin(degradation(seed))),
     kind("LAN down", |seed| Box::pin(inside::lan_down(seed))),
@@ -260,15 +261,13 @@ async fn one_of_two(seed: u64) -> Outcome {
     let by_beta = building.beta.chats().len();
     building.lab.open_all();
     let restored = Instant::now();
-    let since = building.alpha.chats().len();
-    while building.alpha.chats().len() == since && restored.elapsed() < Duration::from_secs(60) {
-        seconds(0.2).await;
-    }
-    let back = restored.elapsed();
+    let answered = |sample: &Sample| sample.asked >= restored && sample.is_of("alpha/");
+    let back = load.until(Duration::from_secs(60), answered).await.map(|asked| asked - restored);
     let samples = load.stop().await;
     let mut loss = Loss::of(&samples, cut).unless(by_beta > 0, "the other cloud was not asked".to_owned());
-    loss.failback = Some(back);
-    let loss = loss.unless(back <= Duration::from_secs(30), format!("alpha is back after {back:?}"));
+    loss.failback = back;
+    let in_time = back.is_some_and(|back| back <= Duration::from_secs(30));
+    let loss = loss.unless(in_time, format!("alpha is back after {back:?}"));
     over(building, loss.note(format!("{by_beta} answers of the other cloud"))).await
 }
 

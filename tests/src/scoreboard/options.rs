@@ -30,6 +30,8 @@ pub struct Options {
     pub public: bool,
     pub offline: bool,
     pub verdicts: bool,
+    /// The drill, which takes three quarters of an hour; only when it is asked for.
+    pub drill: bool,
     /// Boxes that run side by side.
     pub side_by_side: usize,
     /// Labs that run side by side.
@@ -39,9 +41,10 @@ pub struct Options {
 /// How the command line is written.
 pub const USAGE: &str = "\
 usage: tests/scoreboard [--public] [--offline] [--verdicts] [--short] [--seeds N | --seed K] [--only S08,S09]
-                        [--mode committed|stream] [--side-by-side N] [--labs N]
+                        [--mode committed|stream] [--side-by-side N] [--labs N] [--drill]
   --public, --offline, --verdicts
                     the public faults, the losses in a lab, the verdict table: these alone; all where none is given
+  --drill           one drill as shipped, by its schedule, with a real cut: 45 minutes
   --short           two seeds of each public fault, and each verdict once
   --seeds N         seeds 1 to N of each public fault, 20 by default
   --seed K          this seed alone: a failure is repeated by its scenario, its mode and its seed
@@ -65,6 +68,7 @@ impl Options {
             public: false,
             offline: false,
             verdicts: false,
+            drill: false,
             side_by_side: 12,
             labs: 4,
         };
@@ -76,6 +80,7 @@ impl Options {
                 "--public" => options.public = true,
                 "--offline" => options.offline = true,
                 "--verdicts" => options.verdicts = true,
+                "--drill" => options.drill = true,
                 "--seeds" => options.seeds = (1..=number(&value()?)?).collect(),
                 "--seed" => options.seeds = vec![number(&value()?)?],
                 "--only" => options.only = value()?.split(',').map(str::to_uppercase).collect(),
@@ -85,7 +90,7 @@ impl Options {
                 _ => return Err(format!("{argument} is not known")),
             }
         }
-        if !(options.public || options.offline || options.verdicts) {
+        if !(options.public || options.offline || options.verdicts || options.drill) {
             (options.public, options.offline, options.verdicts) = (true, true, options.only.is_empty());
         }
         if options.seeds.is_empty() {

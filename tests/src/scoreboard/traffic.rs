@@ -1,7 +1,7 @@
 //! Clients that ask again and again while the world changes around them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -24,36 +24,54 @@ pub(super) struct Sample {
 /// Clients that run until they are told to stop.
 pub(super) struct Traffic {
     over: Arc<AtomicBool>,
-    clients: JoinSet<Vec<Sample>>,
+    samples: Arc<Mutex<Vec<Sample>>>,
+    clients: JoinSet<()>,
 }
 
 impl Traffic {
     /// So many clients; every second one asks for a stream.
     pub(super) fn start(client: &Client, count: usize, alias: &'static str, known: &Known) -> Traffic {
-        let over = Arc::new(AtomicBool::new(false));
+        let (over, samples) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let mut clients = JoinSet::new();
         for number in 0..count {
             let mode = if number % 2 == 0 { Mode::Stream } else { Mode::Committed };
             let (client, over, known) = (client.clone(), over.clone(), known.clone());
+            let samples = Arc::clone(&samples);
             clients.spawn(async move {
-                let mut samples = Vec::new();
                 while !over.load(Ordering::Relaxed) {
-                    samples.push(one(&client, alias, &known, mode).await);
+                    let sample = one(&client, alias, &known, mode).await;
+                    lock(&samples).push(sample);
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                samples
             });
         }
-        Traffic { over, clients }
+        Traffic { over, samples, clients }
+    }
+
+    /// Waits for the first answer that is such a one, and says when it was asked for.
+    pub(super) async fn until(&self, patience: Duration, is_it: impl Fn(&Sample) -> bool) -> Option<Instant> {
+        let started = Instant::now();
+        while started.elapsed() < patience {
+            if let Some(found) = lock(&self.samples).iter().find(|sample| is_it(sample)) {
+                return Some(found.asked);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        None
     }
 
     /// Tells them to stop, waits for their last answers, and gives all in the order of the questions.
     pub(super) async fn stop(self) -> Vec<Sample> {
         self.over.store(true, Ordering::Relaxed);
-        let mut samples = self.clients.join_all().await.concat();
+        self.clients.join_all().await;
+        let mut samples = std::mem::take(&mut *lock(&self.samples));
         samples.sort_by_key(|sample| sample.asked);
         samples
     }
+}
+
+fn lock(samples: &Mutex<Vec<Sample>>) -> MutexGuard<'_, Vec<Sample>> {
+    samples.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One request; a client that panics has met a box that breaks its contract.
@@ -87,6 +105,12 @@ impl Sample {
         self.answered
             .as_ref()
             .is_ok_and(|a| a.served_by.iter().all(|by| !by.starts_with("local/")) && a.whole)
+    }
+
+    /// One upstream alone made it, whole.
+    pub(super) fn is_of(&self, upstream: &str) -> bool {
+        self.is_cloud()
+            && self.answered.as_ref().is_ok_and(|a| a.served_by.iter().all(|by| by.starts_with(upstream)))
     }
 
     /// When its first text was there.
