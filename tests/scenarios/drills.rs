@@ -147,6 +147,25 @@ async fn a_drill_of_one_alias_leaves_the_others_on_the_cloud() {
 }
 
 #[tokio::test]
+async fn a_long_drill_of_one_key_leaves_other_programs_on_the_cloud() {
+    let cloud = FakeCloud::start();
+    let one_second = SHORT.replace("duration_s = 3", "duration_s = 1");
+    let appliance = TestAppliance::builder().cloud(&cloud).extra(&one_second).start().await;
+    let made = appliance.cli(&["key", "create", "radiology"]);
+    let other = appliance.anonymous().with_key(String::from_utf8(made.stdout).unwrap().trim());
+    appliance.until_state("connected").await;
+    let id = start(&appliance, &["--scope", "key test-client", "--long"]);
+    let during = until_phase(&appliance, "carrying-load").await;
+    assert_eq!(during["drill"]["running"]["of_s"], 8, "a long drill takes eight times that");
+    let chat = Chat::new("assistant", "Whose program is this?");
+    let reply = appliance.client().ask(&chat).await;
+    assert_eq!((reply.route().as_str(), reply.header("x-genset-reason").as_str()), ("local", "drill"));
+    assert_eq!(other.ask(&chat).await.route(), "cloud");
+    let printed = report(&appliance, &id).await;
+    assert!(printed.contains("PASSED"), "{printed}");
+}
+
+#[tokio::test]
 async fn no_drill_begins_in_trouble_and_one_after_warming_is_invalid() {
     let cloud = FakeCloud::start();
     let warm = "\n[drill]\nduration_s = 2\nload_percent = 0\n";

@@ -203,7 +203,7 @@ impl TestAppliance {
         std::fs::write(&other, text.replace(&address, &places::free_address().to_string()))
             .expect("writable");
         let mut process = Process::start(&folder, &other, &[], self.namespace.as_ref());
-        (process.wait(Duration::from_secs(5)).await, process::log(&folder))
+        (process.wait(Duration::from_secs(15)).await, process::log(&folder))
     }
 
     /// Kills the box itself with SIGKILL; its workers must follow by themselves.
@@ -252,7 +252,7 @@ impl TestAppliance {
     }
 
     fn assert_nothing_runs(&self) {
-        let left = process::gone(self.folder.path(), Duration::from_secs(5));
+        let left = process::gone(self.folder.path(), Duration::from_secs(20));
         assert!(left.is_empty(), "processes of the box outlive it: {left:?}");
     }
 

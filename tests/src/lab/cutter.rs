@@ -31,7 +31,7 @@ impl Lab {
         let child = command.stdin(Stdio::null()).spawn().expect("the helper runs");
         let started = Instant::now();
         while !socket.exists() {
-            assert!(started.elapsed() < Duration::from_secs(10), "the helper does not listen");
+            assert!(started.elapsed() < Duration::from_secs(30), "the helper does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
         Cutter { child, socket }

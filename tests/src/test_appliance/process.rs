@@ -58,7 +58,7 @@ impl Process {
 
     pub(super) async fn kill(&mut self) {
         signal(self.child.id(), Signal::KILL);
-        self.wait(Duration::from_secs(5)).await;
+        self.wait(Duration::from_secs(15)).await;
     }
 
     /// The exit code, if it has ended; -1 after a signal.
