@@ -14,6 +14,7 @@ use web::{Portal, PortalOptions};
 
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::keeping::{self, Keeping};
 use crate::listen::Listener;
 use crate::supervisor::{Floor, Supervisor};
 use crate::{host, pilot_light, tls};
@@ -41,6 +42,7 @@ impl App {
         place_pilot_light(&config);
         let mut registry = Registry::with_prefix("genset");
         host::register(&mut registry, config.data_dir.clone());
+        keeping::register(&mut registry, store.clone());
         let (locals, keepers): (Vec<LocalModel>, Vec<_>) = config
             .locals
             .iter()
@@ -63,6 +65,7 @@ impl App {
 
     /// Runs until `stop` resolves; true when the box stopped by that order.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> bool {
+        keeping::begin_life(&self.store);
         let mut supervisor = Supervisor::new();
         for (name, keeper) in self.keepers {
             let cancel = supervisor.token(Floor::Keepers);
@@ -70,6 +73,8 @@ impl App {
         }
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "monitor", self.monitor.run(cancel));
+        let cancel = supervisor.token(Floor::Monitor);
+        supervisor.spawn(Floor::Monitor, "keeping", Keeping::new(self.store.clone()).run(cancel));
         for listener in self.listeners {
             let cancel = supervisor.token(Floor::Listeners);
             let task = listener.run(self.router.clone(), supervisor.connections(), cancel);

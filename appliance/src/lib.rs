@@ -10,6 +10,7 @@ mod config;
 mod cutter;
 mod demo_cloud;
 mod host;
+mod keeping;
 mod listen;
 mod pilot_light;
 mod supervisor;

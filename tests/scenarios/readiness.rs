@@ -50,3 +50,34 @@ async fn a_standby_that_cannot_be_loaded_is_a_red_item_while_the_cloud_is_well()
     }
     assert_eq!(appliance.site_state().await, "connected", "and no outage was needed to see it");
 }
+
+#[tokio::test]
+async fn a_box_that_was_killed_says_so_and_has_checked_its_files_when_it_is_back() {
+    let cloud = FakeCloud::start();
+    let mut appliance = TestAppliance::builder().cloud(&cloud).https().start().await;
+    let store_of = async |appliance: &TestAppliance| {
+        appliance.anonymous().get("/readyz?verbose").await.json()["store"].clone()
+    };
+    let store = store_of(&appliance).await;
+    assert!(store["ready"] == true && store["unclean_stop"] == false, "{store}");
+    appliance.kill().await;
+    appliance.start_again().await;
+    let begun = Instant::now();
+    while store_of(&appliance).await["checked_ms"].is_null() {
+        assert!(begun.elapsed() < PATIENCE, "no full check was made");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let store = store_of(&appliance).await;
+    assert!(store["ready"] == true && store["unclean_stop"] == true, "{store}");
+    let portal = appliance.portal().await;
+    let pages = [("en", "was not stopped in order"), ("ko", "정상적으로 종료되지 않았습니다")];
+    for (language, words) in pages {
+        let page = portal.page_in("/status", language).await.text();
+        assert!(page.contains("id=\"store-checks\"") && page.contains(words), "{page}");
+    }
+    let metrics = appliance.anonymous().get("/metrics").await.text();
+    assert!(metrics.contains("genset_sqlite_wal_bytes{file=\"audit.db\"}"), "{metrics}");
+    appliance.stop().await;
+    appliance.start_again().await;
+    assert_eq!(store_of(&appliance).await["unclean_stop"], false);
+}

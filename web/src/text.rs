@@ -2,7 +2,10 @@
 //! compiler refuses a table with a hole.
 
 mod en;
+mod keeping;
 mod ko;
+
+pub(crate) use keeping::KeepingText;
 
 use crate::language::Language;
 
@@ -22,6 +25,7 @@ pub(crate) struct Text {
     pub(crate) drill: DrillText,
     pub(crate) outage: OutageText,
     pub(crate) second_look: SecondLookText,
+    pub(crate) keeping: KeepingText,
     pub(crate) error: ErrorText,
 }
 

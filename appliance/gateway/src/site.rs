@@ -2,7 +2,7 @@
 
 use continuity::{SiteState, Verdict};
 use serde::Serialize;
-use store::OutageCounts;
+use store::{Condition, OutageCounts};
 
 use crate::announcer::Announcement;
 use crate::drill::DrillView;
@@ -31,6 +31,8 @@ pub struct Site {
     pub drill: DrillView,
     /// The newest, the oldest of them first; [`Announcement::current`] picks those that people should read now.
     pub announcements: Vec<Announcement>,
+    /// The files of the store and their disk.
+    pub store: Condition,
 }
 
 /// One upstream as the box sees it.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::OpenError;
+use crate::condition::WAL_ALARM_BYTES;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreFile {
@@ -17,6 +18,9 @@ pub(crate) enum StoreFile {
 }
 
 impl StoreFile {
+    /// In the order of their numbers.
+    pub(crate) const ALL: [StoreFile; 3] = [StoreFile::Audit, StoreFile::Core, StoreFile::Work];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             StoreFile::Audit => "audit.db",
@@ -98,7 +102,7 @@ pub(crate) fn connect(path: &Path, file: StoreFile) -> rusqlite::Result<Connecti
     let connection = Connection::open_with_flags(path, flags)?;
     connection.execute_batch(&format!(
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
-         PRAGMA cell_size_check = ON; PRAGMA synchronous = {};",
+         PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = {WAL_ALARM_BYTES}; PRAGMA synchronous = {};",
         file.synchronous()
     ))?;
     Ok(connection)
@@ -179,7 +183,7 @@ fn restrict(path: &Path, mode: u32) -> io::Result<()> {
     if found == mode { Ok(()) } else { set_permissions(path, Permissions::from_mode(mode)) }
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 

@@ -14,8 +14,10 @@
 
 mod access;
 mod audit;
+mod condition;
 mod core;
 mod file;
+mod integrity;
 mod names;
 mod open_error;
 mod orders;
@@ -26,10 +28,13 @@ mod store_error;
 mod work;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 pub use access::{Denied, Right, Role, Subject, authorize};
 pub use audit::{Audit, Entry, EventRow, OutcomeRow, Record, RequestRow, Verified, VerifyError, verify_file};
+pub use condition::{Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
 pub use core::{
     Account, AccountError, ApiKey, Core, KeyError, KeyLane, KeyRecord, NewOrder, ORDER_LASTS, OrderError,
     OrderKind, OrderRecord, Session, SetupError, SignInError,
@@ -47,6 +52,7 @@ pub use writer::Receipt;
 #[cfg(feature = "simulation")]
 pub use writer::simulated::{Commit, Disk};
 
+use condition::Findings;
 use file::{Folder, StoreFile};
 use readers::Readers;
 use writer::{Connections, Writer};
@@ -57,7 +63,11 @@ pub struct Store {
     pub core: Core,
     pub audit: Audit,
     pub work: Work,
+    dir: PathBuf,
     writer: Writer,
+    findings: Findings,
+    /// This store has put up the mark of a running box.
+    lives: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -68,34 +78,39 @@ impl Store {
     /// # Errors
     /// One line that names the path and the mend; nothing has been changed in a file that is refused.
     pub fn open(dir: &Path) -> Result<Store, OpenError> {
-        let writer = Writer::start(Store::connect(dir)?)
+        let findings = Findings::default();
+        let writer = Writer::start(Store::connect(dir, findings.clone())?)
             .map_err(|source| OpenError::Thread { dir: dir.to_owned(), source })?;
-        Ok(Store::with(dir, writer))
+        Ok(Store::with(dir, writer, findings))
     }
 
     /// Opens the same files for a simulated box, whose clock stands still while its disk works.
     #[cfg(feature = "simulation")]
     pub fn open_simulated(dir: &Path) -> Result<(Store, Disk), OpenError> {
-        let (writer, disk) = Writer::simulated(Store::connect(dir)?);
-        Ok((Store::with(dir, writer), disk))
+        let findings = Findings::default();
+        let (writer, disk) = Writer::simulated(Store::connect(dir, findings.clone())?);
+        Ok((Store::with(dir, writer, findings), disk))
     }
 
-    fn connect(dir: &Path) -> Result<Connections, OpenError> {
+    fn connect(dir: &Path, findings: Findings) -> Result<Connections, OpenError> {
         let folder = Folder::claim(dir)?;
         let audit = folder.open(StoreFile::Audit)?;
         let core = folder.open(StoreFile::Core)?;
         let work = folder.open(StoreFile::Work)?;
         folder.sync()?;
-        Ok(Connections { audit, core, work })
+        Ok(Connections { audit, core, work, findings })
     }
 
-    fn with(dir: &Path, writer: Writer) -> Store {
+    fn with(dir: &Path, writer: Writer, findings: Findings) -> Store {
         let readers = |file: StoreFile| Readers::new(file, dir.join(file.name()));
         Store {
             core: Core::new(writer.clone(), readers(StoreFile::Core)),
             audit: Audit::new(writer.clone(), readers(StoreFile::Audit)),
             work: Work::new(writer.clone(), readers(StoreFile::Work)),
+            dir: dir.to_owned(),
             writer,
+            findings,
+            lives: Arc::default(),
         }
     }
 
@@ -107,6 +122,7 @@ impl Store {
         self.audit.close_readers();
         self.work.close_readers();
         self.writer.close().await;
+        self.end_life();
     }
 }
 

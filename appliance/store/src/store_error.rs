@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::condition::Trouble;
+
 /// A failure of the store itself, not of what was asked. Clones, because one commit answers many callers.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -10,8 +12,13 @@ pub enum StoreError {
     QueueFull,
     #[error("the store is closed")]
     Closed,
-    #[error("{file} could not be read")]
+    #[error("{file} could not be read{}", because(source))]
     Read { file: &'static str, source: Arc<rusqlite::Error> },
-    #[error("{file} could not be written")]
+    #[error("{file} could not be written{}", because(source))]
     Write { file: &'static str, source: Arc<rusqlite::Error> },
+}
+
+/// What the disk has to do with it, and the mend.
+fn because(error: &rusqlite::Error) -> String {
+    Trouble::of(error).map_or_else(String::new, |trouble| format!(": {trouble}"))
 }

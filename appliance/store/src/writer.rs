@@ -10,8 +10,10 @@ use std::{io, thread};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::StoreError;
+use crate::condition::Findings;
 use crate::file::StoreFile;
 
 /// Writes that may wait. One more is refused at once: waiting longer than this helps nobody.
@@ -43,6 +45,8 @@ pub(crate) struct Connections {
     pub(crate) audit: Connection,
     pub(crate) core: Connection,
     pub(crate) work: Connection,
+    /// Where each commit notes how it went.
+    pub(crate) findings: Findings,
 }
 
 enum Order {
@@ -144,25 +148,31 @@ fn carry_out(connections: &mut Connections, orders: &mut Vec<Order>) -> Next {
         }
     }
     // The audit log comes first: answers to clients wait for it.
-    commit(&mut connections.audit, StoreFile::Audit, to_audit);
-    commit(&mut connections.core, StoreFile::Core, to_core);
-    commit(&mut connections.work, StoreFile::Work, to_work);
+    let findings = &connections.findings;
+    commit(&mut connections.audit, StoreFile::Audit, to_audit, findings);
+    commit(&mut connections.core, StoreFile::Core, to_core, findings);
+    commit(&mut connections.work, StoreFile::Work, to_work, findings);
     next
 }
 
 type Batch = Vec<Box<dyn Change>>;
 
-fn commit(connection: &mut Connection, file: StoreFile, mut batch: Batch) {
+fn commit(connection: &mut Connection, file: StoreFile, mut batch: Batch, findings: &Findings) {
     if batch.is_empty() {
         return;
     }
+    let begun = Instant::now();
     let committed = match attempt(connection, &mut batch) {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            findings.written(file, begun.elapsed());
+            Ok(())
+        }
         Err(Failure::OfOne(_)) if batch.len() > 1 => {
-            batch.into_iter().for_each(|change| commit(connection, file, vec![change]));
+            batch.into_iter().for_each(|change| commit(connection, file, vec![change], findings));
             return;
         }
         Err(Failure::OfOne(source) | Failure::OfAll(source)) => {
+            findings.failed(file, &source);
             Err(StoreError::Write { file: file.name(), source: Arc::new(source) })
         }
     };

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
-use gateway::{AliasView, Announcement, LocalView, OutageView, UpstreamView};
+use gateway::{AliasView, Announcement, LocalView, OutageView, Site, UpstreamView};
 use http::StatusCode;
 use serde::Deserialize;
 use store::{Outage, Right, StoreError, authorize};
@@ -22,6 +22,7 @@ use crate::visit::{Signed, Visit};
 
 pub(crate) mod alarms;
 mod events;
+pub(crate) mod keeping;
 
 use events::EventView;
 
@@ -38,6 +39,8 @@ pub(crate) struct StatusPage {
     pub(crate) running_since: String,
     /// The lamp and the words for the last valid drill.
     pub(crate) drill_due: (&'static str, String),
+    /// The lamp and the words for the checks of the store.
+    pub(crate) checks: (&'static str, String),
     pub(crate) upstreams: Vec<UpstreamRow>,
     pub(crate) locals: Vec<LocalRow>,
     pub(crate) aliases: Vec<AliasRow>,
@@ -128,9 +131,10 @@ impl Reader<'_> {
         StatusPage {
             frame: Frame::of(self.visit, Place::Status),
             line: Line::of(&site, &self.visit.text().line),
-            alarms: alarms::of(&site, self.text),
+            alarms: self.alarms(&site),
             updated: (self.text.updated)(&portal.clock().full(Clock::now_ms())),
             drill_due: drills::due(self.visit, &site.drill),
+            checks: keeping::checks(&site.store, &self.visit.text().keeping, portal.clock()),
             running_since: (self.text.running_since)(&portal.clock().short(site.started_ms)),
             upstreams: site.upstreams.iter().map(|upstream| self.upstream(upstream)).collect(),
             locals: site.locals.iter().map(|local| self.local(local)).collect(),
@@ -141,6 +145,11 @@ impl Reader<'_> {
             events,
             demo: DemoView::of(self.visit).await,
         }
+    }
+
+    fn alarms(&self, site: &Site) -> Vec<String> {
+        let of_store = keeping::alarms(&site.store, &self.visit.text().keeping);
+        of_store.into_iter().chain(alarms::of(site, self.text)).collect()
     }
 
     fn records(&self) -> Result<(Vec<OutageRow>, Vec<EventView>), StoreError> {

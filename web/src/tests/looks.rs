@@ -3,6 +3,7 @@
 use askama::Template;
 use continuity::{SiteState, Verdict};
 use gateway::{AliasView, Announcement, AnnouncementKind, LocalView, Site, UpstreamView};
+use store::{Condition, FileCondition, Trouble};
 
 use super::harness::{Box, Browser, Page};
 use crate::band::{Band, BandPartial, Tone};
@@ -10,7 +11,7 @@ use crate::language::Language;
 use crate::line::Line;
 use crate::moment::Clock;
 use crate::notices;
-use crate::pages::status::alarms;
+use crate::pages::status::{alarms, keeping};
 use crate::text::Text;
 
 const SINCE_MS: i64 = 1_700_000_000_000;
@@ -64,6 +65,7 @@ fn site(state: SiteState, upstreams: Vec<UpstreamView>, locals: Vec<LocalView>) 
         brown_out_step: 0,
         orders,
         announcements,
+        store: Condition::default(),
     }
 }
 
@@ -182,6 +184,37 @@ fn a_standby_that_is_not_proven_is_an_alarm_before_any_outage_and_so_is_an_alias
             assert_eq!(all.len(), 3, "{status}: {all:?}");
             assert!(all[1].contains("small") && all[2].contains("assistant"), "{status}: {all:?}");
         }
+    }
+}
+
+fn file(name: &'static str) -> FileCondition {
+    let (trouble, since_ms, damage, slow_commit_ms) = (None, None, None, None);
+    FileCondition { file: name, trouble, since_ms, damage, wal_bytes: 0, slow_commit_ms }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_or_its_disk_is_an_alarm_that_names_the_mend() {
+    let full = FileCondition { trouble: Some(Trouble::DiskFull), ..file("audit.db") };
+    let damaged = FileCondition { damage: Some("row 25 missing from index".into()), ..file("core.db") };
+    let slow = FileCondition { slow_commit_ms: Some(2500), wal_bytes: 100 << 20, ..file("work.db") };
+    for (language, words) in [
+        (Language::English, ["Make room", "Restore", "Stop the box", "2.5 s", "100 MiB", "5 MiB are left"]),
+        (Language::Korean, ["여유 공간", "복원", "장비를 멈추고", "2.5초", "100 MiB", "5 MiB 남았"]),
+    ] {
+        let text = &Text::of(language).keeping;
+        let well = Condition { files: vec![file("core.db")], ..Condition::default() };
+        assert!(keeping::alarms(&well, text).is_empty());
+        let files = vec![full.clone(), damaged.clone(), slow.clone()];
+        let ill = Condition { files, free_bytes: Some(5 << 20), ..Condition::default() };
+        let alarms = keeping::alarms(&ill, text).join("\n").to_lowercase();
+        for word in words {
+            assert!(alarms.contains(&word.to_lowercase()), "{word}: {alarms}");
+        }
+        let (lamp, _) = keeping::checks(&ill, text, &Clock::utc());
+        assert_eq!(lamp, "bad");
+        let checked = Condition { unclean_stop: true, checked_ms: Some(1_700_000_000_000), ..well };
+        let (lamp, words) = keeping::checks(&checked, text, &Clock::utc());
+        assert!(lamp == "good" && words.contains("2023-11-14"), "{words}");
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) static TEXT: Text = Text {
     drill: DRILL,
     outage: OUTAGE,
     second_look: SECOND_LOOK,
+    keeping: super::keeping::EN,
     error: ERROR,
 };
 

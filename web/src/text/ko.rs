@@ -53,6 +53,7 @@ pub(super) static TEXT: Text = Text {
     drill: DRILL,
     outage: OUTAGE,
     second_look: SECOND_LOOK,
+    keeping: super::keeping::KO,
     error: ERROR,
 };
 

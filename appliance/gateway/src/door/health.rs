@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, header};
 use prometheus_client::encoding::text::encode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Right, Subject, authorize};
+use store::{Condition, Right, Subject, authorize};
 
 use super::identity::presented;
 use super::refusal::{self, Refused};
@@ -25,8 +25,8 @@ pub(super) struct Verbosity {
     verbose: Option<String>,
 }
 
-/// Ready is a token that a local model generated in the last minute; a box without local models is ready while an
-/// upstream's breaker is closed.
+/// Ready is a token that a local model generated in the last minute, and a store that can be written; a box without
+/// local models is ready while an upstream's breaker is closed.
 pub(super) async fn readyz(State(gateway): State<Gateway>, Query(query): Query<Verbosity>) -> Response {
     let site = gateway.site().borrow().clone();
     let ready = is_ready(&site);
@@ -41,7 +41,7 @@ pub(super) async fn readyz(State(gateway): State<Gateway>, Query(query): Query<V
 fn is_ready(site: &Site) -> bool {
     let standby_proven = site.locals.iter().any(|local| local.proven);
     let cloud_only = site.locals.is_empty() && site.upstreams.iter().any(|u| u.breaker == "closed");
-    standby_proven || cloud_only
+    (standby_proven || cloud_only) && site.store.is_writable()
 }
 
 fn capabilities(site: &Site, ready: bool) -> Value {
@@ -66,6 +66,22 @@ fn capabilities(site: &Site, ready: bool) -> Value {
         "standby": standby.collect::<serde_json::Map<_, _>>(),
         "cloud": cloud.collect::<serde_json::Map<_, _>>(),
         "aliases": aliases.collect::<serde_json::Map<_, _>>(),
+        "store": store(&site.store),
+    })
+}
+
+/// Damage is told and does not make the box unready: what can still be answered in an emergency is answered.
+fn store(condition: &Condition) -> Value {
+    let files = condition.files.iter().map(|file| {
+        let facts = json!({"ready": file.trouble.is_none() && file.damage.is_none(),
+            "trouble": file.trouble, "damage": file.damage, "slow_commit_ms": file.slow_commit_ms});
+        (file.file.to_owned(), facts)
+    });
+    json!({
+        "ready": condition.is_writable() && condition.is_whole(),
+        "unclean_stop": condition.unclean_stop,
+        "checked_ms": condition.checked_ms,
+        "files": files.collect::<serde_json::Map<_, _>>(),
     })
 }
 

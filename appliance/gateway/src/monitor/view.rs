@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use continuity::{Asked, Evidence, Language, Link, Sign, StateKind, SteadyVerdict, Verdict, diagnose};
 use inference::{LocalModel, Status};
+use store::Condition;
 
 use crate::board::{Board, now};
 use crate::circuit::Reading;
@@ -29,7 +30,8 @@ pub(crate) fn first_site(settings: &Settings, board: &Board, locals: &[LocalMode
 }
 
 pub(super) fn site(gateway: &Gateway, started_ms: i64, told: &mut Told) -> Site {
-    snapshot(gateway.settings(), gateway.board(), gateway.locals(), started_ms, told)
+    let site = snapshot(gateway.settings(), gateway.board(), gateway.locals(), started_ms, told);
+    Site { store: gateway.store().condition(), ..site }
 }
 
 fn snapshot(
@@ -62,6 +64,7 @@ fn snapshot(
         orders: board.orders.current().views(),
         drill: board.drills.view(),
         announcements: Vec::new(),
+        store: Condition::default(),
     }
 }
 

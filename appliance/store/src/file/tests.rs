@@ -137,3 +137,66 @@ fn a_migration_that_fails_changes_nothing() {
     assert_eq!(pragma::<i64>(&connection, "user_version"), 1);
     assert!(connection.prepare("SELECT x FROM two").is_err());
 }
+
+/// Something in the tables that each file has had from its first version on.
+fn first_rows(file: StoreFile) -> &'static str {
+    match file {
+        StoreFile::Audit => {
+            "INSERT INTO entries (seq, at_ms, kind, body, hash) VALUES (1, 1, 'event', '{}', zeroblob(32))"
+        }
+        StoreFile::Core => {
+            "INSERT INTO accounts VALUES (7, 'kim', 'owner', '-', 1);
+             INSERT INTO sessions VALUES (zeroblob(32), 7, 1, 1);
+             INSERT INTO api_keys (name, secret_hash, created_ms) VALUES ('ward', zeroblob(32), 1);
+             INSERT INTO settings VALUES ('language', 'ko')"
+        }
+        StoreFile::Work => {
+            "INSERT INTO conversations VALUES ('c', 7, 'a title', 1, 1);
+             INSERT INTO messages (conversation, role, text, complete, at_ms) VALUES ('c', 'user', 'a text', 1, 1);
+             INSERT INTO outages (start_ms, end_ms, verdict) VALUES (1, 2, 'link-down')"
+        }
+    }
+}
+
+const FIRST_TABLES: [(StoreFile, &[&str]); 3] = [
+    (StoreFile::Audit, &["entries"]),
+    (StoreFile::Core, &["accounts", "sessions", "api_keys", "settings"]),
+    (StoreFile::Work, &["conversations", "messages", "outages"]),
+];
+
+fn count(connection: &Connection, table: &str) -> i64 {
+    connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+fn schema(connection: &Connection) -> Vec<(String, String)> {
+    let mut query = connection
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
+        .unwrap();
+    query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn a_file_of_every_earlier_version_keeps_its_rows_and_gets_the_newest_schema() {
+    for (file, tables) in FIRST_TABLES {
+        let newest = TempDir::new().unwrap();
+        let fresh = schema(&Folder::claim(newest.path()).unwrap().open(file).unwrap());
+        for version in 1..file.migrations().len() {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join(file.name());
+            let mut old = Connection::open(&path).unwrap();
+            migrate(&mut old, &path, &file.migrations()[..1]).unwrap();
+            old.execute_batch(first_rows(file)).unwrap();
+            migrate(&mut old, &path, &file.migrations()[..version]).unwrap();
+            drop(old);
+            let opened = Folder::claim(dir.path()).unwrap().open(file).unwrap();
+            assert_eq!(schema(&opened), fresh, "{file:?} from version {version}");
+            let snapshot = Connection::open(path.with_extension(format!("v{version}.db"))).unwrap();
+            assert_eq!(pragma::<usize>(&snapshot, "user_version"), version, "{file:?}");
+            for table in tables {
+                assert_eq!(count(&opened, table), 1, "{file:?} from version {version}: {table}");
+                assert_eq!(count(&snapshot, table), 1, "{file:?} from version {version}: {table}");
+            }
+            assert_eq!(pragma::<String>(&opened, "integrity_check"), "ok");
+        }
+    }
+}

@@ -17,6 +17,7 @@ fn writer(dir: &TempDir) -> Writer {
         audit: open(StoreFile::Audit),
         core: open(StoreFile::Core),
         work: open(StoreFile::Work),
+        findings: Findings::default(),
     };
     connections.work.pragma_update(None, "max_page_count", FULL_DISK).unwrap();
     Writer::start(connections).unwrap()
