@@ -37,6 +37,7 @@ impl App {
     /// One line with the place and the mend.
     pub(crate) async fn build(config: Config) -> Result<App, Failure> {
         let store = Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))?;
+        let store = store.with_sign_in_rules(config.sign_in);
         let data_lock = claim(&config)?;
         let listeners = bind(&config).await?;
         place_pilot_light(&config);

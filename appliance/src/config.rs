@@ -18,6 +18,7 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     pub gateway: gateway::Settings,
     pub locals: Vec<ModelSpec>,
+    pub sign_in: store::SignInRules,
     /// What is unusable although the file is well-formed: the box runs without it, and says so.
     pub problems: Vec<Problem>,
 }

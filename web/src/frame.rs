@@ -20,6 +20,7 @@ pub(crate) enum Place {
     SecondLook,
     Orders,
     Drills,
+    Account,
     Elsewhere,
 }
 

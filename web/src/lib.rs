@@ -8,6 +8,7 @@ mod answers;
 mod asking;
 mod assets;
 mod band;
+mod caller;
 mod cookies;
 mod csrf;
 mod error_page;
@@ -102,8 +103,13 @@ impl Portal {
 
     /// Puts what a person did into the audit log. A failure is logged and stops nobody: the log's own page shows it.
     pub(crate) async fn note(&self, who: &str, what: &str) {
+        self.note_with(who, what, Value::Null).await;
+    }
+
+    /// The same, with what else is to be known; never a secret.
+    pub(crate) async fn note_with(&self, who: &str, what: &str, detail: Value) {
         let (who, what) = (who.to_owned(), what.to_owned());
-        let row = EventRow { at_ms: Clock::now_ms(), who, what, detail: Value::Null };
+        let row = EventRow { at_ms: Clock::now_ms(), who, what, detail };
         if let Err(error) = self.0.store.audit.event(row).await {
             error_page::log(&error);
         }

@@ -1,5 +1,6 @@
 //! The pages, one module each: its struct, its handlers.
 
+pub(crate) mod account;
 pub(crate) mod ask;
 pub(crate) mod chat;
 pub(crate) mod demo;

@@ -8,7 +8,9 @@ use store::Right;
 
 use crate::error_page::{Failed, Fault};
 use crate::guard::{Access, admit};
-use crate::pages::{ask, chat, demo, drills, language, orders, outages, second_look, setup, sign_in, status};
+use crate::pages::{
+    account, ask, chat, demo, drills, language, orders, outages, second_look, setup, sign_in, status,
+};
 use crate::visit::Visit;
 use crate::{Portal, assets, headers};
 
@@ -22,7 +24,7 @@ const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRoute
     Entry { path, access, handlers }
 }
 
-pub(crate) static ROUTES: [Entry; 21] = [
+pub(crate) static ROUTES: [Entry; 25] = [
     entry("/", Access::With(Right::Ask), || get(chat::begin)),
     entry("/c/{conversation}", Access::With(Right::Ask), || get(chat::show)),
     entry("/ask", Access::With(Right::Ask), || post(ask::ask)),
@@ -38,6 +40,10 @@ pub(crate) static ROUTES: [Entry; 21] = [
     entry("/drills", Access::With(Right::OrderSite), || get(drills::show).post(drills::start)),
     entry("/drills/abort", Access::With(Right::OrderSite), || post(drills::abort)),
     entry("/drills/{drill}", Access::With(Right::OrderSite), || get(drills::report)),
+    entry("/account", Access::Person, || get(account::show)),
+    entry("/account/password", Access::Person, || post(account::change_password)),
+    entry("/account/sessions/end-others", Access::Person, || post(account::end_others)),
+    entry("/account/sessions/{session}/end", Access::Person, || post(account::end_one)),
     entry("/sign-out", Access::Person, || post(sign_in::sign_out)),
     entry("/sign-in", Access::Visitor, || get(sign_in::show).post(sign_in::sign_in)),
     entry("/setup", Access::Setup, || get(setup::show).post(setup::finish)),

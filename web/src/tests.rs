@@ -1,6 +1,7 @@
 //! The portal through its router, with a real store and a real gateway.
 
 mod access;
+mod account;
 mod chat;
 mod drills;
 mod harness;

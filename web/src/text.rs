@@ -4,10 +4,12 @@
 mod en;
 mod keeping;
 mod ko;
+mod own_account;
 
 pub(crate) use keeping::KeepingText;
 
 use crate::language::Language;
+pub(crate) use own_account::OwnAccountText;
 
 /// All the texts of one language.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub(crate) struct Text {
     pub(crate) answer: AnswerText,
     pub(crate) status: StatusText,
     pub(crate) account: AccountText,
+    pub(crate) own_account: OwnAccountText,
     pub(crate) demo: DemoText,
     pub(crate) order: OrderText,
     pub(crate) drill: DrillText,
@@ -273,6 +276,11 @@ pub(crate) struct StatusText {
     pub(crate) event_demo_cut: fn(&str) -> String,
     pub(crate) event_demo_restored: fn(&str) -> String,
     pub(crate) event_sign_in_refused: &'static str,
+    /// The account that strangers guess at, if there is one of that name.
+    pub(crate) event_guessing: fn(Option<&str>) -> String,
+    /// Who did it.
+    pub(crate) event_password_changed: fn(&str) -> String,
+    pub(crate) event_session_ended: fn(&str) -> String,
     /// The name of the key.
     pub(crate) event_key_created: fn(&str) -> String,
     pub(crate) event_key_revoked: fn(&str) -> String,

@@ -6,11 +6,11 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use store::{Account, StoreError, Subject};
+use store::{Account, Caller, StoreError, Subject};
 
 use crate::language::Language;
 use crate::text::Text;
-use crate::{Portal, cookies, csrf};
+use crate::{Portal, caller, cookies, csrf};
 
 /// How a request came in; the listener puts it into the request's extensions. Absent, it counts as [`Transport::Tls`],
 /// so that a forgotten mark makes cookies too strict and never too lax.
@@ -32,6 +32,14 @@ impl Transport {
         match self {
             Transport::Tls => "__Host-genset",
             Transport::Plain => "genset-plain",
+        }
+    }
+
+    /// The cookie by which a device is known that somebody was signed in on.
+    pub(crate) fn device_cookie(self) -> &'static str {
+        match self {
+            Transport::Tls => "__Host-genset-device",
+            Transport::Plain => "genset-plain-device",
         }
     }
 }
@@ -81,18 +89,21 @@ pub(crate) struct Visit {
     pub(crate) transport: Transport,
     pub(crate) form: Form,
     pub(crate) person: Option<Arc<Person>>,
+    pub(crate) caller: Arc<Caller>,
     pub(crate) path: String,
 }
 
 impl Visit {
     pub(crate) fn of(portal: &Portal, parts: &Parts) -> Result<Visit, StoreError> {
         let transport = parts.extensions.get::<Transport>().copied().unwrap_or_default();
+        let form = Form::of(&parts.headers);
         Ok(Visit {
             portal: portal.clone(),
             language: Language::of_request(&parts.headers),
             transport,
-            form: Form::of(&parts.headers),
-            person: person(portal, &parts.headers, transport)?.map(Arc::new),
+            form,
+            person: person(portal, &parts.headers, transport, form)?.map(Arc::new),
+            caller: Arc::new(caller::of(parts, transport)),
             path: if parts.method == Method::GET { parts.uri.path().to_owned() } else { "/".to_owned() },
         })
     }
@@ -105,6 +116,7 @@ impl Visit {
             transport: Transport::default(),
             form: Form::of(&parts.headers),
             person: None,
+            caller: Arc::default(),
             path: "/".to_owned(),
         }
     }
@@ -113,18 +125,30 @@ impl Visit {
         Text::of(self.language)
     }
 
-    /// Leads to another page; a piece of a page can only say that it has nothing to show.
+    /// Leads to another page; for a piece of a page that can only be the page loaded anew, which then leads on. A
+    /// dashboard on a wall must not stand still and look alive.
     pub(crate) fn lead_to(&self, path: &str) -> Response {
         match self.form {
             Form::Page => Redirect::to(path).into_response(),
-            Form::Stream | Form::Fragment => StatusCode::UNAUTHORIZED.into_response(),
+            Form::Stream => StatusCode::UNAUTHORIZED.into_response(),
+            Form::Fragment => (StatusCode::UNAUTHORIZED, [("hx-refresh", "true")]).into_response(),
         }
     }
 }
 
-fn person(portal: &Portal, headers: &HeaderMap, transport: Transport) -> Result<Option<Person>, StoreError> {
+fn person(
+    portal: &Portal,
+    headers: &HeaderMap,
+    transport: Transport,
+    form: Form,
+) -> Result<Option<Person>, StoreError> {
     let Some(token) = cookies::get(headers, transport.session_cookie()) else { return Ok(None) };
-    let account = portal.store().core.session(token)?;
+    let core = &portal.store().core;
+    let account = match form {
+        // A page that asks for its pieces every few seconds would keep an empty desk signed in.
+        Form::Fragment => core.peek_session(token)?,
+        Form::Page | Form::Stream => core.session(token)?,
+    };
     let person = |account| Person { account, token: token.to_owned(), csrf: csrf::token_of(token) };
     Ok(account.map(person))
 }

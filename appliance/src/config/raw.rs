@@ -27,6 +27,8 @@ pub(super) struct Raw {
     pub demo: Option<Demo>,
     #[serde(default)]
     pub drill: Drill,
+    #[serde(default)]
+    pub sign_in: SignIn,
 }
 
 #[derive(Debug, Deserialize)]
@@ -171,6 +173,15 @@ pub(super) struct Drill {
     pub max_first_token_p95_ms: Option<u64>,
     pub quiet_minutes: Option<u64>,
     pub cutter: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SignIn {
+    pub idle_minutes: Option<u64>,
+    pub session_hours: Option<u64>,
+    pub idle_minutes_in_charge: Option<u64>,
+    pub session_hours_in_charge: Option<u64>,
 }
 
 /// Reads the text; an unknown key or a wrong type is refused with its line.

@@ -19,6 +19,7 @@ mod drill;
 mod outside;
 mod routes;
 mod scarcity;
+mod sign_in;
 mod url;
 
 use routes::Models;
@@ -42,6 +43,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     check.distinct("[[alias]]", raw.alias.iter().map(|a| a.name.as_str()))?;
     let limits = check.limits(&raw.limits)?;
     let drill = check.drill(raw.drill, &raw.alias)?;
+    let sign_in = check.sign_in(&raw.sign_in)?;
     let models: Vec<_> = raw.upstream.iter().map(|u| u.model.clone()).collect();
     let brown_out = check.brown_out(&raw.brown_out)?;
     let upstreams: Vec<_> = raw.upstream.into_iter().map(|u| check.upstream(u)).collect::<Result<_, _>>()?;
@@ -83,6 +85,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         http,
         gateway,
         locals,
+        sign_in,
         problems: check.problems,
     })
 }

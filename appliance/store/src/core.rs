@@ -2,21 +2,29 @@
 
 mod accounts;
 mod attempts;
+mod devices;
 mod keys;
 mod orders;
+mod own_password;
+mod rules;
 mod sessions;
 mod settings;
 mod setup;
+mod sign_in;
 
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction};
 
 pub use accounts::{Account, AccountError};
+pub use devices::Caller;
 pub use keys::{ApiKey, KeyError, KeyLane, KeyRecord};
 pub use orders::{NewOrder, ORDER_LASTS, OrderError, OrderKind, OrderRecord};
-pub use sessions::{Session, SignInError};
+pub use own_password::OwnPasswordError;
+pub use rules::{SessionLimits, SessionRules, SignInRules};
+pub use sessions::SessionRecord;
 pub use setup::SetupError;
+pub use sign_in::{Session, SignInError};
 
 use crate::StoreError;
 use crate::file::StoreFile;
@@ -28,22 +36,40 @@ use attempts::Attempts;
 /// Between two notes of when a key or a session was last used; each note is a commit.
 const NOTE_USE_EVERY_MS: i64 = 60_000;
 
+/// Each hash takes 46 MiB and a core for its time; more at once would starve the answers.
+const HASHES_AT_ONCE: usize = 2;
+
 /// The handle on `core.db`. Reads are plain calls of some microseconds; writes and password checks are async.
 #[derive(Clone)]
-pub struct Core(Arc<Parts>);
+pub struct Core(Arc<Parts>, SignInRules);
 
 struct Parts {
     writer: Writer,
     readers: Readers,
     hashing: Hashing,
+    /// For persons on devices that their account knows: they never queue behind strangers.
+    hashing_of_known: Hashing,
     sign_ins: Attempts,
     setups: Attempts,
+    own_passwords: Attempts,
 }
 
 impl Core {
     pub(crate) fn new(writer: Writer, readers: Readers) -> Core {
-        let (sign_ins, setups) = (Attempts::default(), Attempts::default());
-        Core(Arc::new(Parts { writer, readers, hashing: Hashing::new(), sign_ins, setups }))
+        let parts = Parts {
+            writer,
+            readers,
+            hashing: Hashing::new(HASHES_AT_ONCE),
+            hashing_of_known: Hashing::new(1),
+            sign_ins: Attempts::default(),
+            setups: Attempts::default(),
+            own_passwords: Attempts::default(),
+        };
+        Core(Arc::new(parts), SignInRules::default())
+    }
+
+    pub(crate) fn with_rules(self, rules: SignInRules) -> Core {
+        Core(self.0, rules)
     }
 
     pub(crate) fn close_readers(&self) {

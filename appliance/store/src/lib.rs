@@ -36,8 +36,9 @@ pub use access::{Denied, Right, Role, Subject, authorize};
 pub use audit::{Audit, Entry, EventRow, OutcomeRow, Record, RequestRow, Verified, VerifyError, verify_file};
 pub use condition::{Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
 pub use core::{
-    Account, AccountError, ApiKey, Core, KeyError, KeyLane, KeyRecord, NewOrder, ORDER_LASTS, OrderError,
-    OrderKind, OrderRecord, Session, SetupError, SignInError,
+    Account, AccountError, ApiKey, Caller, Core, KeyError, KeyLane, KeyRecord, NewOrder, ORDER_LASTS,
+    OrderError, OrderKind, OrderRecord, OwnPasswordError, Session, SessionLimits, SessionRecord,
+    SessionRules, SetupError, SignInError, SignInRules,
 };
 pub use names::BadName;
 pub use open_error::OpenError;
@@ -112,6 +113,13 @@ impl Store {
             findings,
             lives: Arc::default(),
         }
+    }
+
+    /// The same store, with what the configuration says about signing in.
+    #[must_use]
+    pub fn with_sign_in_rules(mut self, rules: SignInRules) -> Store {
+        self.core = self.core.with_rules(rules);
+        self
     }
 
     /// Writes what is queued, then closes the files. Later writes are refused with [`StoreError::Closed`].

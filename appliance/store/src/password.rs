@@ -12,8 +12,6 @@ use crate::Secret;
 const MIN_CHARS: usize = 12;
 const MAX_BYTES: usize = 256;
 
-/// Each hash takes [`MEMORY_KIB`] and a core for its time; more at once would starve the answers.
-const HASHES_AT_ONCE: usize = 2;
 /// argon2id, above the floor of OWASP ASVS 5.0 appendix C (46 MiB with one pass).
 const MEMORY_KIB: u32 = 46 * 1024;
 const PASSES: u32 = 2;
@@ -41,8 +39,8 @@ pub(crate) struct Hashing {
 }
 
 impl Hashing {
-    pub(crate) fn new() -> Hashing {
-        Hashing { places: Arc::new(Semaphore::new(HASHES_AT_ONCE)) }
+    pub(crate) fn new(at_once: usize) -> Hashing {
+        Hashing { places: Arc::new(Semaphore::new(at_once)) }
     }
 
     pub(crate) async fn hash(&self, password: Secret) -> String {

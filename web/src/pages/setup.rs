@@ -50,7 +50,7 @@ pub(crate) async fn finish(visit: Visit, Posted(owner): Posted<NewOwner>) -> Res
         return again(&visit, owner, text.passwords_differ);
     }
     let core = &visit.portal.store().core;
-    match core.finish_setup(&owner.code, &owner.name, owner.password.clone()).await {
+    match core.finish_setup(&owner.code, &owner.name, owner.password.clone(), &visit.caller).await {
         Ok(account) => {
             visit.portal.note(&account.name, "setup-finished").await;
             sign_in::enter(&visit, &account.name, owner.password, "/").await

@@ -6,13 +6,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use serde::Deserialize;
-use store::{Secret, SignInError};
+use serde_json::Value;
+use store::{Secret, Session, SignInError};
 
 use crate::cookies::{self, Life};
 use crate::error_page::{Failed, log};
 use crate::frame::{Frame, Place};
 use crate::posted::{Posted, own_path};
-use crate::visit::{Signed, Visit};
+use crate::visit::{Signed, Transport, Visit};
 
 #[derive(Template)]
 #[template(path = "pages/sign_in.html")]
@@ -63,16 +64,21 @@ pub(crate) async fn enter(
     back: &str,
 ) -> Result<Response, Failed> {
     let text = &visit.text().account;
-    let (status, problem) = match visit.portal.store().core.sign_in(name, password).await {
+    let (status, problem) = match visit.portal.store().core.sign_in(name, password, &visit.caller).await {
         Ok(session) => {
-            visit.portal.note(&session.account.name, "sign-in").await;
-            return Ok(with_session(visit, session.token.expose(), Life::Visit, own_path(back)));
+            visit.portal.note_with(&session.account.name, "sign-in", whence(visit, None)).await;
+            return Ok(begun(visit, &session, own_path(back)));
         }
-        Err(SignInError::Refused) => {
-            visit.portal.note("nobody", "sign-in-refused").await;
+        Err(SignInError::Refused { account }) => {
+            visit.portal.note_with("nobody", "sign-in-refused", whence(visit, account)).await;
             (StatusCode::UNPROCESSABLE_ENTITY, text.wrong_password)
         }
-        Err(SignInError::TooManyTries { .. }) => (StatusCode::TOO_MANY_REQUESTS, text.too_many_tries),
+        Err(SignInError::TooManyTries { is_news, account, .. }) => {
+            if is_news {
+                visit.portal.note_with("nobody", "sign-in-guessing", whence(visit, account)).await;
+            }
+            (StatusCode::TOO_MANY_REQUESTS, text.too_many_tries)
+        }
         Err(SignInError::Store(error)) => {
             log(&error);
             (StatusCode::SERVICE_UNAVAILABLE, text.store_failed)
@@ -89,14 +95,39 @@ pub(crate) async fn sign_out(Signed(visit, person): Signed) -> Result<Response, 
     let signed_out = visit.portal.store().core.sign_out(&person.token).await;
     signed_out.map_err(|error| visit.internal(&error))?;
     visit.portal.note(&person.account.name, "sign-out").await;
-    Ok(with_session(&visit, "", Life::Over, "/sign-in?signed_out=true"))
+    // The device stays known: it opens nothing, and it is what lets its person in while others guess.
+    let cookie = (visit.transport.session_cookie(), "", Life::Over);
+    Ok(led_with(visit.transport, "/sign-in?signed_out=true", &[cookie]))
 }
 
-fn with_session(visit: &Visit, token: &str, life: Life, path: &str) -> Response {
+/// Leads on with the cookies of a session that has begun.
+fn begun(visit: &Visit, session: &Session, path: &str) -> Response {
+    let transport = visit.transport;
+    let cookies = [
+        (transport.session_cookie(), session.token.expose(), Life::Visit),
+        (transport.device_cookie(), session.device_token.expose(), Life::Year),
+    ];
+    led_with(transport, path, &cookies)
+}
+
+fn led_with(transport: Transport, path: &str, wanted: &[(&str, &str, Life)]) -> Response {
     let mut response = Redirect::to(path).into_response();
-    let (name, secure) = (visit.transport.session_cookie(), visit.transport.is_secure());
-    if let Some(cookie) = cookies::set(name, token, secure, life) {
-        response.headers_mut().append(SET_COOKIE, cookie);
+    for (name, value, life) in wanted {
+        if let Some(cookie) = cookies::set(name, value, transport.is_secure(), *life) {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
     }
     response
+}
+
+/// Where a try came from, and at which account: never a name that is none, which may be a mistyped password.
+fn whence(visit: &Visit, account: Option<String>) -> Value {
+    let mut detail = serde_json::Map::new();
+    if let Some(address) = visit.caller.address {
+        detail.insert("address".to_owned(), address.to_string().into());
+    }
+    if let Some(account) = account {
+        detail.insert("account".to_owned(), account.into());
+    }
+    if detail.is_empty() { Value::Null } else { detail.into() }
 }

@@ -13,6 +13,7 @@ fn concrete(path: &str) -> String {
         .replace("{order}", "1")
         .replace("{drill}", "1")
         .replace("{outage}", "1")
+        .replace("{session}", "0123")
         .replace("{hash}", "0123")
         .replace("{name}", "x.css")
 }

@@ -36,6 +36,7 @@ pub(super) static TEXT: Text = Text {
     answer: ANSWER,
     status: STATUS,
     account: ACCOUNT,
+    own_account: super::own_account::EN,
     demo: DemoText {
         title: "Demo cloud (a stand-in for evaluation)",
         explanation: "Only this evaluation set-up has this card. It cuts the way to a make-believe cloud, so that you can see what staff would see.",
@@ -306,6 +307,16 @@ const STATUS: StatusText = StatusText {
     event_demo_cut: |who| format!("{who} cut the demo cloud."),
     event_demo_restored: |who| format!("{who} restored the demo cloud."),
     event_sign_in_refused: "A sign-in was refused.",
+    event_guessing: |account| match account {
+        Some(account) => {
+            format!("Too many tries to sign in as “{account}”; further ones were refused for a minute.")
+        }
+        None => {
+            "Too many tries to sign in from one place; further ones were refused for a minute.".to_owned()
+        }
+    },
+    event_password_changed: |who| format!("{who} changed their password."),
+    event_session_ended: |who| format!("{who} ended sessions of their own."),
     event_key_created: |name| format!("The API key “{name}” was made from the command line."),
     event_key_revoked: |name| format!("The API key “{name}” was revoked from the command line."),
     event_setup_code_made: "A new setup code was made from the command line.",

@@ -38,6 +38,7 @@ pub(super) static TEXT: Text = Text {
     answer: ANSWER,
     status: STATUS,
     account: ACCOUNT,
+    own_account: super::own_account::KO,
     demo: DemoText {
         title: "데모 클라우드 (평가용 대역)",
         explanation: "이 카드는 평가용 구성에만 있습니다. 가상의 클라우드 연결을 끊어, 직원에게 어떻게 보이는지 확인할 수 있습니다.",
@@ -310,6 +311,12 @@ const STATUS: StatusText = StatusText {
     event_demo_cut: |who| format!("{who} 님이 데모 클라우드를 끊었습니다."),
     event_demo_restored: |who| format!("{who} 님이 데모 클라우드를 복구했습니다."),
     event_sign_in_refused: "로그인이 거부되었습니다.",
+    event_guessing: |account| match account {
+        Some(account) => format!("‘{account}’ 계정의 로그인 시도가 너무 많아 1분 동안 거부했습니다."),
+        None => "한 곳에서 로그인 시도가 너무 많아 1분 동안 거부했습니다.".to_owned(),
+    },
+    event_password_changed: |who| format!("{who} 님이 비밀번호를 바꿨습니다."),
+    event_session_ended: |who| format!("{who} 님이 자신의 접속을 끝냈습니다."),
     event_key_created: |name| format!("명령줄에서 API 키 ‘{name}’이(가) 만들어졌습니다."),
     event_key_revoked: |name| format!("명령줄에서 API 키 ‘{name}’이(가) 폐기되었습니다."),
     event_setup_code_made: "명령줄에서 새 설정 코드가 만들어졌습니다.",

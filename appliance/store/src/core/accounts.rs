@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::Core;
+use super::{Core, devices, sessions};
 use crate::names::checked_name;
 use crate::secret::random_bytes;
 use crate::{BadName, BadPassword, Role, Secret, StoreError, now_ms, password};
@@ -63,7 +63,7 @@ impl Core {
         })
     }
 
-    /// Sets a new password and ends every session of the account.
+    /// Sets a new password, ends every session of the account and forgets its devices.
     pub async fn set_password(&self, name: &str, password: Secret) -> Result<(), AccountError> {
         password::check(&password)?;
         let hash = self.0.hashing.hash(password).await;
@@ -71,7 +71,8 @@ impl Core {
         let changed = self.write(move |core| {
             let Some((account, _)) = find(core, &name)? else { return Ok(false) };
             core.execute("UPDATE accounts SET password_hash = ?2 WHERE id = ?1", params![account.id, hash])?;
-            core.execute("DELETE FROM sessions WHERE account = ?1", [account.id])?;
+            sessions::end_all(core, account.id, None)?;
+            devices::forget(core, account.id, None)?;
             Ok(true)
         });
         if changed.await? { Ok(()) } else { Err(AccountError::Unknown) }

@@ -1,49 +1,167 @@
-//! How often somebody may try a password: slower from the fourth try within a minute, refused from the eleventh.
+//! How often somebody may guess: slower from the fourth try within a minute, and refused past a limit.
 //!
-//! It forgets after a minute without a try, so nobody can lock another person out for good.
+//! | counted | tries a minute | by whom |
+//! | --- | --- | --- |
+//! | an account | 10 | all callers on devices that the account does not know, together |
+//! | an account from one address | 5 | so that one machine never takes all of an account's tries |
+//! | an address | 30 | whatever accounts it names; a try that succeeds is given back |
+//! | a known device of an account | 10 | its own, which no stranger can use up: the way in while others guess |
+//!
+//! Everything is forgotten a minute after its last try, so nobody locks another person out for good.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::secret::digest;
+
 const WINDOW: Duration = Duration::from_secs(60);
-const MAX_TRIES: usize = 10;
 const FREE_TRIES: usize = 3;
 const MAX_DELAY: Duration = Duration::from_secs(8);
-/// Names watched at once. Past it all are forgotten, which gives a guesser ten tries more for each of this many.
-const MAX_NAMES: usize = 10_000;
+/// Counts kept at once. Past it all are forgotten, which gives a guesser a minute's tries more for each of this many;
+/// one address fills 60 of them a minute.
+const MAX_COUNTS: usize = 30_000;
 
 /// Kept in memory only: a restart takes longer than what it would give away.
 #[derive(Default)]
 pub(super) struct Attempts {
-    tries: Mutex<HashMap<String, Vec<Instant>>>,
+    counts: Mutex<HashMap<Counted, Count>>,
+}
+
+/// A name as it is counted; of one length, however long a name somebody sends.
+type Name = [u8; 32];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Counted {
+    Account(Name),
+    AccountFrom(Name, IpAddr),
+    From(IpAddr),
+    Device([u8; 32]),
+}
+
+#[derive(Default)]
+struct Count {
+    /// The tries of the last minute, the oldest first.
+    at: Vec<Instant>,
+    /// When a refusal was last called news.
+    told: Option<Instant>,
+}
+
+/// Who tries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Try {
+    name: Name,
+    source: IpAddr,
+    device: Option<[u8; 32]>,
+}
+
+/// A try over the limit; it is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) retry_after: Duration,
+    /// The first of its kind within a minute: worth a line in the audit log, which the others would flood.
+    pub(super) is_news: bool,
+}
+
+impl Try {
+    /// `device` is the hash of a device's token, given only where the account knows that device.
+    pub(super) fn new(name: &str, address: Option<IpAddr>, device: Option<[u8; 32]>) -> Try {
+        Try { name: digest(&name.to_lowercase()), source: source(address), device }
+    }
+
+    /// What it counts on; the delay goes by the first.
+    fn counted(&self) -> Vec<Counted> {
+        match self.device {
+            Some(device) => vec![Counted::Device(device)],
+            None => vec![
+                Counted::AccountFrom(self.name, self.source),
+                Counted::Account(self.name),
+                Counted::From(self.source),
+            ],
+        }
+    }
+}
+
+impl Counted {
+    fn max_tries(self) -> usize {
+        match self {
+            Counted::AccountFrom(..) => 5,
+            Counted::Account(_) | Counted::Device(_) => 10,
+            Counted::From(_) => 30,
+        }
+    }
 }
 
 impl Attempts {
     /// Counts a try and says how long to wait before looking at it.
-    ///
-    /// # Errors
-    /// The time until the next try is allowed; this one is not counted.
-    pub(super) fn admit(&self, name: &str, now: Instant) -> Result<Duration, Duration> {
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = |at: &Instant| now.duration_since(*at) < WINDOW;
-        if tries.len() >= MAX_NAMES {
-            tries.retain(|_, times| times.iter().any(recent));
+    pub(super) fn admit(&self, new: &Try, now: Instant) -> Result<Duration, Refused> {
+        let mut counts = self.counts();
+        make_room(&mut counts, now);
+        let counted = new.counted();
+        for one in &counted {
+            let count = counts.entry(*one).or_default();
+            count.forget_old(now);
+            if count.at.len() >= one.max_tries() {
+                return Err(count.refuse(now));
+            }
         }
-        if tries.len() >= MAX_NAMES {
-            tries.clear();
+        for one in &counted {
+            counts.entry(*one).or_default().at.push(now);
         }
-        let times = tries.entry(name.to_lowercase()).or_default();
-        times.retain(recent);
-        if times.len() >= MAX_TRIES {
-            return Err(WINDOW - now.duration_since(times[0]));
-        }
-        times.push(now);
-        Ok(delay(times.len()))
+        Ok(delay(counts[&counted[0]].at.len()))
     }
 
-    pub(super) fn forget(&self, name: &str) {
-        self.tries.lock().unwrap_or_else(PoisonError::into_inner).remove(&name.to_lowercase());
+    /// Gives back a try that was no guess.
+    pub(super) fn give_back(&self, good: &Try) {
+        let mut counts = self.counts();
+        for one in good.counted() {
+            if let Some(count) = counts.get_mut(&one) {
+                count.at.pop();
+            }
+        }
+    }
+
+    /// The lock guards short changes of one map, and a half-made one is only a try more or less.
+    fn counts(&self) -> MutexGuard<'_, HashMap<Counted, Count>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Count {
+    fn forget_old(&mut self, now: Instant) {
+        self.at.retain(|at| is_recent(*at, now));
+    }
+
+    fn refuse(&mut self, now: Instant) -> Refused {
+        let is_news = !self.told.is_some_and(|at| is_recent(at, now));
+        if is_news {
+            self.told = Some(now);
+        }
+        let oldest = self.at.first().copied().unwrap_or(now);
+        Refused { retry_after: WINDOW.saturating_sub(now.duration_since(oldest)), is_news }
+    }
+}
+
+fn is_recent(at: Instant, now: Instant) -> bool {
+    now.duration_since(at) < WINDOW
+}
+
+fn make_room(counts: &mut HashMap<Counted, Count>, now: Instant) {
+    if counts.len() >= MAX_COUNTS {
+        counts.retain(|_, count| count.at.iter().any(|at| is_recent(*at, now)));
+    }
+    if counts.len() >= MAX_COUNTS {
+        counts.clear();
+    }
+}
+
+/// The address as it is counted: of IPv6 the network, because one machine has as many addresses in it as it likes.
+fn source(address: Option<IpAddr>) -> IpAddr {
+    match address.map(|address| address.to_canonical()) {
+        Some(IpAddr::V6(v6)) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+        Some(v4) => v4,
+        None => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 
@@ -51,45 +169,9 @@ impl Attempts {
 fn delay(tries: usize) -> Duration {
     match tries.checked_sub(FREE_TRIES + 1) {
         None => Duration::ZERO,
-        Some(late) => MAX_DELAY.min(Duration::from_secs(1 << late)),
+        Some(late) => MAX_DELAY.min(Duration::from_secs(1 << late.min(3))),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn start() -> Instant {
-        tokio::time::Instant::now().into_std()
-    }
-
-    #[test]
-    fn three_tries_are_free_then_the_delay_grows_and_the_eleventh_is_refused() {
-        let (attempts, now) = (Attempts::default(), start());
-        let delays: Vec<u64> =
-            (0..10).map(|_| attempts.admit("kim", now).expect("admitted").as_secs()).collect();
-        assert_eq!(delays, [0, 0, 0, 1, 2, 4, 8, 8, 8, 8]);
-        assert_eq!(attempts.admit("KIM", now), Err(WINDOW));
-        assert_eq!(attempts.admit("lee", now), Ok(Duration::ZERO));
-    }
-
-    #[test]
-    fn a_minute_later_all_is_forgotten_and_so_it_is_after_success() {
-        let (attempts, now) = (Attempts::default(), start());
-        while attempts.admit("kim", now).is_ok() {}
-        assert_eq!(attempts.admit("kim", now + Duration::from_secs(59)), Err(Duration::from_secs(1)));
-        assert_eq!(attempts.admit("kim", now + WINDOW), Ok(Duration::ZERO));
-        while attempts.admit("kim", now + WINDOW).is_ok() {}
-        attempts.forget("kim");
-        assert_eq!(attempts.admit("kim", now + WINDOW), Ok(Duration::ZERO));
-    }
-
-    #[test]
-    fn a_spray_of_names_does_not_grow_the_memory() {
-        let (attempts, now) = (Attempts::default(), start());
-        for number in 0..3 * MAX_NAMES {
-            let _ = attempts.admit(&number.to_string(), now);
-        }
-        assert!(attempts.tries.lock().unwrap().len() <= MAX_NAMES);
-    }
-}
+mod tests;

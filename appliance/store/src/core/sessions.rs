@@ -1,76 +1,36 @@
-//! Signing in and out, and who a session token belongs to.
+//! Sessions: who a token belongs to, where a person is signed in, and how a session ends.
 
-use std::time::Duration;
+use rusqlite::{OptionalExtension, Transaction, params};
 
-use rusqlite::{OptionalExtension, params};
-use tokio::time::{Instant, sleep};
+use super::accounts::account;
+use super::sign_in::Session;
+use super::{Account, Caller, Core, NOTE_USE_EVERY_MS, SessionLimits, devices};
+use crate::secret::{digest, hex};
+use crate::{Role, Secret, StoreError, now_ms};
 
-use super::accounts::{account, find};
-use super::{Account, Core, NOTE_USE_EVERY_MS};
-use crate::secret::digest;
-use crate::{Secret, StoreError, now_ms, password};
+/// Sessions that one account may have at once; past it the oldest ends.
+const KEPT: u32 = 50;
 
-const IDLE_LIMIT_MS: i64 = 8 * 3_600_000;
-const ABSOLUTE_LIMIT_MS: i64 = 24 * 3_600_000;
-/// How far the wall clock may step back before the sessions made ahead of it end.
-const CLOCK_SLACK_MS: i64 = 5 * 60_000;
-
-/// A fresh sign-in. The token goes into the cookie; the store keeps only its hash.
-#[derive(Clone, Debug)]
-pub struct Session {
-    pub token: Secret,
-    pub account: Account,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum SignInError {
-    /// Does not say which of the two.
-    #[error("the name or the password is wrong")]
-    Refused,
-    #[error("too many tries; try again in {} s", .retry_after.as_secs().max(1))]
-    TooManyTries { retry_after: Duration },
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// A session as its own person sees it. Times are unix milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Names it among the person's own; not its token.
+    pub id: String,
+    /// A few words such as "Firefox, Windows"; empty if unknown.
+    pub device: String,
+    /// Where the sign-in came from; empty if unknown.
+    pub address: String,
+    pub created_ms: i64,
+    /// When the person last did something in it, to the minute.
+    pub seen_ms: i64,
 }
 
 impl Core {
-    /// Takes as long for a name that is not there as for a wrong password. From the fourth try within a minute
-    /// it answers late, on purpose, by up to 8 s.
-    pub async fn sign_in(&self, name: &str, password: Secret) -> Result<Session, SignInError> {
-        let name = name.trim();
-        let delay = self
-            .0
-            .sign_ins
-            .admit(name, Instant::now().into_std())
-            .map_err(|retry_after| SignInError::TooManyTries { retry_after })?;
-        sleep(delay).await;
-        if password::check(&password).is_err() {
-            return Err(SignInError::Refused);
-        }
-        let (account, hash) = self.read(|core| find(core, name))?.unzip();
-        let fits = self.0.hashing.verify(password, hash).await;
-        let account = account.filter(|_| fits).ok_or(SignInError::Refused)?;
-        self.0.sign_ins.forget(name);
-        let token = self.begin_session(account.id).await?;
-        Ok(Session { token, account })
-    }
-
     /// Whose session this is; `None` when the token is unknown, signed out, or past one of its limits.
+    /// Keeps the session awake.
     pub fn session(&self, token: &str) -> Result<Option<Account>, StoreError> {
-        let hash = digest(token);
-        let found = self.read(|core| {
-            core.prepare_cached(
-                "SELECT a.id, a.name, a.role, a.created_ms, s.created_ms, s.seen_ms
-                 FROM sessions s JOIN accounts a ON a.id = s.account WHERE s.token_hash = ?1",
-            )?
-            .query_row([hash], |row| Ok((account(row)?, row.get(4)?, row.get(5)?)))
-            .optional()
-        })?;
-        let now = now_ms();
-        let Some((account, created_ms, seen_ms)) = found else { return Ok(None) };
-        if !alive(created_ms, seen_ms, now) {
-            return Ok(None);
-        }
+        let Some((account, seen_ms)) = self.find_session(token)? else { return Ok(None) };
+        let (hash, now) = (digest(token), now_ms());
         if now - seen_ms >= NOTE_USE_EVERY_MS {
             // Nobody waits for the note: without it the session is idle a little earlier.
             drop(self.write(move |core| {
@@ -80,6 +40,60 @@ impl Core {
         Ok(Some(account))
     }
 
+    /// The same for what a page asks for by itself, which does not keep the session awake.
+    pub fn peek_session(&self, token: &str) -> Result<Option<Account>, StoreError> {
+        Ok(self.find_session(token)?.map(|(account, _)| account))
+    }
+
+    fn find_session(&self, token: &str) -> Result<Option<(Account, i64)>, StoreError> {
+        let hash = digest(token);
+        let found: Option<(Account, i64, i64)> = self.read(|core| {
+            core.prepare_cached(
+                "SELECT a.id, a.name, a.role, a.created_ms, s.created_ms, s.seen_ms
+                 FROM sessions s JOIN accounts a ON a.id = s.account WHERE s.token_hash = ?1",
+            )?
+            .query_row([hash], |row| Ok((account(row)?, row.get(4)?, row.get(5)?)))
+            .optional()
+        })?;
+        Ok(found.and_then(|(account, created_ms, seen_ms)| {
+            let limits = self.1.sessions.of(account.role);
+            limits.admit(created_ms, seen_ms, now_ms()).then_some((account, seen_ms))
+        }))
+    }
+
+    /// The sessions of an account that go on, the last used first.
+    pub fn sessions_of(&self, account: &Account) -> Result<Vec<SessionRecord>, StoreError> {
+        let limits = self.1.sessions.of(account.role);
+        let mut sessions: Vec<SessionRecord> = self.read(|core| {
+            core.prepare_cached(
+                "SELECT token_hash, device, address, created_ms, seen_ms FROM sessions
+                 WHERE account = ?1 ORDER BY seen_ms DESC, created_ms DESC",
+            )?
+            .query_map([account.id], |row| {
+                Ok(SessionRecord {
+                    id: id_of(row.get(0)?),
+                    device: row.get(1)?,
+                    address: row.get(2)?,
+                    created_ms: row.get(3)?,
+                    seen_ms: row.get(4)?,
+                })
+            })?
+            .collect()
+        })?;
+        sessions.retain(|session| limits.admit(session.created_ms, session.seen_ms, now_ms()));
+        Ok(sessions)
+    }
+
+    /// How long the sessions of this role last.
+    pub fn session_limits(&self, role: Role) -> SessionLimits {
+        self.1.sessions.of(role)
+    }
+
+    /// The name that [`SessionRecord::id`] gives to this token's session.
+    pub fn session_id(token: &str) -> String {
+        id_of(digest(token))
+    }
+
     pub async fn sign_out(&self, token: &str) -> Result<(), StoreError> {
         let hash = digest(token);
         self.write(move |core| core.execute("DELETE FROM sessions WHERE token_hash = ?1", [hash]))
@@ -87,44 +101,75 @@ impl Core {
             .map(drop)
     }
 
-    /// Also clears away the sessions that are over.
-    async fn begin_session(&self, account: i64) -> Result<Secret, StoreError> {
-        let token = Secret::random("");
-        let hash = token.digest();
-        let begun = self.write(move |core| {
-            let now = now_ms();
+    /// Ends one session of an account; false when it has no such session.
+    pub async fn end_session(&self, account: i64, id: &str) -> Result<bool, StoreError> {
+        let id = id.to_owned();
+        let ended = self.write(move |core| {
             core.execute(
-                "DELETE FROM sessions WHERE created_ms <= ?1 OR seen_ms <= ?2",
-                [now - ABSOLUTE_LIMIT_MS, now - IDLE_LIMIT_MS],
-            )?;
-            core.execute(
-                "INSERT INTO sessions (token_hash, account, created_ms, seen_ms) VALUES (?1, ?2, ?3, ?3)",
-                params![hash, account, now],
+                "DELETE FROM sessions WHERE account = ?1 AND lower(hex(substr(token_hash, 1, 8))) = ?2",
+                params![account, id],
             )
         });
+        Ok(ended.await? > 0)
+    }
+
+    /// Ends every session of an account but the one of this token; says how many there were.
+    pub async fn end_other_sessions(&self, account: i64, token: &str) -> Result<usize, StoreError> {
+        let hash = digest(token);
+        self.write(move |core| end_all(core, account, Some(hash))).await
+    }
+
+    /// Also clears away the sessions that are over.
+    pub(super) async fn begin_session(
+        &self,
+        account: Account,
+        caller: &Caller,
+        device: Option<[u8; 32]>,
+    ) -> Result<Session, StoreError> {
+        let token = Secret::random("");
+        // The token of a device that is known stays, else each sign-in would leave one more.
+        let device_token = match (&caller.device_token, device) {
+            (Some(token), Some(_)) => token.clone(),
+            _ => Secret::random(""),
+        };
+        let (hash, device_hash, id) = (token.digest(), device_token.digest(), account.id);
+        let (label, address) = (caller.device.clone(), caller.address.map(|ip| ip.to_string()));
+        let rules = self.1.sessions;
+        let begun = self.write(move |core| {
+            let now = now_ms();
+            let longest = rules.staff.whole.max(rules.in_charge.whole).as_millis() as i64;
+            core.execute("DELETE FROM sessions WHERE created_ms <= ?1", [now - longest])?;
+            core.execute(
+                "INSERT INTO sessions (token_hash, account, created_ms, seen_ms, device, address)
+                 VALUES (?1, ?2, ?3, ?3, ?4, ?5)",
+                params![hash, id, now, label, address.as_deref().unwrap_or_default()],
+            )?;
+            keep_newest(core, id)?;
+            devices::remember(core, id, device_hash)
+        });
         begun.await?;
-        Ok(token)
+        Ok(Session { token, account, device_token })
     }
 }
 
-fn alive(created_ms: i64, seen_ms: i64, now_ms: i64) -> bool {
-    let age = now_ms - created_ms;
-    (-CLOCK_SLACK_MS..ABSOLUTE_LIMIT_MS).contains(&age) && now_ms - seen_ms < IDLE_LIMIT_MS
+/// Ends the sessions of an account; `but` is kept.
+pub(super) fn end_all(
+    core: &Transaction<'_>,
+    account: i64,
+    but: Option<[u8; 32]>,
+) -> rusqlite::Result<usize> {
+    core.execute("DELETE FROM sessions WHERE account = ?1 AND token_hash IS NOT ?2", params![account, but])
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn keep_newest(core: &Transaction<'_>, account: i64) -> rusqlite::Result<usize> {
+    core.execute(
+        "DELETE FROM sessions WHERE account = ?1 AND token_hash NOT IN
+         (SELECT token_hash FROM sessions WHERE account = ?1 ORDER BY created_ms DESC LIMIT ?2)",
+        params![account, KEPT],
+    )
+}
 
-    const HOUR: i64 = 3_600_000;
-
-    #[test]
-    fn a_session_ends_after_8_idle_hours_or_24_in_all_or_when_the_clock_goes_back() {
-        assert!(alive(0, 0, 8 * HOUR - 1));
-        assert!(!alive(0, 0, 8 * HOUR));
-        assert!(alive(0, 23 * HOUR, 24 * HOUR - 1));
-        assert!(!alive(0, 24 * HOUR, 24 * HOUR));
-        assert!(alive(HOUR, HOUR, HOUR - CLOCK_SLACK_MS));
-        assert!(!alive(24 * HOUR, 24 * HOUR, 0));
-    }
+/// 64 bits of the token's hash: enough to tell sessions apart, and no way back to the token.
+fn id_of(hash: [u8; 32]) -> String {
+    hex(&hash[..8])
 }

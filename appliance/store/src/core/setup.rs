@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use subtle::ConstantTimeEq;
 use tokio::time::{Instant, sleep};
 
-use super::{Account, AccountError, Core, accounts};
+use super::attempts::Try;
+use super::{Account, AccountError, Caller, Core, accounts};
 use crate::names::checked_name;
 use crate::secret::{digest, random_bytes};
 use crate::{Role, Secret, StoreError, now_ms, password};
@@ -62,11 +63,13 @@ impl Core {
         code: &str,
         account_name: &str,
         password: Secret,
+        caller: &Caller,
     ) -> Result<Account, SetupError> {
         let name = checked_name(account_name).map_err(AccountError::from)?;
         password::check(&password).map_err(AccountError::from)?;
-        let admitted = self.0.setups.admit("", Instant::now().into_std());
-        sleep(admitted.map_err(|retry_after| SetupError::TooManyTries { retry_after })?).await;
+        let admitted = self.0.setups.admit(&Try::new("", caller.address, None), Instant::now().into_std());
+        sleep(admitted.map_err(|refused| SetupError::TooManyTries { retry_after: refused.retry_after })?)
+            .await;
         let code_hash = digest(&plain(code));
         self.read(|core| check_code(core, code_hash))??;
         let password_hash = self.0.hashing.hash(password).await;

@@ -33,9 +33,9 @@ async fn the_setup_code_makes_the_owner_once_only() {
     assert!(core.needs_setup().unwrap());
     let code = core.begin_setup().await.unwrap().unwrap();
     let typed = code.expose().to_lowercase().replace('-', "");
-    let account = core.finish_setup(&typed, " Kim ", PASSWORD.into()).await.unwrap();
+    let account = core.finish_setup(&typed, " Kim ", PASSWORD.into(), &Caller::default()).await.unwrap();
     assert_eq!((account.name.as_str(), account.role), ("Kim", Role::Owner));
-    let again = core.finish_setup(code.expose(), "lee", PASSWORD.into()).await;
+    let again = core.finish_setup(code.expose(), "lee", PASSWORD.into(), &Caller::default()).await;
     assert!(matches!(again, Err(SetupError::AlreadyDone)));
     assert!(core.begin_setup().await.unwrap().is_none());
     assert!(!core.needs_setup().unwrap());
@@ -46,7 +46,8 @@ async fn the_setup_code_makes_the_owner_once_only() {
 async fn two_people_with_the_same_code_make_one_owner() {
     let (_dir, store) = open();
     let code = store.core.begin_setup().await.unwrap().unwrap();
-    let finish = |name| store.core.finish_setup(code.expose(), name, PASSWORD.into());
+    let nobody = Caller::default();
+    let finish = |name| store.core.finish_setup(code.expose(), name, PASSWORD.into(), &nobody);
     let (first, second) = tokio::join!(finish("kim"), finish("lee"));
     assert!(first.is_ok() != second.is_ok());
     assert_eq!(store.core.accounts().unwrap().len(), 1);
@@ -56,16 +57,19 @@ async fn two_people_with_the_same_code_make_one_owner() {
 async fn a_wrong_a_replaced_or_an_old_setup_code_is_refused() {
     let (dir, store) = open();
     let core = &store.core;
-    assert!(matches!(core.finish_setup("", "kim", PASSWORD.into()).await, Err(SetupError::WrongCode)));
+    assert!(matches!(
+        core.finish_setup("", "kim", PASSWORD.into(), &Caller::default()).await,
+        Err(SetupError::WrongCode)
+    ));
     let replaced = core.begin_setup().await.unwrap().unwrap();
     let newest = core.begin_setup().await.unwrap().unwrap();
     execute(&dir, "UPDATE setup_code SET created_ms = created_ms - 86400001");
     assert!(matches!(
-        core.finish_setup(replaced.expose(), "kim", PASSWORD.into()).await,
+        core.finish_setup(replaced.expose(), "kim", PASSWORD.into(), &Caller::default()).await,
         Err(SetupError::WrongCode)
     ));
     assert!(matches!(
-        core.finish_setup(newest.expose(), "kim", PASSWORD.into()).await,
+        core.finish_setup(newest.expose(), "kim", PASSWORD.into(), &Caller::default()).await,
         Err(SetupError::Expired)
     ));
     assert!(core.needs_setup().unwrap());
@@ -76,13 +80,13 @@ async fn a_short_password_costs_no_try_of_the_setup_code() {
     let (_dir, store) = open();
     let code = store.core.begin_setup().await.unwrap().unwrap();
     for _ in 0..20 {
-        let refused = store.core.finish_setup(code.expose(), "kim", "short".into()).await;
+        let refused = store.core.finish_setup(code.expose(), "kim", "short".into(), &Caller::default()).await;
         let Err(SetupError::Account(AccountError::BadPassword(problem))) = refused else {
             panic!("accepted")
         };
         assert_eq!(problem, BadPassword::TooShort);
     }
-    store.core.finish_setup(code.expose(), "kim", PASSWORD.into()).await.unwrap();
+    store.core.finish_setup(code.expose(), "kim", PASSWORD.into(), &Caller::default()).await.unwrap();
 }
 
 #[tokio::test]
@@ -90,11 +94,11 @@ async fn signing_in_gives_a_session_that_signing_out_ends() {
     let (_dir, store) = open();
     let core = &store.core;
     let account = owner(core).await;
-    let session = core.sign_in("KIM ", PASSWORD.into()).await.unwrap();
+    let session = core.sign_in("KIM ", PASSWORD.into(), &Caller::default()).await.unwrap();
     assert_eq!(session.account, account);
     assert_eq!(core.session(session.token.expose()).unwrap(), Some(account));
     assert_eq!(core.session("").unwrap(), None);
-    let second = core.sign_in("kim", PASSWORD.into()).await.unwrap();
+    let second = core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
     assert_ne!(session.token.expose(), second.token.expose());
     core.sign_out(session.token.expose()).await.unwrap();
     assert_eq!(core.session(session.token.expose()).unwrap(), None);
@@ -106,8 +110,8 @@ async fn a_wrong_password_and_an_unknown_name_are_refused_alike() {
     let (_dir, store) = open();
     owner(&store.core).await;
     for (name, password) in [("kim", "four plain words herE"), ("nobody", PASSWORD), ("kim", "short")] {
-        let refused = store.core.sign_in(name, password.into()).await;
-        assert!(matches!(refused, Err(SignInError::Refused)), "{name}");
+        let refused = store.core.sign_in(name, password.into(), &Caller::default()).await;
+        assert!(matches!(refused, Err(SignInError::Refused { .. })), "{name}");
     }
 }
 
@@ -115,10 +119,11 @@ async fn a_wrong_password_and_an_unknown_name_are_refused_alike() {
 async fn a_session_that_is_too_old_or_idle_is_gone() {
     let (dir, store) = open();
     owner(&store.core).await;
-    let session = store.core.sign_in("kim", PASSWORD.into()).await.unwrap();
-    execute(&dir, "UPDATE sessions SET seen_ms = seen_ms - 8 * 3600000");
+    let session = store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
+    execute(&dir, "UPDATE sessions SET seen_ms = seen_ms - 15 * 60000");
     assert_eq!(store.core.session(session.token.expose()).unwrap(), None);
-    store.core.sign_in("kim", PASSWORD.into()).await.unwrap();
+    execute(&dir, "UPDATE sessions SET created_ms = created_ms - 12 * 3600000");
+    store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
     let left: Result<i64, _> =
         store.core.read(|core| core.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)));
     assert_eq!(left.unwrap(), 1);
@@ -128,8 +133,8 @@ async fn a_session_that_is_too_old_or_idle_is_gone() {
 async fn a_session_in_use_stays_awake() {
     let (dir, store) = open();
     owner(&store.core).await;
-    let session = store.core.sign_in("kim", PASSWORD.into()).await.unwrap();
-    execute(&dir, "UPDATE sessions SET seen_ms = seen_ms - 3600000");
+    let session = store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
+    execute(&dir, "UPDATE sessions SET seen_ms = seen_ms - 600000");
     assert!(store.core.session(session.token.expose()).unwrap().is_some());
     store.close().await;
     let seen: i64 = other_process(&dir)
@@ -143,11 +148,11 @@ async fn a_new_password_ends_the_sessions_of_the_old_one() {
     let (_dir, store) = open();
     let core = &store.core;
     owner(core).await;
-    let session = core.sign_in("kim", PASSWORD.into()).await.unwrap();
+    let session = core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
     core.set_password("kim", "another four plain words".into()).await.unwrap();
     assert_eq!(core.session(session.token.expose()).unwrap(), None);
-    assert!(core.sign_in("kim", PASSWORD.into()).await.is_err());
-    assert!(core.sign_in("kim", "another four plain words".into()).await.is_ok());
+    assert!(core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.is_err());
+    assert!(core.sign_in("kim", "another four plain words".into(), &Caller::default()).await.is_ok());
     let unknown = core.set_password("lee", PASSWORD.into()).await;
     assert!(matches!(unknown, Err(AccountError::Unknown)));
 }
@@ -163,7 +168,7 @@ async fn accounts_have_one_name_each_and_the_last_owner_stays() {
     assert!(matches!(service, Err(AccountError::NotForPeople)));
     assert!(matches!(core.remove_account("kim").await, Err(AccountError::LastOwner)));
     let lee = core.create_account("lee", PASSWORD.into(), Role::Staff).await.unwrap();
-    let session = core.sign_in("lee", PASSWORD.into()).await.unwrap();
+    let session = core.sign_in("lee", PASSWORD.into(), &Caller::default()).await.unwrap();
     core.remove_account("lee").await.unwrap();
     let next = core.create_account("lee", PASSWORD.into(), Role::Staff).await.unwrap();
     assert_ne!(lee.id, next.id, "the conversations of one would be the other's");
@@ -204,7 +209,7 @@ async fn no_secret_stands_in_the_files() {
     let (dir, store) = open();
     owner(&store.core).await;
     let key = store.core.create_key("ward", KeyLane::default()).await.unwrap();
-    let session = store.core.sign_in("kim", PASSWORD.into()).await.unwrap();
+    let session = store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
     store.close().await;
     let bytes = std::fs::read(dir.path().join("core.db")).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());

@@ -1,0 +1,75 @@
+//! A person changes the own password: the old one is asked, and every other session ends.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, params};
+use tokio::time::{Instant, sleep};
+
+use super::attempts::Try;
+use super::{Account, Caller, Core, devices, sessions};
+use crate::secret::digest;
+use crate::{BadPassword, Secret, StoreError, password};
+
+#[derive(Debug, thiserror::Error)]
+pub enum OwnPasswordError {
+    #[error("the password that is in use now is not this one")]
+    Wrong,
+    #[error("too many tries; try again in {} s", .retry_after.as_secs().max(1))]
+    TooManyTries { retry_after: Duration },
+    #[error(transparent)]
+    BadPassword(#[from] BadPassword),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Core {
+    /// Asks a person who is signed in for the password once more. Someone at an unlocked screen has as few tries as
+    /// a stranger at the door.
+    pub async fn confirm_password(
+        &self,
+        account: &Account,
+        given: Secret,
+        token: &str,
+    ) -> Result<(), OwnPasswordError> {
+        let new = Try::new(&account.name, None, Some(digest(token)));
+        let admitted = self.0.own_passwords.admit(&new, Instant::now().into_std());
+        let too_many = |refused: super::attempts::Refused| OwnPasswordError::TooManyTries {
+            retry_after: refused.retry_after,
+        };
+        sleep(admitted.map_err(too_many)?).await;
+        let id = account.id;
+        let hash: Option<String> = self.read(|core| {
+            core.query_row("SELECT password_hash FROM accounts WHERE id = ?1", [id], |row| row.get(0))
+                .optional()
+        })?;
+        if password::check(&given).is_err() || !self.0.hashing_of_known.verify(given, hash).await {
+            return Err(OwnPasswordError::Wrong);
+        }
+        self.0.own_passwords.give_back(&new);
+        Ok(())
+    }
+
+    /// Sets another password for the person of this session, ends the person's other sessions, and forgets all
+    /// devices but this one.
+    pub async fn change_own_password(
+        &self,
+        account: &Account,
+        old: Secret,
+        new: Secret,
+        token: &str,
+        caller: &Caller,
+    ) -> Result<(), OwnPasswordError> {
+        password::check(&new)?;
+        self.confirm_password(account, old, token).await?;
+        let hash = self.0.hashing_of_known.hash(new).await;
+        let (id, session) = (account.id, digest(token));
+        let device = self.known_device(id, caller)?;
+        let changed = self.write(move |core| {
+            core.execute("UPDATE accounts SET password_hash = ?2 WHERE id = ?1", params![id, hash])?;
+            sessions::end_all(core, id, Some(session))?;
+            devices::forget(core, id, device)
+        });
+        changed.await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! A person's own account: where one is signed in, and the password.
+
+use askama::Template;
+use axum::extract::{Path, Query};
+use axum::response::{IntoResponse, Redirect, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use store::{Core, OwnPasswordError, Secret, SessionRecord};
+
+use crate::error_page::{Failed, Fault, log};
+use crate::frame::{Frame, Place};
+use crate::posted::Posted;
+use crate::text::{AccountText, OwnAccountText};
+use crate::visit::{Person, Signed, Visit};
+
+#[derive(Template)]
+#[template(path = "pages/account.html")]
+struct AccountPage {
+    frame: Frame,
+    csrf: String,
+    who: String,
+    limits: String,
+    /// This session first.
+    sessions: Vec<SessionView>,
+    problem: Option<&'static str>,
+    done: Option<&'static str>,
+}
+
+struct SessionView {
+    id: String,
+    device: String,
+    address: String,
+    since: String,
+    last_seen: String,
+    is_this: bool,
+    end_label: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Arrival {
+    #[serde(default)]
+    done: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct PasswordForm {
+    old: Secret,
+    password: Secret,
+    again: Secret,
+}
+
+/// `GET /account`.
+pub(crate) async fn show(
+    Signed(visit, person): Signed,
+    Query(arrival): Query<Arrival>,
+) -> Result<Response, Failed> {
+    let text = &visit.text().own_account;
+    let done = match arrival.done.as_str() {
+        "ended" => Some(text.ended),
+        "password" => Some(text.password_changed),
+        _ => None,
+    };
+    page(&visit, &person, None, done)
+}
+
+/// `POST /account/sessions/{session}/end`.
+pub(crate) async fn end_one(
+    Signed(visit, person): Signed,
+    Path(session): Path<String>,
+) -> Result<Response, Failed> {
+    let ended = visit.portal.store().core.end_session(person.account.id, &session).await;
+    if !ended.map_err(|error| visit.internal(&error))? {
+        return Err(visit.fail(Fault::NotFound));
+    }
+    visit.portal.note_with(&person.account.name, "session-ended", json!({"sessions": 1})).await;
+    Ok(Redirect::to("/account?done=ended").into_response())
+}
+
+/// `POST /account/sessions/end-others`.
+pub(crate) async fn end_others(Signed(visit, person): Signed) -> Result<Response, Failed> {
+    let core = &visit.portal.store().core;
+    let ended = core.end_other_sessions(person.account.id, &person.token).await;
+    let sessions = ended.map_err(|error| visit.internal(&error))?;
+    visit.portal.note_with(&person.account.name, "session-ended", json!({"sessions": sessions})).await;
+    Ok(Redirect::to("/account?done=ended").into_response())
+}
+
+/// `POST /account/password`.
+pub(crate) async fn change_password(
+    Signed(visit, person): Signed,
+    Posted(form): Posted<PasswordForm>,
+) -> Result<Response, Failed> {
+    let texts = visit.text();
+    if form.password.expose() != form.again.expose() {
+        return refuse(&visit, &person, StatusCode::UNPROCESSABLE_ENTITY, texts.account.passwords_differ);
+    }
+    let core = &visit.portal.store().core;
+    let changed = core
+        .change_own_password(&person.account, form.old, form.password, &person.token, &visit.caller)
+        .await;
+    match changed {
+        Ok(()) => {
+            visit.portal.note(&person.account.name, "password-changed").await;
+            Ok(Redirect::to("/account?done=password").into_response())
+        }
+        Err(error) => {
+            visit.portal.note(&person.account.name, "password-change-refused").await;
+            let (status, problem) = problem(&error, &texts.account, &texts.own_account);
+            refuse(&visit, &person, status, problem)
+        }
+    }
+}
+
+/// What a person is told when the password was not accepted.
+pub(crate) fn problem(
+    error: &OwnPasswordError,
+    text: &'static AccountText,
+    own: &'static OwnAccountText,
+) -> (StatusCode, &'static str) {
+    match error {
+        OwnPasswordError::Wrong => (StatusCode::UNPROCESSABLE_ENTITY, own.wrong_old_password),
+        OwnPasswordError::BadPassword(_) => (StatusCode::UNPROCESSABLE_ENTITY, text.weak_password),
+        OwnPasswordError::TooManyTries { .. } => (StatusCode::TOO_MANY_REQUESTS, text.too_many_tries),
+        OwnPasswordError::Store(error) => {
+            log(error);
+            (StatusCode::SERVICE_UNAVAILABLE, text.store_failed)
+        }
+    }
+}
+
+fn refuse(
+    visit: &Visit,
+    person: &Person,
+    status: StatusCode,
+    problem: &'static str,
+) -> Result<Response, Failed> {
+    Ok((status, page(visit, person, Some(problem), None)?).into_response())
+}
+
+fn page(
+    visit: &Visit,
+    person: &Person,
+    problem: Option<&'static str>,
+    done: Option<&'static str>,
+) -> Result<Response, Failed> {
+    let (core, text) = (&visit.portal.store().core, &visit.text().own_account);
+    let this = Core::session_id(&person.token);
+    let listed = core.sessions_of(&person.account).map_err(|error| visit.internal(&error))?;
+    let mut sessions: Vec<_> = listed.into_iter().map(|record| view(visit, record, &this)).collect();
+    sessions.sort_by_key(|session| !session.is_this);
+    let limits = core.session_limits(person.account.role);
+    visit.show(&AccountPage {
+        frame: Frame::of(visit, Place::Account),
+        csrf: person.csrf.clone(),
+        who: (text.who)(&person.account.name, (text.role)(person.account.role.as_str())),
+        limits: (text.limits)(limits.idle.as_secs() / 60, limits.whole.as_secs() / 3600),
+        sessions,
+        problem,
+        done,
+    })
+}
+
+fn view(visit: &Visit, record: SessionRecord, this: &str) -> SessionView {
+    let (text, clock) = (&visit.text().own_account, visit.portal.clock());
+    let device = if record.device.is_empty() { text.unknown_device.to_owned() } else { record.device };
+    let since = clock.short(record.created_ms);
+    SessionView {
+        end_label: (text.end_label)(&device, &since),
+        is_this: record.id == this,
+        id: record.id,
+        device,
+        address: record.address,
+        since,
+        last_seen: clock.short(record.seen_ms),
+    }
+}
