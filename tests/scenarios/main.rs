@@ -22,6 +22,7 @@ mod portal;
 mod readiness;
 mod real_cut;
 mod scarcity;
+mod sign_in;
 mod stopping;
 mod streams;
 mod walls;

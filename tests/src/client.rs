@@ -7,7 +7,7 @@ pub use reply::Reply;
 pub use stream::{Ended, Streamed, Streaming};
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::lab::Namespace;
 use crate::{Chat, tls};
@@ -47,16 +47,25 @@ pub struct Client {
     sent: Sent,
     /// Where it connects from, if that is not the test's own network.
     namespace: Option<Namespace>,
+    /// The address that it connects from, if the test cares.
+    source: Option<IpAddr>,
 }
 
 impl Client {
     pub(crate) fn new(door: Door, sent: Sent) -> Client {
-        Client { door, headers: Vec::new(), sent, namespace: None }
+        Client { door, headers: Vec::new(), sent, namespace: None, source: None }
     }
 
     /// The same client on another network.
     pub(crate) fn on(mut self, namespace: Namespace) -> Client {
         self.namespace = Some(namespace);
+        self
+    }
+
+    /// The same client at another address of this machine: all of 127.0.0.0/8 is its own.
+    #[must_use]
+    pub fn from_address(mut self, source: IpAddr) -> Client {
+        self.source = Some(source);
         self
     }
 
@@ -173,9 +182,14 @@ impl Client {
 
     async fn socket(&self) -> io::Result<TcpStream> {
         let (Door::Http(address) | Door::Https(address, _)) = self.door;
-        match &self.namespace {
-            Some(namespace) => namespace.connect(address).await,
-            None => TcpStream::connect(address).await,
+        match (&self.namespace, self.source) {
+            (Some(namespace), _) => namespace.connect(address).await,
+            (None, Some(source)) => {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind((source, 0).into())?;
+                socket.connect(address).await
+            }
+            (None, None) => TcpStream::connect(address).await,
         }
     }
 }

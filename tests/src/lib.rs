@@ -20,6 +20,7 @@ pub mod portal;
 pub mod scoreboard;
 pub mod test_appliance;
 mod tls;
+pub mod torture;
 
 pub use chat::Chat;
 pub use client::{Client, Ended, Reply, Streamed};

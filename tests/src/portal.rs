@@ -2,8 +2,8 @@
 
 use crate::client::{Client, Reply};
 
-const NAME: &str = "kim";
-const PASSWORD: &str = "four plain words here";
+pub(crate) const NAME: &str = "kim";
+pub(crate) const PASSWORD: &str = "four plain words here";
 
 /// A signed-in owner.
 #[derive(Debug, Clone)]
@@ -28,10 +28,21 @@ impl Portal {
 
     fn entered(client: &Client, reply: &Reply) -> Portal {
         assert_eq!(reply.status, 303, "{}", reply.text());
-        let cookie = reply.header("set-cookie");
-        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
-        let session = cookie.split(';').next().expect("a cookie has a value");
-        Portal { client: client.clone().with_header("cookie", session) }
+        let cookies = reply.cookies();
+        assert_eq!(cookies.len(), 2, "the session and the device: {cookies:?}");
+        for cookie in &cookies {
+            assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        }
+        Portal { client: client.clone().with_header("cookie", &pairs(&cookies)) }
+    }
+
+    /// Posts a form of the portal with the token of the session.
+    pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let page = self.page("/account").await.text();
+        let token = between(&page, "name=\"csrf\" value=\"", "\"").expect("a form carries a token");
+        let mut all = vec![("csrf", token)];
+        all.extend_from_slice(fields);
+        self.client.post_form(path, &all).await
     }
 
     /// A page of the portal.
@@ -62,8 +73,14 @@ impl Portal {
     }
 }
 
+/// What a browser sends of these cookies.
+pub(crate) fn pairs(cookies: &[String]) -> String {
+    let pairs: Vec<_> = cookies.iter().filter_map(|cookie| cookie.split(';').next()).collect();
+    pairs.join("; ")
+}
+
 /// The text between the first `start` and the next `end`.
-fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+pub(crate) fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let rest = &text[text.find(start)? + start.len()..];
     rest.find(end).map(|end| &rest[..end])
 }

@@ -43,6 +43,12 @@ impl Reply {
             .unwrap_or_default()
     }
 
+    /// Every cookie that it sets, as it stands in the header.
+    pub fn cookies(&self) -> Vec<String> {
+        let all = self.headers.get_all(http::header::SET_COOKIE).iter();
+        all.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+    }
+
     /// `cloud` or `local`, from the header.
     pub fn route(&self) -> String {
         self.header("x-genset-route")
