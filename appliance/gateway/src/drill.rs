@@ -10,6 +10,7 @@ mod run;
 mod schedule;
 mod scope;
 mod tally;
+mod timetable;
 mod way;
 
 use std::sync::Arc;

@@ -10,8 +10,12 @@ use tokio::time::Instant;
 
 use super::report::DrillReport;
 use super::run::{self, Wish};
+use super::timetable::Timetable;
 use crate::clock;
 use crate::gateway::Gateway;
+
+/// Who asks for the monthly drill.
+const SCHEDULE: &str = "schedule";
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -30,18 +34,23 @@ pub(crate) async fn keep(gateway: &Gateway) {
         tracing::error!(%error, "a drill of before the start cannot be closed");
     }
     let mut workers = Workers::new(gateway.locals());
-    let mut next_ms = next_ms(gateway);
+    let settings = &gateway.settings().drill;
+    let mut timetable = Timetable::new(settings.schedule, settings.time_zone.clone(), Timestamp::now());
     loop {
-        refresh(gateway, next_ms);
+        refresh(gateway, timetable.next().map(Timestamp::as_millisecond));
         workers.look(gateway.locals());
-        if next_ms.is_some_and(|next_ms| clock::unix_ms() >= next_ms) {
-            ask_by_schedule(gateway, next_ms.unwrap_or_default()).await;
-            next_ms = self::next_ms(gateway);
+        if let Some(due) = timetable.take_due(Timestamp::now()) {
+            ask_by_schedule(gateway, due.as_millisecond()).await;
         }
         match gateway.store().work.drills_in("asked") {
             Ok(asked) => {
                 for wish in asked {
-                    begin(gateway, &workers, wish).await;
+                    let is_scheduled = wish.asked_by == SCHEDULE;
+                    match begin(gateway, &workers, wish).await {
+                        true if is_scheduled => timetable.begun(),
+                        false if is_scheduled => timetable.could_not_begin(Timestamp::now()),
+                        _ => {}
+                    }
                 }
             }
             Err(error) => tracing::error!(%error, "the wishes for drills cannot be read"),
@@ -63,12 +72,6 @@ fn refresh(gateway: &Gateway, next_ms: Option<i64>) {
     });
 }
 
-fn next_ms(gateway: &Gateway) -> Option<i64> {
-    let settings = &gateway.settings().drill;
-    let next = settings.schedule?.next_after(Timestamp::now(), &settings.time_zone)?;
-    Some(next.as_millisecond())
-}
-
 async fn ask_by_schedule(gateway: &Gateway, due_ms: i64) {
     if clock::unix_ms() - due_ms > MISSED_AFTER_MS {
         tracing::warn!(
@@ -77,18 +80,19 @@ async fn ask_by_schedule(gateway: &Gateway, due_ms: i64) {
         return;
     }
     let scope = gateway.settings().drill.scope.to_string();
-    if let Err(error) = gateway.store().work.ask_drill("schedule", &scope, false).await {
+    if let Err(error) = gateway.store().work.ask_drill(SCHEDULE, &scope, false).await {
         tracing::error!(%error, "the scheduled drill cannot be asked for");
     }
 }
 
-async fn begin(gateway: &Gateway, workers: &Workers, wish: DrillRecord) {
+/// Whether the drill was begun; it is over then.
+async fn begin(gateway: &Gateway, workers: &Workers, wish: DrillRecord) -> bool {
     let id = wish.id;
     let refusal = match check(gateway, &wish) {
         Ok(ready) => {
             let warmed_by = warmed_by(gateway, workers);
             run::run(gateway, ready, warmed_by).await;
-            return;
+            return true;
         }
         Err(refusal) => refusal,
     };
@@ -96,6 +100,7 @@ async fn begin(gateway: &Gateway, workers: &Workers, wish: DrillRecord) {
     if let Err(error) = gateway.store().work.refuse_drill(id, &refusal).await {
         tracing::error!(%error, "the refusal of drill {id} cannot be written down");
     }
+    false
 }
 
 fn check(gateway: &Gateway, wish: &DrillRecord) -> Result<Wish, String> {

@@ -77,6 +77,10 @@ impl Schedule {
         })
     }
 
+    pub(super) fn time(&self) -> Time {
+        self.time
+    }
+
     fn date_in(&self, first_of_month: Date) -> Option<Date> {
         match self.day {
             Day::OfMonth(day) => first_of_month.with().day(day).build().ok(),
