@@ -114,7 +114,7 @@ fn missed(stage: &Stage, evidence: &Evidence) -> Option<String> {
         "S02" => unless(within(3.0) <= 4 && attempts <= 6, "too many attempts"),
         "S03" => unless(by("primary/") && attempts == 2, "not one retry on the same upstream"),
         "S04" | "S05" => unless(attempts <= 6, "too many attempts"),
-        "S06" => unless(attempts == 1 && waited <= 15.0, "the silent route was retried or waited for"),
+        "S06" => unless(attempts == 1 && waited <= 10.0, "the silent route was retried or waited for"),
         "S07" => unless(waited <= 15.0, "no limit for the first token"),
         "S09" => unless(took <= 45.0, "the stall was waited for"),
         "S11" => unless(took <= 8.0 && usage_is_right(answered), "not ended at once with its usage"),

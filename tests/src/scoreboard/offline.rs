@@ -50,8 +50,8 @@ const ALL_END_WITHIN: Duration = Duration::from_secs(45);
 /// The first promise.
 const TRANSFER_WITHIN: Duration = Duration::from_secs(10);
 const BACK_WITHIN: Duration = Duration::from_secs(30);
-/// In its first seconds the ramp lets a tenth of the conversations go back, then half of them; more is thundering.
-const MOST_RETURNED_PERCENT: usize = 65;
+/// In its first seconds the ramp lets one request after the other try the way, then a tenth of them; more is thundering.
+const MOST_RETURNED_PERCENT: usize = 30;
 /// Users' requests that may reach one dead upstream in a minute.
 const MOST_ATTEMPTS: usize = 3;
 const RAMP: Duration = Duration::from_secs(5);
