@@ -10,11 +10,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("continuity", &[]),
     ("dialect", &[]),
     ("inference", &["continuity", "dialect"]),
-    ("store", &["continuity", "dialect"]),
+    ("verifier", &[]),
+    ("store", &["continuity", "dialect", "verifier"]),
     ("gateway", &["continuity", "dialect", "inference", "store"]),
     ("web", &["gateway", "store", "continuity"]),
-    ("appliance", &["continuity", "dialect", "inference", "store", "gateway", "web"]),
-    ("tests", &["continuity", "dialect", "inference", "store", "gateway", "web", "appliance"]),
+    ("appliance", &["continuity", "dialect", "inference", "store", "gateway", "web", "verifier"]),
+    ("tests", &["continuity", "dialect", "inference", "store", "gateway", "web", "appliance", "verifier"]),
     ("simulator", &["continuity", "dialect", "inference", "store", "gateway"]),
 ];
 
