@@ -42,7 +42,7 @@ impl StoreFile {
     /// One script per schema version, in order; a script that has been released is never edited.
     fn migrations(self) -> &'static [&'static str] {
         match self {
-            StoreFile::Audit => &[include_str!("schema/audit.1.sql")],
+            StoreFile::Audit => &[include_str!("schema/audit.1.sql"), include_str!("schema/audit.2.sql")],
             StoreFile::Core => &[
                 include_str!("schema/core.1.sql"),
                 include_str!("schema/core.2.sql"),
@@ -175,7 +175,7 @@ fn private_file(path: &Path) -> io::Result<()> {
     }
 }
 
-fn restrict(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn restrict(path: &Path, mode: u32) -> io::Result<()> {
     let found = std::fs::metadata(path)?.permissions().mode() & 0o7777;
     // A folder such as /tmp, named by mistake, must not be taken away from everybody else.
     if found & 0o1000 != 0 {

@@ -33,7 +33,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use access::{Denied, Right, Role, Subject, authorize};
-pub use audit::{Audit, Entry, EventRow, OutcomeRow, Record, RequestRow, Verified, VerifyError, verify_file};
+pub use audit::{
+    Audit, Entry, EventRow, ExportError, OutcomeRow, Record, RequestRow, VerifyError, verify_file,
+    verify_file_against,
+};
 pub use condition::{Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
 pub use core::{
     Account, AccountError, ApiKey, Caller, Core, KeyError, KeyLane, KeyRecord, NewOrder, ORDER_LASTS,
@@ -53,6 +56,7 @@ pub use writer::Receipt;
 #[cfg(feature = "simulation")]
 pub use writer::simulated::{Commit, Disk};
 
+use audit::SigningKey;
 use condition::Findings;
 use file::{Folder, StoreFile};
 use readers::Readers;
@@ -80,33 +84,37 @@ impl Store {
     /// One line that names the path and the mend; nothing has been changed in a file that is refused.
     pub fn open(dir: &Path) -> Result<Store, OpenError> {
         let findings = Findings::default();
-        let writer = Writer::start(Store::connect(dir, findings.clone())?)
-            .map_err(|source| OpenError::Thread { dir: dir.to_owned(), source })?;
-        Ok(Store::with(dir, writer, findings))
+        let (connections, key) = Store::connect(dir, findings.clone())?;
+        let writer =
+            Writer::start(connections).map_err(|source| OpenError::Thread { dir: dir.to_owned(), source })?;
+        Ok(Store::with(dir, writer, findings, key))
     }
 
     /// Opens the same files for a simulated box, whose clock stands still while its disk works.
     #[cfg(feature = "simulation")]
     pub fn open_simulated(dir: &Path) -> Result<(Store, Disk), OpenError> {
         let findings = Findings::default();
-        let (writer, disk) = Writer::simulated(Store::connect(dir, findings.clone())?);
-        Ok((Store::with(dir, writer, findings), disk))
+        let (connections, key) = Store::connect(dir, findings.clone())?;
+        let (writer, disk) = Writer::simulated(connections);
+        Ok((Store::with(dir, writer, findings, key), disk))
     }
 
-    fn connect(dir: &Path, findings: Findings) -> Result<Connections, OpenError> {
+    fn connect(dir: &Path, findings: Findings) -> Result<(Connections, SigningKey), OpenError> {
         let folder = Folder::claim(dir)?;
-        let audit = folder.open(StoreFile::Audit)?;
+        let key = SigningKey::load_or_make(dir)?;
+        let mut audit = folder.open(StoreFile::Audit)?;
+        Audit::note_new_key(&mut audit, &key).map_err(OpenError::file(&dir.join(StoreFile::Audit.name())))?;
         let core = folder.open(StoreFile::Core)?;
         let work = folder.open(StoreFile::Work)?;
         folder.sync()?;
-        Ok(Connections { audit, core, work, findings })
+        Ok((Connections { audit, core, work, findings }, key))
     }
 
-    fn with(dir: &Path, writer: Writer, findings: Findings) -> Store {
+    fn with(dir: &Path, writer: Writer, findings: Findings, key: SigningKey) -> Store {
         let readers = |file: StoreFile| Readers::new(file, dir.join(file.name()));
         Store {
             core: Core::new(writer.clone(), readers(StoreFile::Core)),
-            audit: Audit::new(writer.clone(), readers(StoreFile::Audit)),
+            audit: Audit::new(writer.clone(), readers(StoreFile::Audit), key),
             work: Work::new(writer.clone(), readers(StoreFile::Work)),
             dir: dir.to_owned(),
             writer,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
+use verifier::{CheckError, Hex, Trust, check_export};
 
 use super::*;
 use crate::Store;
@@ -76,20 +77,14 @@ async fn rows_come_back_as_they_were_written_the_newest_first() {
     assert_eq!(store.audit.recent(1).unwrap().len(), 1);
 }
 
-#[test]
-fn the_bytes_that_are_hashed_never_change() {
-    let hash = chain::link(&chain::GENESIS, 1, 1_700_000_000_000, "event", r#"{"who":"a"}"#);
-    let expected = "64b45a7a4a4cc07e2e79d44ab2313ab4cc70f3950c586ed7dae02e6b4c25f6b9";
-    assert_eq!(crate::secret::hex(&hash), expected);
-}
-
 #[tokio::test]
 async fn a_clean_log_verifies_and_an_empty_one_too() {
     let (dir, store) = open();
-    assert_eq!(store.audit.verify().await.unwrap(), Verified { rows: 0, head: [0; 32] });
+    let empty = store.audit.verify().await.unwrap();
+    assert_eq!((empty.rows, empty.head, empty.checkpoints), (0, Hex([0; 32]), 0));
     append(&store, 12_500).await;
     let running = store.audit.verify().await.unwrap();
-    assert_eq!(running.rows, 12_500);
+    assert_eq!((running.rows, running.checkpoints, running.signed_rows), (12_500, 12, 12_000));
     store.close().await;
     assert_eq!(verify_file(&dir.path().join("audit.db")).unwrap(), running);
 }
@@ -116,8 +111,8 @@ async fn any_change_inside_the_log_is_found_at_its_row() {
         let (_dir, path) = unguarded_log().await;
         assert_eq!(verify_file(&path).unwrap().rows, 100);
         execute(&path, change).unwrap();
-        let Err(VerifyError::Broken { seq, .. }) = verify_file(&path) else { panic!("not found: {change}") };
-        assert_eq!(seq, row, "{change}");
+        let Err(VerifyError::Broken(broken)) = verify_file(&path) else { panic!("not found: {change}") };
+        assert_eq!(broken.seq, row, "{change}");
     }
 }
 
@@ -128,7 +123,7 @@ async fn rows_cut_off_the_end_show_against_a_head_written_down_before() {
     execute(&path, "DELETE FROM entries WHERE seq > 90").unwrap();
     let after = verify_file(&path).unwrap();
     assert_eq!((before.rows, after.rows), (100, 90));
-    assert_ne!(before.head_hex(), after.head_hex());
+    assert_ne!(before.head, after.head);
 }
 
 #[tokio::test]
@@ -175,4 +170,108 @@ async fn two_stores_on_one_folder_keep_one_chain() {
 async fn append_after_the_other_closed(store: &Store) {
     append(store, 10).await;
     assert_eq!(store.audit.verify().await.unwrap().rows, 1010);
+}
+
+#[tokio::test]
+async fn every_thousandth_row_is_signed_and_the_rest_when_it_is_asked_for() {
+    let (_dir, store) = open();
+    assert_eq!(store.audit.checkpoint().await.unwrap(), None, "an empty log has nothing to sign");
+    append(&store, 2300).await;
+    let signed = store.audit.checkpoints(0, 10).unwrap();
+    assert_eq!(signed.iter().map(|one| (one.number, one.rows)).collect::<Vec<_>>(), [(1, 1000), (2, 2000)]);
+    let newest = store.audit.checkpoint().await.unwrap().unwrap();
+    assert_eq!((newest.number, newest.rows), (3, 2300));
+    assert!(newest.is_signed() && newest.key == store.audit.public_key());
+    assert_eq!(store.audit.checkpoint().await.unwrap(), Some(newest), "nothing new is not signed again");
+    assert_eq!(store.audit.checkpoints(1, 1).unwrap(), [signed[1]]);
+    append(&store, 1000).await;
+    assert_eq!(store.audit.checkpoints(3, 10).unwrap()[0].rows, 3300);
+    assert_eq!(store.audit.verify().await.unwrap().signed_rows, 3300);
+}
+
+#[tokio::test]
+async fn the_key_is_made_once_and_kept() {
+    let (dir, store) = open();
+    let key = store.audit.public_key();
+    drop(store);
+    assert_eq!(Store::open(dir.path()).unwrap().audit.public_key(), key);
+    std::fs::write(dir.path().join("audit.key"), "x").unwrap();
+    let refusal = Store::open(dir.path()).err().unwrap().to_string();
+    assert!(refusal.contains("audit.key: is damaged"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_lost_key_is_replaced_and_the_log_says_so() {
+    let (dir, store) = open();
+    append(&store, 5).await;
+    store.audit.checkpoint().await.unwrap();
+    let before = store.audit.public_key();
+    store.close().await;
+    std::fs::remove_file(dir.path().join("audit.key")).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let after = store.audit.public_key();
+    assert_ne!(after, before);
+    let Record::Event(told) = store.audit.recent(1).unwrap().remove(0).record else { panic!("no event") };
+    assert_eq!((told.what.as_str(), &told.detail["from"]), ("audit-key-changed", &serde_json::json!(before)));
+    let path = dir.path().join("audit.db");
+    let both = Trust { keys: vec![before, after], ..Trust::default() };
+    assert_eq!(verify_file_against(&path, both).unwrap().rows, 6);
+    assert!(
+        matches!(verify_file(&path), Err(VerifyError::Broken(_))),
+        "it is for a person to vouch for both"
+    );
+}
+
+#[tokio::test]
+async fn an_export_is_whole_and_tells_what_was_changed_in_the_file() {
+    let (dir, store) = open();
+    append(&store, 1200).await;
+    store.audit.checkpoint().await.unwrap();
+    let export = |store: &Store| {
+        let mut text = Vec::new();
+        store.audit.export("Harbor Hospital", 5, &mut text).unwrap();
+        check_export(text.as_slice(), Trust { keys: vec![store.audit.public_key()], ..Trust::default() })
+    };
+    let checked = export(&store).unwrap();
+    assert_eq!((checked.log.rows, checked.log.signed_rows, checked.header.made_ms), (1200, 1200, 5));
+    store.close().await;
+    let path = dir.path().join("audit.db");
+    for trigger in ["entries_are_not_changed", "entries_are_not_deleted", "checkpoints_are_not_deleted"] {
+        execute(&path, &format!("DROP TRIGGER {trigger}")).unwrap();
+    }
+    for (change, row) in [
+        ("DELETE FROM checkpoints WHERE number = 1", 1200),
+        ("DELETE FROM entries WHERE seq > 1100", 1100),
+        ("UPDATE entries SET body = 'no JSON' || char(10) WHERE seq = 70", 70),
+        ("UPDATE entries SET seq = -7 WHERE seq = 69", -7),
+    ] {
+        execute(&path, change).unwrap();
+        let found = export(&Store::open(dir.path()).unwrap());
+        let Err(CheckError::Broken(broken)) = found else { panic!("not found: {change}") };
+        assert_eq!(broken.seq, row, "{change}: {broken}");
+    }
+}
+
+#[test]
+fn a_log_of_an_earlier_genset_goes_on_and_is_signed_from_then_on() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("audit.db");
+    execute(&path, include_str!("../schema/audit.1.sql")).unwrap();
+    let old = Connection::open(&path).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    let mut head = verifier::GENESIS;
+    for seq in 1..=2500 {
+        head = verifier::Link { seq, at_ms: 1, kind: "event", body: "{}" }.hash(&head);
+        let sql = "INSERT INTO entries VALUES (?1, 1, 'event', '{}', ?2)";
+        old.execute(sql, (seq, head)).unwrap();
+    }
+    drop(old);
+    assert_eq!(verify_file(&path).unwrap().rows, 2500, "it can be checked before it is brought up to date");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(dir.path()).unwrap();
+        append(&store, 1).await;
+        let found = store.audit.verify().await.unwrap();
+        assert_eq!((found.rows, found.checkpoints, found.signed_rows), (2501, 1, 2501));
+    });
 }
