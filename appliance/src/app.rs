@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use store::Store;
 use web::{Portal, PortalOptions};
 
+use crate::audit_keeper::AuditKeeper;
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::keeping::{self, Keeping};
@@ -24,6 +25,7 @@ pub(crate) struct App {
     store: Store,
     keepers: Vec<(String, Keeper)>,
     monitor: Monitor,
+    audit_keeper: AuditKeeper,
     listeners: Vec<Listener>,
     router: Router,
     /// Held as long as the box lives: two boxes on one data folder would each keep breakers and outages of their own.
@@ -61,7 +63,8 @@ impl App {
         );
         let router = Door::new(gateway, Arc::new(registry)).router().merge(portal.router());
         tell_first_steps(&store, &config.file);
-        Ok(App { store, keepers, monitor, listeners, router, _data_lock: data_lock })
+        let audit_keeper = AuditKeeper::new(store.audit.clone(), config.anchors);
+        Ok(App { store, keepers, monitor, audit_keeper, listeners, router, _data_lock: data_lock })
     }
 
     /// Runs until `stop` resolves; true when the box stopped by that order.
@@ -76,12 +79,16 @@ impl App {
         supervisor.spawn(Floor::Monitor, "monitor", self.monitor.run(cancel));
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "keeping", Keeping::new(self.store.clone()).run(cancel));
+        let cancel = supervisor.token(Floor::Records);
+        supervisor.spawn(Floor::Records, "audit keeper", self.audit_keeper.run(cancel));
         for listener in self.listeners {
             let cancel = supervisor.token(Floor::Listeners);
             let task = listener.run(self.router.clone(), supervisor.connections(), cancel);
             supervisor.spawn(Floor::Listeners, "listener", task);
         }
         let by_order = supervisor.run(stop).await;
+        // What the last floors wrote is signed as well; a disk that fails here has been told of already.
+        let _ = self.store.audit.checkpoint().await;
         self.store.close().await;
         tracing::info!("stopped");
         by_order
@@ -110,6 +117,14 @@ fn unbuilt(error: &BuildError, file: &Path, data_dir: &Path) -> Failure {
             let mend = "Without them the box does not start; restore the file from a backup.";
             Failure::Failed(format!("{}: the standing orders cannot be read ({why}). {mend}", core.display()))
         }
+    }
+}
+
+/// An error and what it came from, on one line.
+pub(crate) fn with_sources(error: &dyn Error) -> String {
+    match sources(error) {
+        causes if causes.is_empty() => error.to_string(),
+        causes => format!("{error}: {causes}"),
     }
 }
 

@@ -175,8 +175,35 @@ pub(crate) enum DrillCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Check the chain of the log from its first row to its last
-    Verify(ConfigArg),
+    /// Check the log from its first row to its last
+    Verify(VerifyArgs),
+    /// Write the log out as JSON lines, signed, for `genset-verify`
+    Export {
+        /// A file that is not there yet; the standard output without it
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Print a short code to be written down on paper: it proves later that nothing before it was cut off or made anew
+    Anchor(ConfigArg),
+    /// Print the public half of the key that signs the log
+    Key(ConfigArg),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The public key that must have signed; may be given again for an older one
+    #[arg(long = "key", value_name = "KEY")]
+    pub(crate) keys: Vec<verifier::PublicKey>,
+    /// Checkpoints that were written down elsewhere: an anchor file or a syslog
+    #[arg(long = "anchor", value_name = "FILE")]
+    pub(crate) anchors: Vec<PathBuf>,
+    /// A code from paper
+    #[arg(long = "code", value_name = "CODE")]
+    pub(crate) codes: Vec<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
 }
 
 /// How a command went: the line for standard error, and the exit code.
@@ -234,7 +261,7 @@ async fn run_async(command: Command) -> Result<ExitCode, Failure> {
         Command::Key(key) => command::key::run(key).await,
         Command::Order(order) => command::order::run(order).await,
         Command::Drill(drill) => command::drill::run(drill).await,
-        Command::Audit(AuditCommand::Verify(config)) => command::audit::verify(&config.file).await,
+        Command::Audit(audit) => command::audit::run(audit).await,
         Command::Cutter { socket, user } => command::cutter::run(&socket, &user).await,
         Command::DemoCloud { listen, control } => command::demo_cloud::run(listen, control).await,
         Command::Worker { args } => command::worker::run(args),

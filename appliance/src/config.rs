@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use inference::ModelSpec;
 
+use crate::audit_keeper::AnchorSettings;
+
 /// Everything that the file says, checked. Making one binds nothing and starts nothing.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -19,6 +21,7 @@ pub struct Config {
     pub gateway: gateway::Settings,
     pub locals: Vec<ModelSpec>,
     pub sign_in: store::SignInRules,
+    pub anchors: AnchorSettings,
     /// What is unusable although the file is well-formed: the box runs without it, and says so.
     pub problems: Vec<Problem>,
 }

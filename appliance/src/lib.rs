@@ -5,6 +5,7 @@
 pub mod cli;
 
 mod app;
+mod audit_keeper;
 mod command;
 mod config;
 mod cutter;

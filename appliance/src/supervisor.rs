@@ -19,13 +19,15 @@ pub(crate) enum Floor {
     Monitor,
     /// Keeps the workers.
     Keepers,
+    /// Signs what all others have written down.
+    Records,
 }
 
-const FLOORS: [Floor; 3] = [Floor::Listeners, Floor::Monitor, Floor::Keepers];
+const FLOORS: [Floor; 4] = [Floor::Listeners, Floor::Monitor, Floor::Keepers, Floor::Records];
 
 /// Runs the core tasks. One that ends by itself ends the box: the service manager starts it again.
 pub(crate) struct Supervisor {
-    tokens: [CancellationToken; 3],
+    tokens: [CancellationToken; 4],
     core: JoinSet<(Floor, String)>,
     connections: Connections,
 }

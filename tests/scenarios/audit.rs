@@ -100,6 +100,77 @@ async fn a_changed_row_and_a_missing_row_are_found_and_named() {
     assert_eq!(appliance.cli(&["audit", "verify"]).status.code(), Some(0));
 }
 
+#[tokio::test]
+async fn an_export_is_checked_by_a_program_that_knows_nothing_of_the_box() {
+    let appliance = a_box_with_a_past().await;
+    let printed = |args: &[&str]| {
+        let output = appliance.cli(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let key = printed(&["audit", "key"]);
+    let code = printed(&["audit", "anchor"]);
+    let export = printed(&["audit", "export"]);
+    let (key, code) = (key.trim(), code.trim());
+    let away = tempfile::TempDir::new().unwrap();
+    let verify = |name: &str, export: &str, more: &[&str]| {
+        let file = away.path().join(name);
+        std::fs::write(&file, export).unwrap();
+        let mut command = std::process::Command::new(tests::genset_binary().with_file_name("genset-verify"));
+        command.current_dir(away.path()).env_clear().arg(&file).args(more).output().unwrap()
+    };
+    let whole = verify("whole", &export, &["--key", key, "--code", code]);
+    assert_eq!(whole.status.code(), Some(0), "{}", said(&whole));
+    assert!(
+        said(&whole).contains("the chain is whole") && !said(&whole).contains("not proven"),
+        "{}",
+        said(&whole)
+    );
+
+    let row = first_row_after(&appliance.data_dir().join("audit.db"), 2, "request");
+    let edited = verify("edited", &export.replacen("test-client", "somebody", 1), &[]);
+    assert_eq!(edited.status.code(), Some(1), "{}", said(&edited));
+    let first = export.lines().find(|line| line.contains("test-client")).unwrap();
+    let first: Value = serde_json::from_str(first).unwrap();
+    assert!(said(&edited).contains(&format!("row {}:", first["seq"])), "{}", said(&edited));
+    let without: Vec<_> =
+        export.lines().filter(|line| !line.starts_with(&format!("{{\"seq\":{row},"))).collect();
+    let deleted = verify("deleted", &without.join("\n"), &[]);
+    assert!(said(&deleted).contains(&format!("row {}:", row + 1)), "{}", said(&deleted));
+
+    for (more, code) in [
+        (vec!["--key", "somebody's"], 2),
+        (vec!["--code", "AAAAA"], 2),
+        (vec!["--anchor", "whole"], 0),
+        (vec!["--anchor", "nowhere"], 2),
+        (vec!["--key", "0000000000000000000000000000000000000000000000000000000000000000"], 1),
+    ] {
+        let checked = verify("again", &export, &more);
+        assert_eq!(checked.status.code(), Some(code), "{more:?}: {}", said(&checked));
+    }
+    assert_eq!(verify("letter", "Dear Sir", &[]).status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn the_code_on_paper_shows_that_the_log_was_cut() {
+    let appliance = a_box_with_a_past().await;
+    let code = String::from_utf8(appliance.cli(&["audit", "anchor"]).stdout).unwrap();
+    let verify = || appliance.cli(&["audit", "verify", "--code", code.trim()]);
+    assert_eq!(verify().status.code(), Some(0));
+    let file = appliance.data_dir().join("audit.db");
+    let database = Connection::open(&file).unwrap();
+    let tables = ["DROP TRIGGER entries_are_not_deleted", "DROP TRIGGER checkpoints_are_not_deleted"];
+    database.execute_batch(&tables.join(";")).unwrap();
+    let last: i64 = database.query_row("SELECT max(seq) FROM entries", [], |row| row.get(0)).unwrap();
+    database.execute_batch("DELETE FROM checkpoints").unwrap();
+    database.execute("DELETE FROM entries WHERE seq = ?1", [last]).unwrap();
+    database.close().unwrap();
+    assert_eq!(appliance.cli(&["audit", "verify"]).status.code(), Some(0), "a shorter log is a whole one");
+    let found = verify();
+    assert_eq!(found.status.code(), Some(1), "{}", said(&found));
+    assert!(said(&found).contains(&format!("row {last}:")), "{}", said(&found));
+}
+
 /// The number of the first row of a kind after `seq`.
 fn first_row_after(file: &Path, seq: i64, kind: &str) -> i64 {
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();

@@ -29,6 +29,8 @@ pub(super) struct Raw {
     pub drill: Drill,
     #[serde(default)]
     pub sign_in: SignIn,
+    #[serde(default)]
+    pub audit: Audit,
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,6 +184,13 @@ pub(super) struct SignIn {
     pub session_hours: Option<u64>,
     pub idle_minutes_in_charge: Option<u64>,
     pub session_hours_in_charge: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audit {
+    pub anchor_file: Option<PathBuf>,
+    pub anchor_syslog: Option<PathBuf>,
 }
 
 /// Reads the text; an unknown key or a wrong type is refused with its line.

@@ -15,6 +15,7 @@ use inference::ModelSpec;
 use super::{Config, ConfigError, Problem, raw};
 use crate::pilot_light;
 
+mod anchors;
 mod drill;
 mod outside;
 mod routes;
@@ -64,6 +65,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         .into_iter()
         .map(|a| check.alias(a, &upstreams, &models, &locals))
         .collect::<Result<_, _>>()?;
+    let anchors = check.anchors(raw.audit, &data_dir)?;
     let outside = check.outside(raw.witness, raw.site.default_witnesses, &upstreams)?;
     let site_name = raw.site.name.clone();
     let gateway = Settings {
@@ -86,6 +88,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         gateway,
         locals,
         sign_in,
+        anchors,
         problems: check.problems,
     })
 }

@@ -1,0 +1,82 @@
+//! Signs the audit log once a minute, and writes each checkpoint down outside the box.
+
+mod file;
+mod syslog;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use store::Audit;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use file::AnchorFile;
+use syslog::Syslog;
+
+/// How often it looks for new checkpoints, and for a medium that is back.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A row waits so long for a signature at most.
+const SIGN_EVERY: Duration = Duration::from_secs(60);
+
+/// Where checkpoints are written down outside the box.
+#[derive(Debug, Clone, Default)]
+pub struct AnchorSettings {
+    /// A file in a folder that may be away, such as one on removable media.
+    pub file: Option<PathBuf>,
+    /// The socket of the local syslog.
+    pub syslog: Option<PathBuf>,
+}
+
+pub(crate) struct AuditKeeper {
+    audit: Audit,
+    file: Option<AnchorFile>,
+    syslog: Option<Syslog>,
+    /// The log could not be signed at the last try.
+    is_failing: bool,
+}
+
+impl AuditKeeper {
+    pub(crate) fn new(audit: Audit, settings: AnchorSettings) -> AuditKeeper {
+        let file = settings.file.map(AnchorFile::new);
+        let syslog = settings.syslog.map(Syslog::new);
+        AuditKeeper { audit, file, syslog, is_failing: false }
+    }
+
+    /// Runs until it is cancelled; the last rows are signed and written down before it ends.
+    pub(crate) async fn run(mut self, cancel: CancellationToken) {
+        let (mut look, mut sign) = (interval(LOOK_EVERY), interval(SIGN_EVERY));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        sign.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                _ = sign.tick() => self.sign().await,
+                _ = look.tick() => {}
+            }
+            self.write_down().await;
+        }
+        self.sign().await;
+        self.write_down().await;
+    }
+
+    async fn sign(&mut self) {
+        match self.audit.checkpoint().await {
+            Ok(_) => self.is_failing = false,
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    let error = crate::app::with_sources(&error);
+                    tracing::error!("the audit log cannot be signed: {error}");
+                }
+            }
+        }
+    }
+
+    async fn write_down(&mut self) {
+        if let Some(syslog) = &mut self.syslog {
+            syslog.catch_up(&self.audit);
+        }
+        if let Some(file) = &mut self.file {
+            file.catch_up(&self.audit).await;
+        }
+    }
+}
