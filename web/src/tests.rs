@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod chat;
 mod drills;
+mod events;
 mod harness;
 mod looks;
 mod orders;

@@ -269,12 +269,16 @@ pub(crate) struct StatusText {
     pub(crate) event_breaker_closed: fn(&str) -> String,
     pub(crate) event_outage_began: &'static str,
     pub(crate) event_outage_ended: &'static str,
+    /// The step of the ladder.
+    pub(crate) event_brown_out: fn(u64) -> String,
+    pub(crate) event_brown_out_over: &'static str,
     /// Who did it.
     pub(crate) event_setup_finished: fn(&str) -> String,
     pub(crate) event_sign_in: fn(&str) -> String,
     pub(crate) event_sign_out: fn(&str) -> String,
     pub(crate) event_demo_cut: fn(&str) -> String,
     pub(crate) event_demo_restored: fn(&str) -> String,
+    pub(crate) event_second_look_marked: fn(&str) -> String,
     pub(crate) event_sign_in_refused: &'static str,
     /// The account that strangers guess at, if there is one of that name.
     pub(crate) event_guessing: fn(Option<&str>) -> String,

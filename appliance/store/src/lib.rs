@@ -18,6 +18,7 @@ mod condition;
 mod core;
 mod file;
 mod integrity;
+mod marks;
 mod names;
 mod open_error;
 mod orders;

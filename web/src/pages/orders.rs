@@ -167,13 +167,9 @@ fn page(signed: &Signed, problem: Option<String>, given: NewOrderForm) -> Result
 
 /// The standing orders for whoever is signed in: who, until when, and why.
 pub(crate) fn told(site: &gateway::Site, text: &OrderText, clock: &Clock) -> Vec<String> {
-    let told = site.orders.iter().map(|order| {
-        let kind = match (order.kind, &order.upstream) {
-            ("force-local", _) => OrderKind::ForceLocal,
-            ("force-cloud", _) => OrderKind::ForceCloud,
-            (_, upstream) => OrderKind::Isolate(upstream.clone().unwrap_or_default()),
-        };
-        (text.told)(&what(&kind, text), &order.who, &clock.short(order.until_ms), &order.reason)
+    let told = site.orders.iter().filter_map(|order| {
+        let kind = OrderKind::of_record(order.kind, order.upstream.as_deref())?;
+        Some((text.told)(&what(&kind, text), &order.who, &clock.short(order.until_ms), &order.reason))
     });
     told.collect()
 }

@@ -86,8 +86,7 @@ pub(crate) async fn mark(
     Signed(visit, person): Signed,
     Posted(mark): Posted<Mark>,
 ) -> Result<Response, Failed> {
-    let work = &visit.portal.store().work;
-    let marked = work.mark_looked(Some(&mark.request), &person.account.name).await;
+    let marked = visit.portal.store().mark_looked(&mark.request, &person.account.name).await;
     marked.map_err(|error| visit.internal(&error))?;
     let back = if mark.all.is_empty() { "/second-look" } else { "/second-look?all=yes" };
     Ok(Redirect::to(back).into_response())

@@ -160,7 +160,7 @@ impl Reader<'_> {
         let is_running = running.is_some();
         let ended = recorded.iter().filter(|outage| outage.end_ms.is_some() || !is_running);
         let outages = running.into_iter().chain(ended.map(|outage| self.outage(outage))).collect();
-        let events = events::newest(store, self.text, self.visit.portal.clock(), self.sees_all)?;
+        let events = events::newest(store, self.visit.text(), self.visit.portal.clock(), self.sees_all)?;
         Ok((outages, events))
     }
 

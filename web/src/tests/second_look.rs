@@ -47,6 +47,7 @@ async fn an_owner_sees_what_waits_and_marks_one() {
     let page = owner.get("/second-look").await;
     assert_eq!(page.text("#counts"), "1 of 2 have not been looked at.");
     assert!(!page.has("[data-request=r-1]") && page.has("[data-request=r-2] button"));
+    assert!(owner.get("/status").await.text("#events").contains("kim marked an answer as looked at."));
     let all = owner.get("/second-look?all=yes").await;
     assert!(all.text("[data-request=r-1]").contains("kim"));
     assert!(!all.has("[data-request=r-1] button"));

@@ -301,11 +301,18 @@ const STATUS: StatusText = StatusText {
     event_breaker_closed: |upstream| format!("{upstream}: works again; the breaker closed."),
     event_outage_began: "An outage began.",
     event_outage_ended: "The outage ended.",
+    event_brown_out: |step| {
+        format!(
+            "More was asked than the models inside the building can answer at once: step {step} of the brown-out."
+        )
+    },
+    event_brown_out_over: "The brown-out ended; answers have their usual length again.",
     event_setup_finished: |who| format!("{who} set up the box and became its owner."),
     event_sign_in: |who| format!("{who} signed in."),
     event_sign_out: |who| format!("{who} signed out."),
     event_demo_cut: |who| format!("{who} cut the demo cloud."),
     event_demo_restored: |who| format!("{who} restored the demo cloud."),
+    event_second_look_marked: |who| format!("{who} marked an answer as looked at."),
     event_sign_in_refused: "A sign-in was refused.",
     event_guessing: |account| match account {
         Some(account) => {

@@ -305,11 +305,18 @@ const STATUS: StatusText = StatusText {
     event_breaker_closed: |upstream| format!("{upstream}: 다시 작동하여 차단기가 닫혔습니다."),
     event_outage_began: "장애가 시작되었습니다.",
     event_outage_ended: "장애가 끝났습니다.",
+    event_brown_out: |step| {
+        format!(
+            "건물 내부의 모델이 한꺼번에 처리할 수 있는 양보다 요청이 많아 부하 조절 {step}단계가 되었습니다."
+        )
+    },
+    event_brown_out_over: "부하 조절이 끝나 답변 길이가 평소대로 돌아왔습니다.",
     event_setup_finished: |who| format!("{who} 님이 장비를 설정하고 소유자가 되었습니다."),
     event_sign_in: |who| format!("{who} 님이 로그인했습니다."),
     event_sign_out: |who| format!("{who} 님이 로그아웃했습니다."),
     event_demo_cut: |who| format!("{who} 님이 데모 클라우드를 끊었습니다."),
     event_demo_restored: |who| format!("{who} 님이 데모 클라우드를 복구했습니다."),
+    event_second_look_marked: |who| format!("{who} 님이 답변 하나를 확인한 것으로 표시했습니다."),
     event_sign_in_refused: "로그인이 거부되었습니다.",
     event_guessing: |account| match account {
         Some(account) => format!("‘{account}’ 계정의 로그인 시도가 너무 많아 1분 동안 거부했습니다."),

@@ -75,6 +75,16 @@ impl OrderKind {
         }
     }
 
+    /// The kind of this word, which for an isolation goes with its upstream.
+    pub fn of_record(word: &str, upstream: Option<&str>) -> Option<Self> {
+        match (word, upstream) {
+            ("force-local", None) => Some(OrderKind::ForceLocal),
+            ("force-cloud", None) => Some(OrderKind::ForceCloud),
+            ("isolate", Some(upstream)) => Some(OrderKind::Isolate(upstream.to_owned())),
+            _ => None,
+        }
+    }
+
     pub fn upstream(&self) -> Option<&str> {
         match self {
             OrderKind::Isolate(upstream) => Some(upstream),

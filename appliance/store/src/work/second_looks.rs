@@ -98,6 +98,16 @@ impl Work {
         });
         marked.await
     }
+
+    /// Nobody has looked at it after all.
+    pub(crate) async fn take_mark_back(&self, request_id: &str) -> Result<(), StoreError> {
+        let request_id = request_id.to_owned();
+        let taken = self.write(move |work| {
+            let sql = "UPDATE second_looks SET looked_ms = NULL, looked_by = NULL WHERE request_id = ?1";
+            work.execute(sql, [&request_id])
+        });
+        taken.await.map(drop)
+    }
 }
 
 fn second_look(row: &Row<'_>) -> rusqlite::Result<SecondLook> {

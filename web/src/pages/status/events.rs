@@ -1,10 +1,11 @@
 //! The latest events of the audit log in plain words. Requests and their outcomes are left out.
 
 use serde_json::Value;
-use store::{EventRow, Record, Store, StoreError};
+use store::{EventRow, OrderKind, Record, Store, StoreError};
 
 use crate::moment::Clock;
-use crate::text::StatusText;
+use crate::pages::orders;
+use crate::text::{OrderText, StatusText, Text};
 
 const EVENTS_SHOWN: usize = 20;
 /// Rows that are looked through for events, newest first; most rows are requests.
@@ -18,7 +19,7 @@ pub(crate) struct EventView {
 /// `sees_all` shows what persons did, too.
 pub(crate) fn newest(
     store: &Store,
-    text: &StatusText,
+    text: &Text,
     clock: &Clock,
     sees_all: bool,
 ) -> Result<Vec<EventView>, StoreError> {
@@ -28,7 +29,8 @@ pub(crate) fn newest(
         Record::Request(_) | Record::Outcome(_) => None,
     });
     let told = events.filter_map(|event| {
-        let what = of_the_site(&event, text).or_else(|| of_a_person(&event, text).filter(|_| sees_all))?;
+        let by_person = || of_a_person(&event, text).filter(|_| sees_all);
+        let what = of_the_site(&event, &text.status).or_else(by_person)?;
         Some(EventView { when: clock.full(event.at_ms), what })
     });
     Ok(told.take(EVENTS_SHOWN).collect())
@@ -51,6 +53,10 @@ fn of_the_site(event: &EventRow, text: &StatusText) -> Option<String> {
         "drill-ended" if field("result") == "passed" => Some(text.event_drill_passed.to_owned()),
         "drill-ended" => Some(text.event_drill_not_passed.to_owned()),
         "outage-ended" => Some(text.event_outage_ended.to_owned()),
+        "brown-out" => match event.detail["to"].as_u64() {
+            None | Some(0) => Some(text.event_brown_out_over.to_owned()),
+            Some(step) => Some((text.event_brown_out)(step)),
+        },
         _ => None,
     }
 }
@@ -69,13 +75,15 @@ fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
 }
 
 /// What a person did; in the log's own words where it is not the portal that wrote them.
-fn of_a_person(event: &EventRow, text: &StatusText) -> Option<String> {
+fn of_a_person(event: &EventRow, text: &Text) -> Option<String> {
+    let order = || order(event, &text.order);
+    let text = &text.status;
     let sentence = match event.what.as_str() {
         "breaker" => return None,
         "drill-began" => return Some((text.event_drill_began)(&event.who)),
-        "order-given" => return Some((text.event_order_given)(&event.who, order_kind(event))),
-        "order-lifted" => return Some((text.event_order_lifted)(&event.who, order_kind(event))),
-        "order-expired" => return Some((text.event_order_expired)(order_kind(event))),
+        "order-given" => return Some((text.event_order_given)(&event.who, &order())),
+        "order-lifted" => return Some((text.event_order_lifted)(&event.who, &order())),
+        "order-expired" => return Some((text.event_order_expired)(&order())),
         "setup-code-made" => return Some(text.event_setup_code_made.to_owned()),
         "key-created" => return Some((text.event_key_created)(key_name(event))),
         "key-revoked" => return Some((text.event_key_revoked)(key_name(event))),
@@ -88,6 +96,7 @@ fn of_a_person(event: &EventRow, text: &StatusText) -> Option<String> {
         "sign-out" => text.event_sign_out,
         "demo-cut" => text.event_demo_cut,
         "demo-restored" => text.event_demo_restored,
+        "second-look-marked" => text.event_second_look_marked,
         other => return Some(format!("{}: {other}", event.who)),
     };
     Some(sentence(&event.who))
@@ -98,6 +107,11 @@ fn key_name(event: &EventRow) -> &str {
     event.detail["name"].as_str().unwrap_or_default()
 }
 
-fn order_kind(event: &EventRow) -> &str {
-    event.detail["kind"].as_str().unwrap_or_default()
+/// What an order orders, in the words of the page of orders.
+fn order(event: &EventRow, text: &OrderText) -> String {
+    let word = event.detail["kind"].as_str().unwrap_or_default();
+    match OrderKind::of_record(word, event.detail["upstream"].as_str()) {
+        Some(kind) => orders::what(&kind, text),
+        None => word.to_owned(),
+    }
 }
