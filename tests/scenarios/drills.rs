@@ -191,6 +191,21 @@ async fn no_drill_begins_in_trouble_and_one_after_warming_is_invalid() {
 }
 
 #[tokio::test]
+async fn a_drill_of_somebody_who_is_not_there_does_not_begin() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::builder().cloud(&cloud).extra(SHORT).start().await;
+    appliance.until_state("connected").await;
+    for (scope, why) in [("alias nobody", "there is no such alias"), ("key nobody", "there is no such key")] {
+        let refused = appliance.cli(&["drill", "start", "--scope", scope]);
+        assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+        assert!(refused.stdout.is_empty() && text(&refused).contains(why), "{}", text(&refused));
+        assert!(text(&refused).contains(&format!("\"{scope}\"")), "{}", text(&refused));
+    }
+    let listed = appliance.cli(&["drill", "list"]);
+    assert!(text(&listed).contains("refused\talias nobody\t") && text(&listed).contains("no such alias"));
+}
+
+#[tokio::test]
 async fn a_drill_that_the_box_does_not_survive_is_aborted_and_nothing_stays_cut() {
     let cloud = FakeCloud::start();
     let long = "\n[drill]\nduration_s = 600\nquiet_minutes = 0\n";

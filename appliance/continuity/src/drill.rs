@@ -121,6 +121,9 @@ pub enum NotNow {
 }
 
 impl NotNow {
+    pub const ALL: [NotNow; 4] =
+        [NotNow::Running, NotNow::OrderStands, NotNow::Outage, NotNow::StandbyUnproven];
+
     /// The word of records.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@
 
 mod bank;
 mod keeper;
+mod refusal;
 mod report;
 mod run;
 mod schedule;
@@ -22,6 +23,7 @@ use store::StoreError;
 use tokio::sync::{Notify, watch};
 
 pub(crate) use keeper::keep;
+pub use refusal::NoDrill;
 pub use report::{Cut, DrillReport, Means, Served as DrillServed};
 pub use schedule::{Schedule, ScheduleError};
 pub use scope::{BadScope, Scope};
@@ -96,8 +98,8 @@ pub struct RunningDrill {
 /// Why no drill began.
 #[derive(Debug, thiserror::Error)]
 pub enum DrillRefused {
-    #[error("{0}")]
-    NotNow(String),
+    #[error(transparent)]
+    NotNow(NoDrill),
     #[error("no running box has answered; start it with `genset serve`")]
     NobodyThere,
     #[error(transparent)]
@@ -150,7 +152,7 @@ pub async fn drill_begun(work: &store::Work, id: i64) -> Result<i64, DrillRefuse
             match work.drill(id)? {
                 Some(drill) if drill.state == "asked" => tokio::time::sleep(Duration::from_millis(50)).await,
                 Some(drill) if drill.state == "refused" => {
-                    return Err(DrillRefused::NotNow(drill.refusal.unwrap_or_default()));
+                    return Err(DrillRefused::NotNow(NoDrill::of_record(&drill.refusal.unwrap_or_default())));
                 }
                 Some(_) => return Ok(id),
                 None => return Err(DrillRefused::NobodyThere),

@@ -4,7 +4,7 @@ mod report;
 
 use std::process::ExitCode;
 
-use gateway::drill::{DrillRefused, drill_begun};
+use gateway::drill::{DrillRefused, NoDrill, drill_begun};
 use gateway::{DrillReport, Scope};
 use serde_json::Value;
 use store::DrillRecord;
@@ -63,7 +63,9 @@ async fn start(store: &store::Store, scope: &Scope, long: bool) -> Result<(), Fa
             say(&id.to_string());
             Ok(())
         }
-        Err(DrillRefused::NotNow(why)) => Err(Failure::Unusable(format!("no drill begins: {why}"))),
+        Err(DrillRefused::NotNow(why)) => {
+            Err(Failure::Unusable(format!("no drill begins (scope \"{scope}\"): {why}")))
+        }
         Err(error) => Err(Failure::Failed(error.to_string())),
     }
 }
@@ -94,7 +96,7 @@ fn status(drill: &Value) {
 
 fn line(drill: &DrillRecord) -> String {
     let DrillRecord { id, state, scope, asked_by, asked_ms, refusal, .. } = drill;
-    let why = refusal.as_deref().map_or(String::new(), |why| format!("\t{why}"));
+    let why = refusal.as_deref().map_or(String::new(), |word| format!("\t{}", NoDrill::of_record(word)));
     format!("{id}\t{state}\t{scope}\t{}\t{asked_by}{why}", super::moment(*asked_ms))
 }
 

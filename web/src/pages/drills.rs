@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use continuity::drill::Urgency;
-use gateway::drill::{DrillRefused, DrillServed};
+use gateway::drill::{DrillRefused, DrillServed, NoDrill};
 use gateway::{DrillReport, DrillView, Scope};
 use http::StatusCode;
 use serde::Deserialize;
@@ -98,7 +98,7 @@ pub(crate) async fn start(signed: Signed, Posted(wish): Posted<Wish>) -> Result<
     };
     match visit.portal.gateway().start_drill(&person.account.name, &scope, !wish.long.is_empty()).await {
         Ok(_) => Ok(Redirect::to("/drills").into_response()),
-        Err(DrillRefused::NotNow(why)) => again(&signed, (text.not_now)(&why)),
+        Err(DrillRefused::NotNow(why)) => again(&signed, (text.not_now)(&findings::no_drill(&why, text))),
         Err(error) => {
             log(&error);
             again(&signed, text.failed_to_start.to_owned())
@@ -152,7 +152,9 @@ fn row(visit: &Visit, drill: &DrillRecord) -> DrillRow {
         scope: scope.clone(),
         asked_by: asked_by.clone(),
         result: result(state, &visit.text().drill),
-        why: refusal.clone().unwrap_or_default(),
+        why: refusal
+            .as_deref()
+            .map_or(String::new(), |word| findings::no_drill(&NoDrill::of_record(word), &visit.text().drill)),
         has_report: report.is_some(),
     }
 }

@@ -28,14 +28,24 @@ async fn a_drill_of_a_box_without_a_standby_does_not_begin_and_the_page_says_why
     let cancel = tokio_util::sync::CancellationToken::new();
     let monitor = the_box.monitor.take().expect("the monitor runs once").run(cancel.clone());
     let visit = async {
-        let refused = owner.submit("/drills", "scope=site&long=").await;
-        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(
-            refused.text("[role=alert]").contains("nothing to rehearse"),
-            "{}",
-            refused.text("[role=alert]")
-        );
-        assert!(refused.text("#drills").contains("did not begin"));
+        let table = [
+            ("site", "there is nothing to rehearse", "연습할 것이 없습니다"),
+            ("alias nobody", "There is no assistant of that name", "그런 이름의 도우미가 없습니다"),
+            ("key nobody", "There is no API key of that name", "그런 이름의 API 키가 없거나"),
+        ];
+        for (scope, english, korean) in table {
+            for (language, words, result) in
+                [("en", english, "did not begin"), ("ko", korean, "시작되지 않음")]
+            {
+                owner.post("/language", &format!("language={language}&back=/")).await;
+                let refused = owner.submit("/drills", &format!("scope={scope}&long=")).await;
+                assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+                let told = refused.text("[role=alert]");
+                assert!(told.contains(words), "{scope}: {told}");
+                let row = refused.text("#drills tbody tr:first-child");
+                assert!(row.contains(result) && row.contains(words), "{row}");
+            }
+        }
         cancel.cancel();
     };
     futures_util::future::join(monitor, visit).await;

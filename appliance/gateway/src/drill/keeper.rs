@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use store::{DrillRecord, OrderKind, StoreError};
 use tokio::time::Instant;
 
+use super::refusal::NoDrill;
 use super::report::DrillReport;
 use super::run::{self, Wish};
+use super::scope::Scope;
 use super::timetable::Timetable;
 use crate::clock;
 use crate::gateway::Gateway;
@@ -97,22 +99,37 @@ async fn begin(gateway: &Gateway, workers: &Workers, wish: DrillRecord) -> bool 
         Err(refusal) => refusal,
     };
     tracing::warn!(drill = id, "drill {id} by {} does not begin: {refusal}", wish.asked_by);
-    if let Err(error) = gateway.store().work.refuse_drill(id, &refusal).await {
+    if let Err(error) = gateway.store().work.refuse_drill(id, refusal.as_str()).await {
         tracing::error!(%error, "the refusal of drill {id} cannot be written down");
     }
     false
 }
 
-fn check(gateway: &Gateway, wish: &DrillRecord) -> Result<Wish, String> {
+fn check(gateway: &Gateway, wish: &DrillRecord) -> Result<Wish, NoDrill> {
     if clock::unix_ms() - wish.asked_ms > WISH_LASTS_MS {
-        return Err("it was asked for while no box was running".into());
+        return Err(NoDrill::Stale);
     }
-    let scope = wish.scope.parse().map_err(|error: super::BadScope| error.to_string())?;
-    let alias = run::alias_of(gateway, &scope).ok_or(
-        "no alias in its scope has both a cloud route and a standby, so there is nothing to rehearse",
-    )?;
-    run::readiness(gateway).check().map_err(|not_now| not_now.to_string())?;
+    let scope = wish.scope.parse().map_err(|_: super::BadScope| NoDrill::BadScope)?;
+    find(gateway, &scope)?;
+    let alias = run::alias_of(gateway, &scope).ok_or(NoDrill::NothingToRehearse)?;
+    run::readiness(gateway).check().map_err(NoDrill::NotNow)?;
     Ok(Wish { id: wish.id, by: wish.asked_by.clone(), scope, long: wish.long, alias })
+}
+
+/// Whoever the scope names must be there: a drill of nobody would pass for one of somebody.
+fn find(gateway: &Gateway, scope: &Scope) -> Result<(), NoDrill> {
+    match scope {
+        Scope::Site => Ok(()),
+        Scope::Alias(name) => gateway.alias(name).map(drop).map_err(|_| NoDrill::NoSuchAlias),
+        Scope::Key(name) => match gateway.store().core.keys() {
+            Ok(keys) if keys.iter().any(|key| key.name == *name && key.revoked_ms.is_none()) => Ok(()),
+            Ok(_) => Err(NoDrill::NoSuchKey),
+            Err(error) => {
+                tracing::error!(%error, "the keys cannot be read");
+                Err(NoDrill::NoSuchKey)
+            }
+        },
+    }
 }
 
 /// Who or what has warmed the standby in the time before now.

@@ -258,7 +258,7 @@ impl<'a> Run<'a> {
         self.looked = Instant::now();
         let work = &self.gateway.store().work;
         for other in work.drills_in("asked").unwrap_or_default() {
-            let _ = work.refuse_drill(other.id, &NotNow::Running.to_string()).await;
+            let _ = work.refuse_drill(other.id, NotNow::Running.as_str()).await;
         }
         let abort_by = work.drill(self.wish.id).ok().flatten().and_then(|drill| drill.abort_by);
         let act = match abort_by {

@@ -16,7 +16,7 @@ pub struct DrillRecord {
     pub long: bool,
     /// `asked`, `refused`, `running`, `passed`, `failed`, `aborted` or `invalid`.
     pub state: String,
-    /// Why it did not begin.
+    /// Why it did not begin: a fixed word, and a sentence in records of before.
     pub refusal: Option<String>,
     /// Who wants it to end.
     pub abort_by: Option<String>,

@@ -1,7 +1,7 @@
-//! What was found in a drill, in the reader's words.
+//! What was found in a drill, or why none begins, in the reader's words.
 
-use continuity::drill::{Finding, Warmth};
-use gateway::drill::Means;
+use continuity::drill::{Finding, NotNow, Warmth};
+use gateway::drill::{Means, NoDrill};
 
 use crate::text::DrillText;
 
@@ -11,6 +11,22 @@ pub(super) fn means(means: Means, text: &DrillText) -> &'static str {
         Means::Connector => text.by_connector,
         Means::Course => text.by_course,
     }
+}
+
+pub(super) fn no_drill(why: &NoDrill, text: &DrillText) -> String {
+    let why = match why {
+        NoDrill::Stale => text.asked_of_nobody,
+        NoDrill::BadScope => text.no_such_scope,
+        NoDrill::NoSuchAlias => text.no_such_alias,
+        NoDrill::NoSuchKey => text.no_such_key,
+        NoDrill::NothingToRehearse => text.nothing_to_rehearse,
+        NoDrill::NotNow(NotNow::Running) => text.one_runs,
+        NoDrill::NotNow(NotNow::OrderStands) => text.order_stands,
+        NoDrill::NotNow(NotNow::Outage) => text.outage_stands,
+        NoDrill::NotNow(NotNow::StandbyUnproven) => text.nothing_is_proven,
+        NoDrill::Said(words) => words,
+    };
+    why.to_owned()
 }
 
 pub(super) fn sentence(finding: &Finding, text: &DrillText) -> String {
