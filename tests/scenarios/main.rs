@@ -23,6 +23,7 @@ mod readiness;
 mod real_cut;
 mod scarcity;
 mod sign_in;
+mod standbys;
 mod stopping;
 mod streams;
 mod walls;

@@ -155,6 +155,28 @@ impl TestAppliance {
             .collect()
     }
 
+    /// The file of a local model that [`Builder::standby`] made.
+    pub fn model_file(&self, standby: &str) -> PathBuf {
+        model_file(self.folder.path(), standby)
+    }
+
+    /// Freezes the worker of one such model with SIGSTOP.
+    pub fn freeze_worker_of(&self, standby: &str) {
+        self.signal_worker_of(standby, rustix::process::Signal::STOP);
+    }
+
+    /// Kills the worker of one such model with SIGKILL.
+    pub fn kill_worker_of(&self, standby: &str) {
+        self.signal_worker_of(standby, rustix::process::Signal::KILL);
+    }
+
+    fn signal_worker_of(&self, standby: &str, signal: rustix::process::Signal) {
+        let file = self.model_file(standby).display().to_string();
+        let found = process::of_box(self.folder.path());
+        let worker = found.iter().find(|found| found.is_worker() && found.command.contains(&file));
+        process::signal(worker.expect("the model has a worker").pid, signal);
+    }
+
     /// Kills every worker with SIGKILL and says how many there were.
     pub fn kill_worker(&self) -> usize {
         let workers = self.workers();
@@ -280,6 +302,11 @@ impl Drop for TestAppliance {
         self.assert_nothing_runs();
         self.assert_logs_are_clean();
     }
+}
+
+/// Where the file of a further local model lies. Its own name says what the pilot light speaks.
+fn model_file(folder: &Path, standby: &str) -> PathBuf {
+    folder.join("models").join(standby).join("pilot-light.gguf")
 }
 
 /// The repository's root.

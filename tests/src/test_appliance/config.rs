@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{Process, TestAppliance};
+use super::{Process, TestAppliance, model_file, repository};
 use crate::client::Sent;
 use crate::lab::Namespace;
 use crate::{FakeCloud, fake_cloud, places};
@@ -38,6 +38,7 @@ pub struct Builder {
     https: Option<SocketAddr>,
     namespace: Option<Namespace>,
     model_file: String,
+    standbys: Vec<(String, String)>,
     key_file: String,
     extra: String,
     breaker: String,
@@ -53,6 +54,7 @@ impl Builder {
             https: None,
             namespace: None,
             model_file: "pilot-light.gguf".to_owned(),
+            standbys: Vec::new(),
             key_file: "keys/cloud".to_owned(),
             extra: String::new(),
             breaker: BREAKER.to_owned(),
@@ -123,6 +125,12 @@ impl Builder {
         self
     }
 
+    /// One more local model, with a file and a worker of its own. `lines` are the rest of its configuration.
+    pub fn standby(mut self, name: &str, lines: &str) -> Builder {
+        self.standbys.push((name.to_owned(), lines.to_owned()));
+        self
+    }
+
     /// Another file for the keys of the upstreams.
     pub fn key_file(mut self, path: &str) -> Builder {
         path.clone_into(&mut self.key_file);
@@ -179,6 +187,12 @@ impl Builder {
         let config = folder.path().join("genset.toml");
         std::fs::create_dir(folder.path().join("keys")).expect("the folder is new");
         std::fs::write(folder.path().join("keys/cloud"), format!("{}\n", fake_cloud::KEY)).expect("writable");
+        for (name, _) in &self.standbys {
+            let file = model_file(folder.path(), name);
+            std::fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("the folder is new");
+            std::fs::copy(repository().join("provisioning/pilot-light/pilot-light.gguf"), file)
+                .expect("writable");
+        }
         std::fs::write(&config, self.text(folder.path(), http, https)).expect("writable");
         let process = Process::start(folder.path(), &config, &self.environment, self.namespace.as_ref());
         TestAppliance {
@@ -215,6 +229,10 @@ impl Builder {
             }
         }
         writeln!(text, "\n[[local]]\nname = \"pilot-light\"\nfile = {:?}", self.model_file).unwrap();
+        for (name, lines) in &self.standbys {
+            let file = model_file(folder, name).display().to_string();
+            writeln!(text, "\n[[local]]\nname = {name:?}\nfile = {file:?}\n{lines}").unwrap();
+        }
         let cloud: Vec<_> =
             self.upstreams.iter().map(|upstream| format!("{}/large", upstream.name)).collect();
         writeln!(text, "\n[[alias]]\nname = \"assistant\"\ncloud = {cloud:?}\nstandby = [\"pilot-light\"]")

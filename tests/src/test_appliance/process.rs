@@ -25,7 +25,7 @@ pub(super) struct Process {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) pid: u32,
-    command: String,
+    pub(super) command: String,
 }
 
 impl Found {

@@ -1,0 +1,199 @@
+//! Two standbys of one alias, each with a worker of its own: which of them answers, and what is said of the other.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tests::test_appliance::{Builder, known_answer};
+use tests::{Chat, FakeCloud, Reply, TestAppliance};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `ward` goes to the cloud, then to `first` and `second`; `inside` knows no cloud.
+const ALIASES: &str = "\n[[alias]]\nname = \"ward\"\ncloud = [\"cloud/large\"]\nstandby = [\"first\", \"second\"]\n\
+    \n[[alias]]\nname = \"inside\"\ncloud = []\nstandby = [\"first\", \"second\"]\n\
+    \n[[alias]]\nname = \"first\"\ncloud = []\nstandby = [\"first\"]\n";
+
+/// A box with two standbys beside the pilot light; the first has room for few answers at once.
+fn two_standbys(cloud: &FakeCloud, sequences: u32) -> Builder {
+    let narrow = format!("sequences = {sequences}\nqueue_limit = 256\n");
+    TestAppliance::builder().cloud(cloud).standby("first", &narrow).standby("second", "").extra(ALIASES)
+}
+
+/// Waits until both standbys have generated a token.
+async fn until_proven(appliance: &TestAppliance) {
+    for name in ["first", "second"] {
+        until_local(appliance, name, |local| local["proven"] == true).await;
+    }
+}
+
+async fn until_local(appliance: &TestAppliance, name: &str, wanted: impl Fn(&Value) -> bool) {
+    let begun = Instant::now();
+    loop {
+        let status = appliance.status().await;
+        let locals = status["locals"].as_array().unwrap();
+        let local = locals.iter().find(|local| local["name"] == name).expect("it is configured");
+        if wanted(local) {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{local}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn served(reply: &Reply) -> (String, String) {
+    (reply.served_by(), reply.header("x-genset-reason"))
+}
+
+#[tokio::test]
+async fn in_a_brown_out_the_smaller_standby_answers_for_the_larger_one_but_not_for_the_clinical_lane() {
+    let cloud = FakeCloud::start();
+    let hurried = "\n[brown_out]\nclimb_wait_ms = 300\nclimb_after_ms = 300\nsettle_wait_ms = 200\n\
+        settle_after_ms = 500\nmax_wait_ms = 60000\n";
+    let appliance = two_standbys(&cloud, 2).extra(hurried).start().await;
+    until_proven(&appliance).await;
+    let made = appliance.cli(&["key", "create", "clinic", "--lane", "clinical"]);
+    let clinical = appliance.anonymous().with_key(String::from_utf8_lossy(&made.stdout).trim());
+    let (client, known) = (appliance.client(), known_answer(false));
+    let chat = Chat::new("inside", &known.question);
+    assert_eq!(served(&client.ask(&chat).await), ("local/first".into(), "first-route".into()));
+
+    // The crowd is on the first standby alone, so that the second has room all the time.
+    let crowd: Vec<_> = (0..120)
+        .map(|_| {
+            let (client, chat) = (client.clone(), Chat::new("first", &known.question));
+            tokio::spawn(async move { client.stream_whole(&chat).await })
+        })
+        .collect();
+    let step = async || appliance.status().await["brown_out_step"].as_u64().unwrap();
+    let begun = Instant::now();
+    while step().await < 2 {
+        assert!(begun.elapsed() < PATIENCE, "the ladder stays at step {}", step().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let reply = client.ask(&chat).await;
+    assert_eq!(served(&reply), ("local/second".into(), "brown-out".into()), "{}", reply.text());
+    let reply = clinical.ask(&chat).await;
+    assert_eq!(served(&reply), ("local/first".into(), "first-route".into()), "{}", reply.text());
+    for answer in crowd {
+        let streamed = answer.await.unwrap();
+        assert!(streamed.is_whole(), "who was let in is served: {streamed:?}");
+    }
+    while step().await > 0 {
+        assert!(begun.elapsed() < 3 * PATIENCE, "the ladder stays at step {}", step().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let reply = client.ask(&chat).await;
+    assert_eq!(served(&reply), ("local/first".into(), "first-route".into()), "every step is taken back");
+}
+
+#[tokio::test]
+async fn a_late_cloud_is_raced_by_the_standby_that_could_begin_at_once() {
+    let cloud = FakeCloud::start();
+    let builder = two_standbys(&cloud, 1);
+    let builder = builder.tune("first_token_timeout_ms", 20_000).tune("hedge_min_ms", 200);
+    let appliance = builder.tune("hedge_unknown_ms", 400).start().await;
+    until_proven(&appliance).await;
+    let (client, known) = (appliance.client(), known_answer(false));
+    cloud.slow_first_token(Duration::from_secs(20));
+    let race = async |expected: &str| {
+        let begun = Instant::now();
+        let streamed = client.stream_whole(&Chat::new("ward", &known.question)).await;
+        assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
+        assert_eq!(
+            (streamed.header("x-genset-served-by").as_str(), streamed.header("x-genset-reason").as_str()),
+            (expected, "slow")
+        );
+        assert_eq!(streamed.seam(), None, "the cloud has said nothing: {streamed:?}");
+        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    };
+    race("local/first").await;
+
+    // A frozen worker keeps its only place taken for as long as it is frozen.
+    let waiting = tokio::spawn({
+        let (client, chat) = (client.clone(), Chat::new("first", &known.question));
+        appliance.freeze_worker_of("first");
+        async move { client.stream_whole(&chat).await }
+    });
+    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(1)).await;
+    race("local/second").await;
+    appliance.kill_worker_of("first");
+    assert_eq!(waiting.await.unwrap().said(), known.answer, "its own answer comes from the next worker");
+
+    let metrics = client.get("/metrics").await.text();
+    assert!(metrics.contains("genset_hedges_total 2"), "{metrics}");
+    assert!(cloud.chats().len() == 2, "the cloud was asked once each time");
+}
+
+#[tokio::test]
+async fn a_standby_that_breaks_while_it_takes_over_is_replaced_by_the_next_one_without_a_lost_word() {
+    let cloud = FakeCloud::start();
+    let known = known_answer(false);
+    cloud.say(&known.answer);
+    cloud.pace(Duration::from_millis(30));
+    let appliance = two_standbys(&cloud, 4).start().await;
+    until_proven(&appliance).await;
+    let mut stream = appliance.client().stream(&Chat::new("ward", &known.question)).await;
+    assert!(stream.until(20).await);
+    // The first standby takes over, and is lost for good before it has said a word.
+    appliance.freeze_worker_of("first");
+    cloud.refuse();
+    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(1)).await;
+    std::fs::write(appliance.model_file("first"), "no model any more").unwrap();
+    appliance.kill_worker_of("first");
+
+    let streamed = stream.finish().await;
+    assert!(streamed.is_whole(), "{streamed:?}");
+    assert_eq!(streamed.said(), known.answer, "no word is lost and none is said twice");
+    let last = streamed.genset().pop().unwrap();
+    assert_eq!(last["served_by"], "local/second", "{last}");
+    assert!(streamed.seam().is_some_and(|characters| characters >= 20), "{last}");
+    until_local(&appliance, "first", |local| local["status"] == "failed").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_twice_is_said_once() {
+    let (one, two) = (FakeCloud::named("one"), FakeCloud::named("two"));
+    let known = known_answer(false);
+    for cloud in [&one, &two] {
+        cloud.say(&known.answer);
+        cloud.cut_streams(4);
+    }
+    let appliance = TestAppliance::builder().upstream("one", &one).upstream("two", &two).start().await;
+    let chat = Chat::new("assistant", &known.question).header("x-genset-mode", "committed");
+    let streamed = appliance.client().stream_whole(&chat).await;
+    assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
+    assert_eq!(streamed.header("x-genset-served-by"), "local/pilot-light");
+    assert_eq!((one.chats().len(), two.chats().len()), (1, 1), "each cloud was asked once");
+}
+
+#[tokio::test]
+async fn a_standby_that_has_proven_nothing_is_passed_over_until_it_has() {
+    let cloud = FakeCloud::start();
+    let appliance = two_standbys(&cloud, 4).start().await;
+    until_proven(&appliance).await;
+    let (client, known) = (appliance.client(), known_answer(false));
+    let chat = Chat::new("inside", &known.question);
+
+    // A disk that hangs: whoever opens the file waits.
+    let (file, whole) = (appliance.model_file("first"), appliance.model_file("second"));
+    std::fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
+    assert!(made.success());
+    appliance.kill_worker_of("first");
+    until_local(&appliance, "first", |local| local["proven"] == false).await;
+    let begun = Instant::now();
+    let replies = join_all((0..4).map(|_| client.ask(&chat))).await;
+    for reply in replies {
+        assert_eq!(served(&reply), ("local/second".into(), "standby-unproven".into()), "{}", reply.text());
+        assert_eq!(reply.said(), known.answer);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "nobody waits for it: {:?}", begun.elapsed());
+
+    std::fs::remove_file(&file).unwrap();
+    std::fs::copy(whole, &file).unwrap();
+    appliance.kill_worker_of("first");
+    until_proven(&appliance).await;
+    let reply = client.ask(&chat).await;
+    assert_eq!(served(&reply), ("local/first".into(), "first-route".into()), "{}", reply.text());
+}
