@@ -178,6 +178,8 @@ impl Narrator<'_> {
             Some(Reason::Slow | Reason::Stalled) => text.cloud_slow,
             Some(Reason::Context) => text.cloud_too_short,
             Some(Reason::CloudLacks) => text.cloud_lacks,
+            Some(Reason::BrownOut) => text.brown_out,
+            Some(reason) if reason.is_among_standbys() => text.other_standby,
             _ => match self.outages.iter().find(|outage| outage.holds(at_ms)) {
                 Some(Out { start_ms, end_ms: None }) => {
                     return Some((text.cloud_out_since)(&self.clock.short(*start_ms)));

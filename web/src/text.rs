@@ -182,6 +182,8 @@ pub(crate) struct AnswerText {
     pub(crate) cloud_slow: &'static str,
     pub(crate) cloud_too_short: &'static str,
     pub(crate) cloud_lacks: &'static str,
+    pub(crate) brown_out: &'static str,
+    pub(crate) other_standby: &'static str,
     /// How many of the oldest messages the model was not shown.
     pub(crate) shortened: fn(usize) -> String,
     pub(crate) cloud_recovering: &'static str,

@@ -53,7 +53,7 @@ reasons! {
     /// The small part that always goes local.
     WarmShare = "warm-share", Wanted;
     /// The ladder of scarcity chose a smaller model, or refused the wait for this one.
-    BrownOut = "brown-out", InPlaceOfTheCloud;
+    BrownOut = "brown-out", AmongStandbys;
     /// The cloud route cannot do what the request needs.
     CloudLacks = "cloud-lacks", InPlaceOfTheCloud;
     /// The conversation is too long for the cloud route.
@@ -95,19 +95,19 @@ reasons! {
     /// The upstream says that the request is wrong: it is passed on, and stands in the metrics alone.
     CallerFault = "caller-fault", InPlaceOfTheCloud;
     /// An earlier standby is being loaded, or cannot be.
-    StandbyUnready = "standby-unready", InPlaceOfTheCloud;
+    StandbyUnready = "standby-unready", AmongStandbys;
     /// An earlier standby has generated no token of late, and another one has.
-    StandbyUnproven = "standby-unproven", InPlaceOfTheCloud;
+    StandbyUnproven = "standby-unproven", AmongStandbys;
     /// An earlier standby had no room in time.
-    StandbyBusy = "standby-busy", InPlaceOfTheCloud;
+    StandbyBusy = "standby-busy", AmongStandbys;
     /// An earlier standby cannot do what the request needs.
-    StandbyLacks = "standby-lacks", InPlaceOfTheCloud;
+    StandbyLacks = "standby-lacks", AmongStandbys;
     /// The conversation is too long for an earlier standby.
-    StandbyContext = "standby-context", InPlaceOfTheCloud;
+    StandbyContext = "standby-context", AmongStandbys;
     /// The chat template of an earlier standby refuses the conversation.
-    StandbyTemplate = "standby-template", InPlaceOfTheCloud;
+    StandbyTemplate = "standby-template", AmongStandbys;
     /// The worker of an earlier standby was lost for good.
-    StandbyFailed = "standby-failed", InPlaceOfTheCloud;
+    StandbyFailed = "standby-failed", AmongStandbys;
 }
 
 /// What a local answer for a reason says of the cloud.
@@ -121,6 +121,8 @@ enum Meaning {
     GoesOn,
     /// The cloud could not answer, or was not allowed to.
     InPlaceOfTheCloud,
+    /// One standby answers in the place of another; what kept the cloud from it, if anything did, would be the reason.
+    AmongStandbys,
 }
 
 impl Reason {
@@ -137,6 +139,11 @@ impl Reason {
     /// A local answer for this reason shows that requests go over to the standby, in earnest or in a drill.
     pub(crate) fn shows_the_transfer(self) -> bool {
         matches!(self.meaning(), Meaning::Rehearsed | Meaning::InPlaceOfTheCloud)
+    }
+
+    /// It says nothing of the cloud: a standby answers for another one of an alias that has no cloud before it.
+    pub fn is_among_standbys(self) -> bool {
+        self.meaning() == Meaning::AmongStandbys
     }
 
     /// The request needs what the route cannot do.
@@ -177,12 +184,17 @@ mod tests {
     }
 
     #[test]
-    fn what_was_wanted_or_rehearsed_stands_in_nobodys_place() {
-        let others = Reason::ALL.iter().filter(|reason| !reason.is_in_place_of_the_cloud());
-        let others: Vec<&str> = others.map(|reason| reason.as_str()).collect();
-        assert_eq!(others, ["first-route", "local-only", "drill", "warm-share"]);
-        let anyway = Reason::ALL.iter().filter(|reason| !reason.shows_the_transfer());
-        let anyway: Vec<&str> = anyway.map(|reason| reason.as_str()).collect();
-        assert_eq!(anyway, ["first-route", "local-only", "conversation", "warm-share"]);
+    fn what_was_wanted_or_rehearsed_or_is_between_standbys_stands_in_no_clouds_place() {
+        let words_without = |says: fn(Reason) -> bool| -> Vec<&str> {
+            let others = Reason::ALL.iter().filter(|reason| !says(**reason)).map(|reason| reason.as_str());
+            others.filter(|word| !word.starts_with("standby-")).collect()
+        };
+        let others = words_without(Reason::is_in_place_of_the_cloud);
+        assert_eq!(others, ["first-route", "local-only", "drill", "warm-share", "brown-out"]);
+        let anyway = words_without(Reason::shows_the_transfer);
+        assert_eq!(anyway, ["first-route", "local-only", "conversation", "warm-share", "brown-out"]);
+        assert!(
+            !Reason::StandbyBusy.is_in_place_of_the_cloud() && !Reason::StandbyFailed.shows_the_transfer()
+        );
     }
 }

@@ -15,7 +15,7 @@ fn narrator(clock: &Clock) -> Narrator<'_> {
 fn the_note_names_the_model_and_says_why_it_was_not_the_cloud() {
     let clock = Clock::utc();
     let narrator = narrator(&clock);
-    let table: [(&[&str], &str, &str, i64, &str); 8] = [
+    let table: [(&[&str], &str, &str, i64, &str); 10] = [
         (&["openai/gpt-4o"], "cloud", "first-route", 0, "Answered by the cloud model gpt-4o (openai)."),
         (
             &["local/pilot-light"],
@@ -52,6 +52,20 @@ fn the_note_names_the_model_and_says_why_it_was_not_the_cloud() {
             "first-route",
             0,
             "Answered inside the building by large. No cloud is set up for this assistant.",
+        ),
+        (
+            &["local/small"],
+            "local",
+            "brown-out",
+            21,
+            "Answered inside the building by small. So much was asked at once that a smaller model answered.",
+        ),
+        (
+            &["local/small"],
+            "local",
+            "standby-unproven",
+            21,
+            "Answered inside the building by small. Another model inside the building could not take it.",
         ),
         (
             &["demo/big", "local/pilot-light"],

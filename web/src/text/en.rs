@@ -205,6 +205,8 @@ const ANSWER: AnswerText = AnswerText {
     cloud_slow: "The cloud was too slow.",
     cloud_too_short: "The conversation was too long for the cloud model.",
     cloud_lacks: "The cloud model cannot do what was asked.",
+    brown_out: "So much was asked at once that a smaller model answered.",
+    other_standby: "Another model inside the building could not take it.",
     shortened: |messages| {
         format!("The conversation was too long: its {messages} oldest messages were left out of this answer.")
     },

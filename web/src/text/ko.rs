@@ -205,6 +205,8 @@ const ANSWER: AnswerText = AnswerText {
     cloud_slow: "클라우드의 응답이 너무 느렸습니다.",
     cloud_too_short: "클라우드 모델이 처리하기에는 대화가 너무 길었습니다.",
     cloud_lacks: "클라우드 모델이 요청된 기능을 지원하지 않습니다.",
+    brown_out: "질문이 한꺼번에 몰려 더 작은 모델이 답변했습니다.",
+    other_standby: "건물 내부의 다른 모델이 답변할 수 없었습니다.",
     shortened: |messages| {
         format!("대화가 너무 길어 가장 오래된 메시지 {messages}개를 제외하고 답변했습니다.")
     },
