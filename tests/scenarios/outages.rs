@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Record {
     start_ms: i64,
     end_ms: Option<i64>,
+    end_after_ms: Option<i64>,
+    seen_ms: Option<i64>,
     failback_ms: Option<i64>,
     first_evidence_ms: Option<i64>,
     first_local_ms: Option<i64>,
@@ -33,6 +35,8 @@ impl Record {
             restarts: row.get(5)?,
             served_local: row.get(6)?,
             counts: serde_json::from_str(&row.get::<_, String>(7)?).unwrap(),
+            end_after_ms: row.get(8)?,
+            seen_ms: row.get(9)?,
         })
     }
 
@@ -46,7 +50,8 @@ fn records(appliance: &TestAppliance) -> Vec<Record> {
     let file = appliance.data_dir().join("work.db");
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let columns =
-        "start_ms, end_ms, failback_ms, first_evidence_ms, first_local_ms, restarts, served_local, counts";
+        "start_ms, end_ms, failback_ms, first_evidence_ms, first_local_ms, restarts, served_local, counts,
+        end_after_ms, seen_ms";
     let mut query = database.prepare(&format!("SELECT {columns} FROM outages ORDER BY id")).unwrap();
     query.query_map([], Record::read).unwrap().map(Result::unwrap).collect()
 }
@@ -104,6 +109,7 @@ async fn an_outage_that_outlasts_the_death_of_the_box_stays_one_record_to_its_en
     assert_eq!(ended.counts["served"]["interactive"]["local/pilot-light"], 2, "{ended:?}");
     assert_eq!(ended.transfer_ms(), before.transfer_ms(), "the transfer is that of the first life");
     assert!(ended.end_ms > Some(before.start_ms) && ended.failback_ms >= ended.end_ms, "{ended:?}");
+    assert_eq!(ended.end_after_ms, None, "the box saw its end");
     assert!(appliance.status().await["outage"].is_null());
 }
 
@@ -112,12 +118,14 @@ async fn an_outage_that_ended_while_the_box_was_dead_is_closed_by_its_first_prob
     let cloud = FakeCloud::start();
     let (mut appliance, before) = a_box_in_an_outage(&cloud).await;
     appliance.kill().await;
+    let last_seen_ms = records(&appliance)[0].seen_ms;
     cloud.restore();
     appliance.start_again().await;
     let ended = until_record(&appliance, |record| record.failback_ms.is_some()).await;
     assert_eq!((ended.start_ms, ended.restarts, ended.served_local), (before.start_ms, 1, 1), "{ended:?}");
     assert_eq!(ended.transfer_ms(), before.transfer_ms());
-    assert!(ended.end_ms > Some(before.start_ms), "{ended:?}");
+    assert!(last_seen_ms.is_some() && ended.end_after_ms == last_seen_ms, "nobody saw its end: {ended:?}");
+    assert!(ended.end_ms > ended.end_after_ms, "{ended:?}");
     let reply = appliance.client().ask(&Chat::new("assistant", "Is the cloud back?")).await;
     assert_eq!(reply.route(), "cloud", "{}", reply.text());
 

@@ -509,6 +509,8 @@ pub(crate) struct OutageText {
     pub(crate) still_running: &'static str,
     /// When it was last seen.
     pub(crate) seen: fn(&str) -> String,
+    /// When the box last saw it; when the box found it over.
+    pub(crate) ended_between: fn(&str, &str) -> String,
     pub(crate) scope: &'static str,
     pub(crate) whole_site: &'static str,
     /// The names of the upstreams.
@@ -521,6 +523,8 @@ pub(crate) struct OutageText {
     pub(crate) length: &'static str,
     /// Hours, minutes, seconds.
     pub(crate) lasted: fn(i64, i64, i64) -> String,
+    /// The shortest and the longest that it can have been.
+    pub(crate) lasted_between: fn(&str, &str) -> String,
     pub(crate) detected: &'static str,
     pub(crate) transfer: &'static str,
     /// Milliseconds after the first failure; when.

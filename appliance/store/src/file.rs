@@ -54,6 +54,7 @@ impl StoreFile {
                 include_str!("schema/work.2.sql"),
                 include_str!("schema/work.3.sql"),
                 include_str!("schema/work.4.sql"),
+                include_str!("schema/work.5.sql"),
             ],
         }
     }

@@ -104,11 +104,10 @@ impl Reader<'_> {
     }
 
     fn row(&self, outage: &Outage) -> OutageRow {
-        let ended = outage.end_ms.map(|at| self.clock().full(at));
         OutageRow {
             id: outage.id,
             began: self.clock().full(outage.start_ms),
-            ended: ended.unwrap_or_else(|| self.text.still_running.to_owned()),
+            ended: ended(outage, self.clock(), self.text),
             length: self.length(outage),
             scope: self.scope(outage),
             is_drill: outage.is_drill,
@@ -189,16 +188,21 @@ impl Reader<'_> {
 
     fn ended(&self, outage: &Outage) -> String {
         match (outage.end_ms, outage.seen_ms) {
-            (Some(at), _) => self.clock().full(at),
             (None, Some(seen)) => (self.text.seen)(&self.clock().full(seen)),
-            (None, None) => self.text.still_running.to_owned(),
+            _ => ended(outage, self.clock(), self.text),
         }
     }
 
     fn length(&self, outage: &Outage) -> String {
-        let until_ms = outage.end_ms.unwrap_or_else(Clock::now_ms);
-        let seconds = until_ms.saturating_sub(outage.start_ms).max(0) / 1000;
-        (self.text.lasted)(seconds / 3600, seconds / 60 % 60, seconds % 60)
+        let until = |until_ms: i64| {
+            let seconds = until_ms.saturating_sub(outage.start_ms).max(0) / 1000;
+            (self.text.lasted)(seconds / 3600, seconds / 60 % 60, seconds % 60)
+        };
+        let longest = until(outage.end_ms.unwrap_or_else(Clock::now_ms));
+        match outage.end_after_ms {
+            Some(after_ms) => (self.text.lasted_between)(&until(after_ms), &longest),
+            None => longest,
+        }
     }
 
     /// How long after the first failure something came.
@@ -215,6 +219,15 @@ impl Reader<'_> {
 
 fn verdict(outage: &Outage) -> Option<Verdict> {
     Verdict::ALL.into_iter().find(|verdict| Some(verdict.as_str()) == outage.verdict.as_deref())
+}
+
+/// When it ended, as far as the box has seen it.
+pub(crate) fn ended(outage: &Outage, clock: &Clock, text: &OutageText) -> String {
+    match (outage.end_after_ms, outage.end_ms) {
+        (Some(after), Some(before)) => (text.ended_between)(&clock.full(after), &clock.full(before)),
+        (None, Some(at)) => clock.full(at),
+        (_, None) => text.still_running.to_owned(),
+    }
 }
 
 /// Why the cloud was lost, or is lost still.

@@ -259,7 +259,7 @@ impl Reader<'_> {
         OutageRow {
             id: outage.id.to_string(),
             began: clock.full(outage.start_ms),
-            ended: outage.end_ms.map_or(self.text.still_running.to_owned(), |at| clock.full(at)),
+            ended: outages::ended(outage, clock, &self.visit.text().outage),
             cause: outages::cause(outage, self.visit.language).unwrap_or_default().to_owned(),
             served_local: outage.served_local,
         }

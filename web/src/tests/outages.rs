@@ -132,3 +132,26 @@ async fn staff_read_a_report_without_what_the_upstream_said() {
     let status = owner.get("/status").await;
     assert_eq!(status.attribute("#outages td a", "href"), path);
 }
+
+#[tokio::test]
+async fn an_end_that_the_box_did_not_see_is_told_as_the_time_between_which_it_lies() {
+    let the_box = Box::with_a_refusing_cloud();
+    let mut owner = the_box.owner().await;
+    let unseen = Outage { end_after_ms: Some(START_MS + 65_000), ..ended() };
+    let path = format!("/outages/{}", recorded(&the_box, unseen).await);
+    let english = [
+        "not known: between 2023-11-14 22:14",
+        "and 2023-11-14 23:25",
+        "at least 1 min 5 s, at most 1 h 12 min",
+    ];
+    let korean = ["알 수 없음: 2023-11-14 22:14", "부터 2023-11-14 23:25", "최소 1분 5초, 최대 1시간 12분"];
+    for (language, words) in [("en", english), ("ko", korean)] {
+        owner.post("/language", &format!("language={language}&back=/")).await;
+        let report = owner.get(&path).await.text("#facts");
+        let listed = owner.get("/outages").await.text("#outages");
+        for words in words {
+            assert!(report.contains(words) && listed.contains(words), "{words} in {report} and {listed}");
+        }
+        assert!(owner.get("/status").await.text("#outages").contains(words[0]));
+    }
+}

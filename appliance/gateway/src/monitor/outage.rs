@@ -140,6 +140,7 @@ impl OutageRecords {
             is_drill: site.state == SiteState::Drill,
             first_evidence_ms: trouble.as_ref().map(|trouble| trouble.since_ms),
             tripped_ms: Some(tripped_ms),
+            seen_ms: Some(clock::unix_ms()),
             ..Outage::default()
         };
         let mut open = Open::new(record, trouble, gateway);
@@ -173,6 +174,7 @@ impl OutageRecords {
         for orphan in orphans {
             if is_behind_us(&orphan, gateway, site) {
                 let mut open = Open::continued(orphan);
+                open.record.end_after_ms = Some(open.record.seen_ms.unwrap_or(open.record.start_ms));
                 open.end(gateway).await;
                 self.returning.push(open);
             } else {
@@ -269,9 +271,9 @@ impl Open {
     async fn end(&mut self, gateway: &Gateway) {
         self.record.end_ms = Some(clock::unix_ms());
         self.write(gateway).await;
-        let Outage { id, verdict, scope, start_ms, served_local, restarts, .. } = &self.record;
+        let Outage { id, verdict, scope, start_ms, end_after_ms, served_local, restarts, .. } = &self.record;
         let detail = json!({"outage": id, "verdict": verdict, "scope": scope.as_str(), "started_ms": start_ms,
-            "served_local": served_local, "restarts": restarts});
+            "ended_after_ms": end_after_ms, "served_local": served_local, "restarts": restarts});
         drop(gateway.store().audit.event(event("outage-ended", detail)));
         if *scope == OutageScope::Site && !self.record.is_drill {
             gateway.announcer().tell(AnnouncementKind::CloudBack { out_since_ms: *start_ms });

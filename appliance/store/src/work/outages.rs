@@ -16,6 +16,8 @@ pub struct Outage {
     pub start_ms: i64,
     /// `None` while it lasts.
     pub end_ms: Option<i64>,
+    /// Where the box was dead when it ended: it was after this moment, and `end_ms` is when that was found out.
+    pub end_after_ms: Option<i64>,
     pub verdict: Option<String>,
     /// Requests that a local model answered.
     pub served_local: u64,
@@ -125,7 +127,7 @@ impl OutageCounts {
 }
 
 const COLUMNS: &str = "id, start_ms, end_ms, verdict, served_local, scope, upstreams, evidence, is_drill,
-    first_evidence_ms, tripped_ms, first_local_ms, failback_ms, seen_ms, restarts, counts, evidence_ko";
+    first_evidence_ms, tripped_ms, first_local_ms, failback_ms, seen_ms, restarts, counts, evidence_ko, end_after_ms";
 
 impl Work {
     /// Writes a new record; gives it with its number.
@@ -176,7 +178,7 @@ fn write(work: &rusqlite::Connection, outage: &Outage) -> rusqlite::Result<usize
         "UPDATE outages SET start_ms = ?2, end_ms = ?3, verdict = ?4, served_local = ?5, scope = ?6,
              upstreams = ?7, evidence = ?8, is_drill = ?9, first_evidence_ms = ?10, tripped_ms = ?11,
              first_local_ms = ?12, failback_ms = ?13, seen_ms = ?14, restarts = ?15, counts = ?16,
-             evidence_ko = ?17
+             evidence_ko = ?17, end_after_ms = ?18
          WHERE id = ?1",
     )?
     .execute(params![
@@ -197,6 +199,7 @@ fn write(work: &rusqlite::Connection, outage: &Outage) -> rusqlite::Result<usize
         outage.restarts,
         counts,
         outage.evidence_ko,
+        outage.end_after_ms,
     ])
 }
 
@@ -223,5 +226,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Outage> {
         restarts: row.get(14)?,
         counts,
         evidence_ko: row.get(16)?,
+        end_after_ms: row.get(17)?,
     })
 }

@@ -90,6 +90,7 @@ async fn an_outage_is_open_until_it_ends_and_keeps_all_that_a_report_says() {
     assert_eq!(work.open_outages().unwrap(), [outage.clone()]);
     outage = Outage {
         end_ms: Some(200),
+        end_after_ms: Some(190),
         verdict: Some("internet-down".to_owned()),
         served_local: 7,
         scope: OutageScope::Upstream,
