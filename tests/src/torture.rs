@@ -1,8 +1,22 @@
-//! The tests that hurt, by part. Each has a short form among the scenarios.
+//! The tests that hurt, by part. Each has a short form among the scenarios or below.
 
+mod disk;
+mod faults;
 pub mod guesses;
+mod kill;
+mod life;
+mod paths;
+mod platter;
+mod power;
 
-const USAGE: &str = "tests/torture PART [--count N]\n\n  guesses   passwords are guessed and sprayed; 10000";
+use tokio::task::spawn_blocking;
+
+const USAGE: &str = "tests/torture PART [--count N]
+
+  guesses   passwords are guessed and sprayed; 10000
+  kill      SIGKILL while all three files of the store are written; 1000
+  power     power cuts in each phase of a store's life; 500
+  faults    every Nth call of the disk fails, for every N, on every way to write";
 
 /// Runs the part that the arguments name and prints what it found; false when something is not as promised.
 ///
@@ -10,12 +24,56 @@ const USAGE: &str = "tests/torture PART [--count N]\n\n  guesses   passwords are
 /// How it is used, when the arguments name no part.
 pub async fn run(arguments: &[String]) -> Result<bool, &'static str> {
     let count = match arguments {
+        [part, folder] if part == kill::CHILD => {
+            let folder = folder.clone();
+            return Ok(say(move || kill::write_until_killed(folder.as_ref())).await);
+        }
         [_] => None,
         [_, option, count] if option == "--count" => Some(count.parse().map_err(|_| USAGE)?),
         _ => return Err(USAGE),
     };
     match arguments[0].as_str() {
         "guesses" => Ok(guesses::run(count.unwrap_or(10_000)).await),
+        "kill" => Ok(say(move || kill::kills(count.unwrap_or(1000)).told()).await),
+        "power" => Ok(say(move || power::cuts(count.unwrap_or(500), 1).told()).await),
+        "faults" => Ok(say(|| faults::every_call(1).told()).await),
         _ => Err(USAGE),
+    }
+}
+
+/// Runs a part on a thread of its own, where it may make runtimes, and prints its line.
+#[allow(clippy::print_stdout, reason = "the figures are the product of this program")]
+async fn say(part: impl FnOnce() -> (String, bool) + Send + 'static) -> bool {
+    let (line, good) = spawn_blocking(part).await.unwrap();
+    println!("{line}");
+    good
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_killed_under_load_loses_nothing_and_is_soon_back() {
+        let (line, good) = kill::kills(15).told();
+        assert!(good, "{line}");
+    }
+
+    #[test]
+    fn a_store_that_loses_power_in_any_phase_of_its_life_loses_nothing_that_was_acknowledged() {
+        let (line, good) = power::cuts(60, 7).told();
+        assert!(good, "{line}");
+    }
+
+    #[test]
+    fn a_disk_that_fails_at_any_call_leaves_every_change_whole_or_undone() {
+        let (line, good) = faults::every_call(7).told();
+        assert!(good, "{line}");
+    }
+
+    #[test]
+    fn a_disk_that_lies_about_its_syncs_is_found_out() {
+        let (line, good) = power::cuts_of_a_liar(20, 7).told();
+        assert!(!good, "the cuts prove nothing: {line}");
     }
 }

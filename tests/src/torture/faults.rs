@@ -1,0 +1,171 @@
+//! Every call that a disk can fail, on every way to write: for each N, the Nth call fails, alone or for good.
+
+use std::path::Path;
+
+use store::Store;
+use tempfile::TempDir;
+
+use super::life::{self, Book};
+use super::paths::{PATHS, WritePath};
+use super::platter::{self, Fault};
+use super::{disk, power::block_on};
+
+/// No path makes so many calls; one that seems to is a fault of the torture.
+const MOST_CALLS: u64 = 500;
+
+/// What came of the failures.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    paths: usize,
+    runs: u64,
+    failed_calls: u64,
+    refused: u64,
+    wrong: Vec<String>,
+}
+
+impl Faults {
+    pub(super) fn told(&self) -> (String, bool) {
+        let line = format!(
+            "faults: {} write paths and the opening, {} runs with a failing call ({} calls failed), {} changes refused, \
+             {} half applied, acknowledged and not there, or not to be repaired",
+            self.paths,
+            self.runs,
+            self.failed_calls,
+            self.refused,
+            self.wrong.len()
+        );
+        let first = self.wrong.first().map(|wrong| format!("\n  the first: {wrong}")).unwrap_or_default();
+        (line + &first, self.wrong.is_empty() && self.failed_calls > 0)
+    }
+}
+
+/// All kinds of failure, every N until nothing fails any more, on every path or on each `step`th.
+pub(super) fn every_call(step: usize) -> Faults {
+    disk::install();
+    let paths: Vec<_> = PATHS.iter().step_by(step).collect();
+    let mut faults = Faults { paths: paths.len(), ..Faults::default() };
+    for path in paths {
+        let template = TempDir::new().expect("a folder");
+        let (before, after) = block_on(effect(path, template.path()));
+        for (fault, stays) in kinds() {
+            faults.try_each(&format!("{}, {fault:?}", path.name), |n| {
+                block_on(fail(path, template.path(), (fault, n, stays), (&before, &after)))
+            });
+        }
+    }
+    for (fault, stays) in kinds() {
+        faults.try_each(&format!("the opening, {fault:?}"), |n| block_on(fail_opening((fault, n, stays))));
+    }
+    faults
+}
+
+fn kinds() -> impl Iterator<Item = (Fault, bool)> {
+    Fault::ALL.into_iter().flat_map(|fault| [(fault, false), (fault, true)])
+}
+
+/// How a run went.
+struct Run {
+    failed_calls: u64,
+    refused: bool,
+}
+
+type Setting = (Fault, u64, bool);
+
+impl Faults {
+    fn try_each(&mut self, name: &str, mut run: impl FnMut(u64) -> Result<Run, String>) {
+        for n in 0..MOST_CALLS {
+            match run(n) {
+                Ok(Run { failed_calls: 0, .. }) => return,
+                Ok(run) => {
+                    self.failed_calls += run.failed_calls;
+                    self.refused += u64::from(run.refused);
+                }
+                Err(wrong) => self.wrong.push(format!("{name}, call {n}: {wrong}")),
+            }
+            self.runs += 1;
+        }
+        self.wrong.push(format!("{name}: it never ended"));
+    }
+}
+
+/// Prepares a folder, and says what the files tell before and after the path was walked without a failure.
+async fn effect(path: &WritePath, template: &Path) -> (String, String) {
+    platter::renew();
+    let store = Store::open(template).expect("a good disk");
+    (path.before)(&store).await.expect("a good disk");
+    store.close().await;
+    let walked = copy(template);
+    let before = state(path, template).expect("readable");
+    let store = Store::open(walked.path()).expect("a good disk");
+    (path.run)(&store).await.expect("a good disk");
+    store.close().await;
+    let after = state(path, walked.path()).expect("readable");
+    assert_ne!(before, after, "{}: the path changes something", path.name);
+    (before, after)
+}
+
+/// The Nth call of this kind fails while the path is walked.
+async fn fail(
+    path: &WritePath,
+    template: &Path,
+    (fault, passes, stays): Setting,
+    (before, after): (&str, &str),
+) -> Result<Run, String> {
+    let dir = copy(template);
+    platter::renew();
+    let store = Store::open(dir.path()).map_err(|error| format!("does not open: {error}"))?;
+    platter::arm(fault, passes, stays);
+    let result = (path.run)(&store).await;
+    let failed_calls = platter::disarm();
+    if !path.name.contains("the stop") {
+        store.core.set_setting("later", "yes").await.map_err(|error| format!("stays broken: {error}"))?;
+    }
+    store.close().await;
+    let found = reopened(path, dir.path()).await?;
+    let refused = result.is_err();
+    match result {
+        Ok(()) if found == after => {}
+        // The failure came after the commit was on disk, or before any of it was.
+        Err(_) if found == before || found == after => {}
+        Ok(()) => return Err(format!("acknowledged, and the files say {found} in place of {after}")),
+        Err(error) => return Err(format!("half applied: {found}, between {before} and {after} ({error})")),
+    }
+    Ok(Run { failed_calls, refused })
+}
+
+/// The Nth call fails while a store is made; the next opening needs no repair.
+async fn fail_opening((fault, passes, stays): Setting) -> Result<Run, String> {
+    let dir = TempDir::new().map_err(|error| error.to_string())?;
+    platter::renew();
+    platter::arm(fault, passes, stays);
+    let opened = Store::open(dir.path());
+    let failed_calls = platter::disarm();
+    let refused = opened.is_err();
+    if let Ok(store) = opened {
+        store.close().await;
+    }
+    let store = Store::open(dir.path()).map_err(|error| format!("does not open later: {error}"))?;
+    store.close().await;
+    life::audit_of(dir.path(), Book::default())?;
+    Ok(Run { failed_calls, refused })
+}
+
+async fn reopened(path: &WritePath, dir: &Path) -> Result<String, String> {
+    let store = Store::open(dir).map_err(|error| format!("does not open later: {error}"))?;
+    store.close().await;
+    life::audit_of(dir, Book::default())?;
+    state(path, dir)
+}
+
+fn state(path: &WritePath, dir: &Path) -> Result<String, String> {
+    let (file, question) = path.state;
+    life::ask(&life::open(&dir.join(file))?, &format!("SELECT CAST(({question}) AS TEXT)"))
+}
+
+fn copy(template: &Path) -> TempDir {
+    let dir = TempDir::new().expect("a folder");
+    for file in std::fs::read_dir(template).expect("the folder is there").flatten() {
+        std::fs::copy(file.path(), dir.path().join(file.file_name())).expect("writable");
+    }
+    dir
+}
