@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use continuity::{Language, Verdict};
 use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::Value;
 use tests::test_appliance::known_answer;
@@ -16,6 +17,7 @@ struct Record {
     end_ms: Option<i64>,
     end_after_ms: Option<i64>,
     seen_ms: Option<i64>,
+    verdict: Option<String>,
     failback_ms: Option<i64>,
     first_evidence_ms: Option<i64>,
     first_local_ms: Option<i64>,
@@ -37,6 +39,7 @@ impl Record {
             counts: serde_json::from_str(&row.get::<_, String>(7)?).unwrap(),
             end_after_ms: row.get(8)?,
             seen_ms: row.get(9)?,
+            verdict: row.get(10)?,
         })
     }
 
@@ -51,7 +54,7 @@ fn records(appliance: &TestAppliance) -> Vec<Record> {
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let columns =
         "start_ms, end_ms, failback_ms, first_evidence_ms, first_local_ms, restarts, served_local, counts,
-        end_after_ms, seen_ms";
+        end_after_ms, seen_ms, verdict";
     let mut query = database.prepare(&format!("SELECT {columns} FROM outages ORDER BY id")).unwrap();
     query.query_map([], Record::read).unwrap().map(Result::unwrap).collect()
 }
@@ -111,6 +114,40 @@ async fn an_outage_that_outlasts_the_death_of_the_box_stays_one_record_to_its_en
     assert!(ended.end_ms > Some(before.start_ms) && ended.failback_ms >= ended.end_ms, "{ended:?}");
     assert_eq!(ended.end_after_ms, None, "the box saw its end");
     assert!(appliance.status().await["outage"].is_null());
+}
+
+#[tokio::test]
+async fn the_report_of_an_outage_has_its_cause_and_its_evidence_in_the_readers_language() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::builder().cloud(&cloud).https().start().await;
+    cloud.refuse();
+    ask_inside(&appliance).await;
+    appliance.until_state("offline").await;
+    let record = until_record(&appliance, |record| record.verdict.is_some()).await;
+    let verdict =
+        Verdict::ALL.into_iter().find(|verdict| Some(verdict.as_str()) == record.verdict.as_deref());
+    let verdict = verdict.expect("a record keeps the word of a verdict");
+    let portal = appliance.portal().await;
+    let read = async |language| portal.page_in("/outages/1", language).await.text();
+    for language in [Language::English, Language::Korean] {
+        assert!(read(code(language)).await.contains(verdict.sentence_for_staff(language)), "it goes on");
+    }
+
+    cloud.restore();
+    until_record(&appliance, |record| record.end_ms.is_some()).await;
+    let refused = ["refused the connection.", "연결을 거부했습니다."];
+    for (language, evidence) in [Language::English, Language::Korean].into_iter().zip(refused) {
+        let report = read(code(language)).await;
+        assert!(report.contains(verdict.sentence_in_the_past(language)), "it is over: {report}");
+        assert!(report.contains(evidence), "{report}");
+    }
+}
+
+fn code(language: Language) -> &'static str {
+    match language {
+        Language::English => "en",
+        Language::Korean => "ko",
+    }
 }
 
 #[tokio::test]
