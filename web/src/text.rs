@@ -292,6 +292,7 @@ pub(crate) struct StatusText {
     pub(crate) event_key_revoked: fn(&str) -> String,
     pub(crate) event_setup_code_made: &'static str,
     pub(crate) event_drill_began: fn(&str) -> String,
+    pub(crate) event_drill_of_the_schedule: &'static str,
     pub(crate) event_drill_passed: &'static str,
     pub(crate) event_drill_not_passed: &'static str,
     /// Who did it; the kind of the order.
@@ -441,6 +442,7 @@ pub(crate) struct DrillText {
     pub(crate) in_the_log: &'static str,
     pub(crate) no_such_scope: &'static str,
     pub(crate) asked_of_nobody: &'static str,
+    pub(crate) the_schedule: &'static str,
     pub(crate) no_such_alias: &'static str,
     pub(crate) no_such_key: &'static str,
     pub(crate) nothing_to_rehearse: &'static str,

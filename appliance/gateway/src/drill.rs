@@ -22,6 +22,7 @@ use serde::Serialize;
 use store::StoreError;
 use tokio::sync::{Notify, watch};
 
+pub use keeper::SCHEDULE;
 pub(crate) use keeper::keep;
 pub use refusal::NoDrill;
 pub use report::{Cut, DrillReport, Means, Served as DrillServed};

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use continuity::drill::Urgency;
-use gateway::drill::{DrillRefused, DrillServed, NoDrill};
+use gateway::drill::{DrillRefused, DrillServed, NoDrill, SCHEDULE};
 use gateway::{DrillReport, DrillView, Scope};
 use http::StatusCode;
 use serde::Deserialize;
@@ -150,13 +150,18 @@ fn row(visit: &Visit, drill: &DrillRecord) -> DrillRow {
         id: *id,
         asked: visit.portal.clock().full(*asked_ms),
         scope: scope.clone(),
-        asked_by: asked_by.clone(),
+        asked_by: asker(asked_by, &visit.text().drill),
         result: result(state, &visit.text().drill),
         why: refusal
             .as_deref()
             .map_or(String::new(), |word| findings::no_drill(&NoDrill::of_record(word), &visit.text().drill)),
         has_report: report.is_some(),
     }
+}
+
+/// A person, or the schedule.
+fn asker(who: &str, text: &DrillText) -> String {
+    if who == SCHEDULE { text.the_schedule.to_owned() } else { who.to_owned() }
 }
 
 fn result(state: &str, text: &DrillText) -> &'static str {
@@ -206,7 +211,7 @@ fn facts(visit: &Visit, report: &DrillReport, text: &DrillText) -> Vec<(&'static
     let models = report.by_model.iter().map(|(model, count)| format!("{model}: {count}"));
     vec![
         (text.scope, report.scope.clone()),
-        (text.asked_by, report.asked_by.clone()),
+        (text.asked_by, asker(&report.asked_by, text)),
         (text.began, moment(Some(report.started_ms))),
         (text.cut_at, moment(report.cut_ms)),
         (text.restored_at, moment(report.restored_ms)),

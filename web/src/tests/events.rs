@@ -19,13 +19,16 @@ async fn orders_and_the_brown_out_are_told_in_the_readers_language() {
     happened(&the_box, "genset", "order-expired", json!({"kind": "force-local", "upstream": null})).await;
     happened(&the_box, "genset", "brown-out", json!({"from": 1, "to": 2})).await;
     happened(&the_box, "genset", "brown-out", json!({"from": 1, "to": 0})).await;
+    happened(&the_box, "schedule", "drill-began", json!({"drill": 1, "scope": "site"})).await;
     let english = [
         "kim gave the order “The cloud account <i>demo</i> is not used”.",
         "The order “Nothing goes to the cloud” ran out.",
         "step 2 of the brown-out",
         "The brown-out ended",
+        "The scheduled drill began.",
     ];
-    let korean = ["kim 님이", "지시의 기한이 끝났습니다.", "부하 조절 2단계", "부하 조절이 끝나"];
+    let korean =
+        ["kim 님이", "지시의 기한이 끝났습니다.", "부하 조절 2단계", "부하 조절이 끝나", "예정된 훈련이"];
     for (language, words) in [("en", english), ("ko", korean)] {
         owner.post("/language", &format!("language={language}&back=/")).await;
         let page = owner.get("/status").await;

@@ -17,7 +17,7 @@ use crate::clock;
 use crate::gateway::Gateway;
 
 /// Who asks for the monthly drill.
-const SCHEDULE: &str = "schedule";
+pub const SCHEDULE: &str = "schedule";
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 

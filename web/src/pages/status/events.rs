@@ -1,5 +1,6 @@
 //! The latest events of the audit log in plain words. Requests and their outcomes are left out.
 
+use gateway::drill::SCHEDULE;
 use serde_json::Value;
 use store::{EventRow, OrderKind, Record, Store, StoreError};
 
@@ -80,6 +81,7 @@ fn of_a_person(event: &EventRow, text: &Text) -> Option<String> {
     let text = &text.status;
     let sentence = match event.what.as_str() {
         "breaker" => return None,
+        "drill-began" if event.who == SCHEDULE => return Some(text.event_drill_of_the_schedule.to_owned()),
         "drill-began" => return Some((text.event_drill_began)(&event.who)),
         "order-given" => return Some((text.event_order_given)(&event.who, &order())),
         "order-lifted" => return Some((text.event_order_lifted)(&event.who, &order())),
