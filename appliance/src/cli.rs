@@ -9,6 +9,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::command;
 
+mod rights;
+
+pub(crate) use rights::{DepartmentCommand, GrantCommand, UserCommand};
+
 /// An emergency generator for a building's AI.
 #[derive(Debug, Parser)]
 #[command(name = "genset", version, about, disable_help_subcommand = true)]
@@ -45,6 +49,23 @@ enum Command {
     /// Keys of the API
     #[command(subcommand)]
     Key(KeyCommand),
+    /// The people who may sign in
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Departments, and who belongs to them
+    #[command(subcommand)]
+    Department(DepartmentCommand),
+    /// Who may do what beside their roles
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// Say why somebody may, or may not, use an alias
+    Why {
+        /// "person NAME" or "key NAME"
+        who: String,
+        alias: String,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
     /// A person's overrides: each has a reason, and ends by itself
     #[command(subcommand)]
     Order(OrderCommand),
@@ -259,6 +280,10 @@ async fn run_async(command: Command) -> Result<ExitCode, Failure> {
         Command::Status { config, json } => command::status::run(&config.file, json).await,
         Command::SetupCode(config) => command::setup_code::run(&config.file).await,
         Command::Key(key) => command::key::run(key).await,
+        Command::User(user) => command::user::run(user).await,
+        Command::Department(department) => command::department::run(department).await,
+        Command::Grant(grant) => command::grant::run(grant).await,
+        Command::Why { who, alias, config } => command::grant::why(&who, &alias, &config.file),
         Command::Order(order) => command::order::run(order).await,
         Command::Drill(drill) => command::drill::run(drill).await,
         Command::Audit(audit) => command::audit::run(audit).await,

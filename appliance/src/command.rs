@@ -4,18 +4,21 @@ pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod cutter;
 pub(crate) mod demo_cloud;
+pub(crate) mod department;
 pub(crate) mod doctor;
 pub(crate) mod drill;
+pub(crate) mod grant;
 pub(crate) mod key;
 pub(crate) mod order;
 pub(crate) mod serve;
 pub(crate) mod setup_code;
 pub(crate) mod status;
+pub(crate) mod user;
 pub(crate) mod worker;
 
 use std::path::Path;
 
-use store::{EventRow, Store};
+use store::{AccountError, ChangeError, EventRow, Store};
 
 use crate::cli::Failure;
 use crate::config::Config;
@@ -35,6 +38,16 @@ async fn note(store: &Store, what: &str, detail: serde_json::Value) -> Result<()
     let at_ms = jiff::Timestamp::now().as_millisecond();
     let row = EventRow { at_ms, who: "command line".into(), what: what.into(), detail };
     store.audit.event(row).await.map(drop).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// Why a change of people or grants was not made, for the exit code that belongs to it.
+fn unchanged(what: &str, error: &ChangeError) -> Failure {
+    match error {
+        ChangeError::Store(error) | ChangeError::Account(AccountError::Store(error)) => {
+            Failure::Failed(error.to_string())
+        }
+        error => Failure::Unusable(format!("{what}: {error}")),
+    }
 }
 
 /// A moment as it is printed for scripts.

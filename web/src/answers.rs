@@ -225,6 +225,7 @@ pub(crate) fn refusal<'a>(text: &'a ChatText, code: &str) -> &'a str {
         "standby_lacks" => text.refused_lacks,
         "content_filter" | "content_policy_violation" => text.refused_filter,
         "model_not_found" => text.refused_unknown_assistant,
+        "alias_not_allowed" => text.refused_restricted,
         "no_route" | "no_local_route" | "upstream_error" | "audit_unavailable" => text.refused_unready,
         "cut" | "answer_cut" => "",
         _ => text.refused_otherwise,

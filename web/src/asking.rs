@@ -1,5 +1,7 @@
 //! One question on its way: its answer as it comes, and its record, whatever becomes of it.
 
+use std::sync::Arc;
+
 use futures_util::{FutureExt, StreamExt};
 use gateway::{
     AnswerEvent, Ask, Caller, CallerKind, ChatRequest, Events, Lane, Message as ChatMessage, Mode, Refusal,
@@ -9,6 +11,7 @@ use store::{Message, NewMessage};
 
 use crate::Portal;
 use crate::error_page::log;
+use crate::visit::Person;
 
 /// Turns of the conversation that a model is shown, the newest; and their characters in all.
 const MAX_TURNS: usize = 12;
@@ -19,9 +22,7 @@ pub(crate) const NEXT_MODEL: &str = ", ";
 
 /// A question with what is needed to ask it.
 pub(crate) struct Question {
-    pub(crate) account: i64,
-    /// The account's name, for the audit log.
-    pub(crate) who: String,
+    pub(crate) person: Arc<Person>,
     pub(crate) conversation: String,
     pub(crate) alias: String,
     pub(crate) mode: Mode,
@@ -91,8 +92,8 @@ impl Asking {
     }
 
     async fn begin(&mut self) -> Step {
-        let Question { account, who, conversation, alias, mode } = &self.question;
-        let stored = self.portal.store().work.messages(*account, conversation);
+        let Question { person, conversation, alias, mode } = &self.question;
+        let stored = self.portal.store().work.messages(person.account.id, conversation);
         let messages = match stored {
             Ok(stored) => history(&stored),
             Err(error) => {
@@ -102,14 +103,14 @@ impl Asking {
         };
         let is_stream = *mode == Mode::Stream;
         let ask = Ask {
-            caller: Caller { who: who.clone(), kind: CallerKind::Person },
+            caller: Caller { who: person.account.name.clone(), kind: CallerKind::Person },
             request: ChatRequest::from_messages(alias, messages, is_stream),
             lane: Lane::Interactive,
             mode: *mode,
             local_only: false,
             conversation: Some(conversation.clone()),
         };
-        match self.portal.gateway().ask(ask).await {
+        match self.portal.gateway().ask_as(&person.subject(), ask).await {
             Ok(answer) => {
                 self.events = Some(answer.events);
                 self.served.push(answer.served.clone());
@@ -134,8 +135,9 @@ impl Asking {
     async fn store(&mut self, complete: bool, code: Option<&str>) {
         self.is_stored = true;
         let message = self.message(complete, code);
-        let Question { account, conversation, .. } = &self.question;
-        if let Err(error) = self.portal.store().work.add_message(*account, conversation, message).await {
+        let Question { person, conversation, .. } = &self.question;
+        let work = &self.portal.store().work;
+        if let Err(error) = work.add_message(person.account.id, conversation, message).await {
             log(&error);
         }
     }
@@ -161,10 +163,10 @@ impl Drop for Asking {
         if self.is_stored {
             return;
         }
-        let Question { account, conversation, .. } = &self.question;
+        let Question { person, conversation, .. } = &self.question;
         let message = self.message(false, Some("cut"));
         // The first poll puts the row into the writer's queue, which carries it out without anybody waiting.
-        let _ = self.portal.store().work.add_message(*account, conversation, message).now_or_never();
+        let _ = self.portal.store().work.add_message(person.account.id, conversation, message).now_or_never();
     }
 }
 

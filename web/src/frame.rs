@@ -8,6 +8,7 @@ use crate::assets;
 use crate::band::Band;
 use crate::error_page::Failed;
 use crate::language::Language;
+use crate::pages::break_glass;
 use crate::text::Text;
 use crate::visit::Visit;
 
@@ -21,6 +22,9 @@ pub(crate) enum Place {
     Orders,
     Drills,
     Account,
+    People,
+    Rights,
+    Emergency,
     Elsewhere,
 }
 
@@ -29,10 +33,17 @@ pub(crate) enum Place {
 pub(crate) struct PersonView {
     pub(crate) name: String,
     pub(crate) csrf: String,
-    /// May give orders to the site.
+    /// May start drills.
     pub(crate) orders_site: bool,
-    /// May read what persons asked for and what upstreams said.
+    pub(crate) gives_orders: bool,
+    /// May read who asked for what.
     pub(crate) reads_audit: bool,
+    pub(crate) reads_people: bool,
+    pub(crate) reads_rights: bool,
+    pub(crate) breaks_glass: bool,
+    pub(crate) reviews_broken_glass: bool,
+    /// Emergencies that wait for this person as a reviewer.
+    pub(crate) to_review: u64,
 }
 
 #[derive(Debug)]
@@ -61,7 +72,13 @@ impl Frame {
                 name: p.account.name.clone(),
                 csrf: p.csrf.clone(),
                 orders_site: may(Right::OrderSite),
+                gives_orders: may(Right::GiveOrders),
                 reads_audit: may(Right::ReadAudit),
+                reads_people: may(Right::ReadPeople),
+                reads_rights: may(Right::ReadRights),
+                breaks_glass: may(Right::BreakGlass),
+                reviews_broken_glass: may(Right::ReviewBreakGlass),
+                to_review: break_glass::waiting(visit),
             }),
             place,
             path: visit.path.clone(),

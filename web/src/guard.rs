@@ -49,7 +49,12 @@ async fn check(portal: &Portal, access: Access, request: Request) -> Result<Requ
     let needs_setup = portal.needs_setup().map_err(failed)?;
     let visit = Visit::of(portal, &parts).map_err(failed)?;
     check_setup(&visit, access, needs_setup)?;
-    check_right(&visit, access)?;
+    let is_first_page = parts.method == Method::GET && parts.uri.path() == "/" && visit.form == Form::Page;
+    match check_right(&visit, access) {
+        // Whoever may not ask begins with what they may read.
+        Err(_) if is_first_page && visit.person.is_some() => return Err(visit.lead_to("/status").into()),
+        decided => decided?,
+    }
     let body = if parts.method == Method::GET || parts.method == Method::HEAD {
         body
     } else {
@@ -81,10 +86,11 @@ fn check_right(visit: &Visit, access: Access) -> Result<(), Failed> {
         Access::With(right) => Some(right),
     };
     let Some(person) = &visit.person else { return Err(lead_to_sign_in(visit)) };
-    match right.map_or(Ok(()), |right| authorize(&person.subject(), right)) {
+    let decided = right.map_or(Ok(()), |right| authorize(&person.subject(), right).map(drop));
+    match decided {
         Ok(()) => Ok(()),
         Err(Denied::NotSignedIn) => Err(lead_to_sign_in(visit)),
-        Err(Denied::NotAllowed) => Err(visit.fail(Fault::Forbidden)),
+        Err(_) => Err(visit.fail(Fault::Forbidden)),
     }
 }
 

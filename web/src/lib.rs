@@ -24,6 +24,7 @@ mod posted;
 mod routes;
 mod text;
 mod visit;
+mod why;
 
 #[cfg(test)]
 mod tests;

@@ -37,5 +37,6 @@ pub(crate) fn sentence(announcement: &Announcement, text: &NoticeText, clock: &C
         }
         AnnouncementKind::OrderEnded { upstream: Some(upstream), .. } => (text.isolation_over)(upstream, &at),
         AnnouncementKind::OrderEnded { upstream: None, .. } => (text.order_over)(&at),
+        AnnouncementKind::GlassBroken => (text.glass_broken)(&at),
     }
 }

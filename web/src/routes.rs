@@ -8,9 +8,11 @@ use store::Right;
 
 use crate::error_page::{Failed, Fault};
 use crate::guard::{Access, admit};
+use crate::pages::people::{department, person};
 use crate::pages::{
-    account, ask, chat, demo, drills, language, orders, outages, second_look, setup, sign_in, status,
+    account, ask, break_glass, chat, demo, drills, language, orders, outages, people, rights,
 };
+use crate::pages::{second_look, setup, sign_in, status, welcome};
 use crate::visit::Visit;
 use crate::{Portal, assets, headers};
 
@@ -24,7 +26,7 @@ const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRoute
     Entry { path, access, handlers }
 }
 
-pub(crate) static ROUTES: [Entry; 25] = [
+pub(crate) static ROUTES: [Entry; 42] = [
     entry("/", Access::With(Right::Ask), || get(chat::begin)),
     entry("/c/{conversation}", Access::With(Right::Ask), || get(chat::show)),
     entry("/ask", Access::With(Right::Ask), || post(ask::ask)),
@@ -35,8 +37,8 @@ pub(crate) static ROUTES: [Entry; 25] = [
     entry("/demo", Access::With(Right::OrderSite), || get(demo::show)),
     entry("/demo/cut", Access::With(Right::OrderSite), || post(demo::cut)),
     entry("/demo/restore", Access::With(Right::OrderSite), || post(demo::restore)),
-    entry("/orders", Access::With(Right::OrderSite), || get(orders::show).post(orders::give)),
-    entry("/orders/{order}/lift", Access::With(Right::OrderSite), || post(orders::lift)),
+    entry("/orders", Access::With(Right::GiveOrders), || get(orders::show).post(orders::give)),
+    entry("/orders/{order}/lift", Access::With(Right::GiveOrders), || post(orders::lift)),
     entry("/drills", Access::With(Right::OrderSite), || get(drills::show).post(drills::start)),
     entry("/drills/abort", Access::With(Right::OrderSite), || post(drills::abort)),
     entry("/drills/{drill}", Access::With(Right::OrderSite), || get(drills::report)),
@@ -44,6 +46,27 @@ pub(crate) static ROUTES: [Entry; 25] = [
     entry("/account/password", Access::Person, || post(account::change_password)),
     entry("/account/sessions/end-others", Access::Person, || post(account::end_others)),
     entry("/account/sessions/{session}/end", Access::Person, || post(account::end_one)),
+    entry("/people", Access::With(Right::ReadPeople), || get(people::show)),
+    entry("/people/add", Access::With(Right::ManagePeople), || post(people::add)),
+    entry("/people/{person}", Access::With(Right::ReadPeople), || get(person::show)),
+    entry("/people/{person}/role", Access::With(Right::ManagePeople), || post(person::change_role)),
+    entry("/people/{person}/code", Access::With(Right::ManagePeople), || post(person::renew_code)),
+    entry("/people/{person}/remove", Access::With(Right::ManagePeople), || post(person::remove)),
+    entry("/departments", Access::With(Right::ManagePeople), || post(department::add)),
+    entry("/departments/{department}", Access::With(Right::ReadPeople), || get(department::show)),
+    entry("/departments/{department}/join", Access::With(Right::ManagePeople), || post(department::join)),
+    entry("/departments/{department}/leave", Access::With(Right::ManagePeople), || post(department::leave)),
+    entry("/departments/{department}/remove", Access::With(Right::ManagePeople), || post(department::remove)),
+    entry("/rights", Access::With(Right::ReadRights), || get(rights::show)),
+    entry("/rights/give", Access::With(Right::ManageGrants), || post(rights::give)),
+    entry("/rights/{grant}/end", Access::With(Right::ManageGrants), || post(rights::end)),
+    entry("/break-glass", Access::With(Right::BreakGlass), || {
+        get(break_glass::show).post(break_glass::break_it)
+    }),
+    entry("/break-glass/review", Access::With(Right::ReviewBreakGlass), || {
+        get(break_glass::queue).post(break_glass::review)
+    }),
+    entry("/welcome", Access::Visitor, || get(welcome::show).post(welcome::finish)),
     entry("/sign-out", Access::Person, || post(sign_in::sign_out)),
     entry("/sign-in", Access::Visitor, || get(sign_in::show).post(sign_in::sign_in)),
     entry("/setup", Access::Setup, || get(setup::show).post(setup::finish)),

@@ -9,4 +9,5 @@ mod harness;
 mod looks;
 mod orders;
 mod outages;
+mod rights;
 mod second_look;

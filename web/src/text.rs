@@ -5,8 +5,10 @@ mod en;
 mod keeping;
 mod ko;
 mod own_account;
+mod rights;
 
 pub(crate) use keeping::KeepingText;
+pub(crate) use rights::{GlassText, GrantsText, PeopleText, RightsText, WelcomeText, WhyText};
 
 use crate::language::Language;
 pub(crate) use own_account::OwnAccountText;
@@ -29,6 +31,7 @@ pub(crate) struct Text {
     pub(crate) outage: OutageText,
     pub(crate) second_look: SecondLookText,
     pub(crate) keeping: KeepingText,
+    pub(crate) rights: RightsText,
     pub(crate) error: ErrorText,
 }
 
@@ -52,6 +55,9 @@ pub(crate) struct FrameText {
     pub(crate) drills: &'static str,
     pub(crate) outages: &'static str,
     pub(crate) second_look: &'static str,
+    pub(crate) people: &'static str,
+    pub(crate) rights: &'static str,
+    pub(crate) emergency: &'static str,
     pub(crate) sign_out: &'static str,
     pub(crate) language: &'static str,
 }
@@ -103,6 +109,7 @@ pub(crate) struct NoticeText {
     pub(crate) isolated: fn(&str, &str) -> String,
     pub(crate) isolation_over: fn(&str, &str) -> String,
     pub(crate) order_over: fn(&str) -> String,
+    pub(crate) glass_broken: fn(&str) -> String,
 }
 
 /// The dashboard line: which route carries the requests now.
@@ -153,6 +160,7 @@ pub(crate) struct ChatText {
     pub(crate) refused_too_long: &'static str,
     pub(crate) refused_busy: &'static str,
     pub(crate) refused_unknown_assistant: &'static str,
+    pub(crate) refused_restricted: &'static str,
     pub(crate) refused_unready: &'static str,
     pub(crate) refused_lacks: &'static str,
     pub(crate) refused_filter: &'static str,

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use store::{Account, Caller, StoreError, Subject};
+use store::{Account, Caller, Holdings, StoreError, Subject};
 
 use crate::language::Language;
 use crate::text::Text;
@@ -71,13 +71,15 @@ impl Form {
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) account: Account,
+    /// What the person holds beside the role, as of this request.
+    pub(crate) holdings: Holdings,
     pub(crate) token: String,
     pub(crate) csrf: String,
 }
 
 impl Person {
     pub(crate) fn subject(&self) -> Subject<'_> {
-        Subject::Person(&self.account)
+        Subject::Person(&self.account, &self.holdings)
     }
 }
 
@@ -149,8 +151,9 @@ fn person(
         Form::Fragment => core.peek_session(token)?,
         Form::Page | Form::Stream => core.session(token)?,
     };
-    let person = |account| Person { account, token: token.to_owned(), csrf: csrf::token_of(token) };
-    Ok(account.map(person))
+    let Some(account) = account else { return Ok(None) };
+    let holdings = core.holdings_of_person(&account)?;
+    Ok(Some(Person { account, holdings, token: token.to_owned(), csrf: csrf::token_of(token) }))
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {

@@ -52,6 +52,8 @@ pub enum AnnouncementKind {
         order: &'static str,
         upstream: Option<String>,
     },
+    /// Somebody took in an emergency what was not granted to them.
+    GlassBroken,
 }
 
 /// Takes announcements in and keeps the newest.
@@ -96,6 +98,7 @@ impl Announcement {
             AnnouncementKind::OutageBegan | AnnouncementKind::CloudBack { .. } => ("outage", None),
             AnnouncementKind::BrownOut { .. } => ("brown-out", None),
             AnnouncementKind::DrillBegan | AnnouncementKind::DrillEnded { .. } => ("drill", None),
+            AnnouncementKind::GlassBroken => ("broken-glass", None),
             AnnouncementKind::OrderBegan { upstream, .. } | AnnouncementKind::OrderEnded { upstream, .. } => {
                 ("order", upstream.as_deref())
             }
@@ -111,7 +114,8 @@ impl Announcement {
             AnnouncementKind::BrownOut { step, .. } => step > 0,
             AnnouncementKind::CloudBack { .. }
             | AnnouncementKind::DrillEnded { .. }
-            | AnnouncementKind::OrderEnded { .. } => false,
+            | AnnouncementKind::OrderEnded { .. }
+            | AnnouncementKind::GlassBroken => false,
         }
     }
 }

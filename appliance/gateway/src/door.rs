@@ -10,12 +10,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRef, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use prometheus_client::registry::Registry;
+use store::Right;
 
 use crate::gateway::Gateway;
-use identity::KeyHolder;
+use identity::{Access, KeyHolder, admit};
 
 /// The address at the other end of the connection; the listener puts it among the request's extensions.
 #[derive(Debug, Clone, Copy)]
@@ -34,30 +36,56 @@ impl FromRef<Door> for Gateway {
     }
 }
 
+struct Entry {
+    path: &'static str,
+    access: Access,
+    handlers: fn() -> MethodRouter<Door>,
+}
+
+const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRouter<Door>) -> Entry {
+    Entry { path, access, handlers }
+}
+
+/// Every route of the API with the right that it needs. What is not here is refused in the API's own error shape.
+static ROUTES: [Entry; 9] = [
+    entry("/v1/chat/completions", Access::With(Right::Ask), || {
+        post(chat::completions).fallback(refusal::wrong_method)
+    }),
+    entry("/v1/models", Access::With(Right::Ask), || get(models).fallback(refusal::wrong_method)),
+    entry("/api/status", Access::OnTheBoxOr(Right::ReadStatus), || get(health::status)),
+    entry("/livez", Access::Anybody, || get(health::livez)),
+    entry("/readyz", Access::Anybody, || get(health::readyz)),
+    entry("/metrics", Access::Anybody, || get(health::metrics)),
+    entry("/v1", Access::Anybody, || any(refusal::no_such_path)),
+    entry("/v1/", Access::Anybody, || any(refusal::no_such_path)),
+    entry("/v1/{*path}", Access::Anybody, || any(refusal::no_such_path)),
+];
+
 impl Door {
     pub fn new(gateway: Gateway, registry: Arc<Registry>) -> Self {
         Door { gateway, registry }
     }
 
-    /// Every route of the API. What is not here is refused in the API's own error shape.
+    /// All routes of the API. A wrong method is refused before anybody is asked for a key.
     pub fn router(self) -> Router {
-        let api = Router::new()
-            .route("/chat/completions", post(chat::completions))
-            .route("/models", get(models))
-            .fallback(refusal::no_such_path)
-            .method_not_allowed_fallback(refusal::wrong_method);
-        Router::new()
-            .nest("/v1", api)
-            .route("/livez", get(health::livez))
-            .route("/readyz", get(health::readyz))
-            .route("/metrics", get(health::metrics))
-            .route("/api/status", get(health::status))
-            .with_state(self)
+        let mut router = Router::new();
+        for Entry { path, access, handlers } in &ROUTES {
+            let handlers = match access {
+                Access::Anybody => handlers(),
+                closed => handlers().route_layer(from_fn_with_state((self.clone(), *closed), admit)),
+            };
+            router = router.route(path, handlers);
+        }
+        router.with_state(self)
     }
 }
 
-async fn models(State(gateway): State<Gateway>, _holder: KeyHolder) -> Response {
+/// The aliases that the holder of the key may use.
+async fn models(State(gateway): State<Gateway>, holder: KeyHolder) -> Response {
     let created_s = gateway.site().borrow().started_ms / 1000;
-    let list = dialect::openai::model_list(gateway.alias_names(), created_s);
+    let list = dialect::openai::model_list(gateway.aliases_for(&holder.subject()), created_s);
     refusal::json(200, &list)
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,11 +100,11 @@ impl Gateway {
         Ok((gateway, monitor))
     }
 
-    /// Serves one request: the first route that answers, with its first token or its whole answer.
+    /// Serves one request, whoever asks: the first route that answers, with its first token or its whole answer.
     ///
     /// # Errors
     /// A sentence for the caller, with a status, when nothing may or can answer.
-    pub async fn ask(&self, ask: Ask) -> Result<Answer, Refusal> {
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, Refusal> {
         match self.drills().tally().watch(&ask) {
             Some(watch) => watch.over(self.serve(ask).await),
             None => self.serve(ask).await,
@@ -132,7 +132,7 @@ impl Gateway {
         self.0.demo.as_ref()
     }
 
-    /// The names that clients may ask for, in the order of the configuration.
+    /// The names that are there to be asked for, in the order of the configuration.
     pub fn alias_names(&self) -> impl Iterator<Item = &str> {
         self.0.settings.aliases.iter().map(|alias| alias.name.as_str())
     }
@@ -193,7 +193,8 @@ impl Gateway {
 
     pub(crate) fn alias(&self, name: &str) -> Result<&AliasSettings, Refusal> {
         let index = self.0.aliases.get(name).ok_or_else(|| {
-            let known: Vec<&str> = self.alias_names().collect();
+            let open = self.0.settings.aliases.iter().filter(|alias| !alias.restricted);
+            let known: Vec<&str> = open.map(|alias| alias.name.as_str()).collect();
             let message = format!(
                 "There is no model \"{}\" here. This box serves: {}.",
                 shortened(name),

@@ -87,6 +87,7 @@ mod tests {
             cloud: vec![route()],
             standby: Vec::new(),
             shorten: None,
+            restricted: false,
             warm_share_percent: 0,
         };
         FirstTokens::new(&[alias])

@@ -29,6 +29,7 @@ pub mod orders;
 mod outside;
 mod reason;
 mod relay;
+mod rights;
 pub mod settings;
 #[cfg(feature = "simulation")]
 pub mod simulation;

@@ -105,6 +105,7 @@ impl Settings {
             cloud: vec![route],
             standby: Vec::new(),
             shorten: None,
+            restricted: false,
             warm_share_percent: 0,
         };
         Settings {
@@ -227,6 +228,8 @@ pub struct AliasSettings {
     pub standby: Vec<String>,
     /// What may be left out of a conversation that is too long for every route.
     pub shorten: Option<Shorten>,
+    /// Nobody may use it but the roles that hold every alias, and those to whom it is granted.
+    pub restricted: bool,
     /// Share of the new conversations that goes local although the cloud is there, 0 to 50.
     pub warm_share_percent: u8,
 }

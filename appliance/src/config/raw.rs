@@ -132,6 +132,8 @@ pub(super) struct Alias {
     #[serde(default)]
     pub standby: Vec<String>,
     pub shorten: Option<String>,
+    #[serde(default)]
+    pub restricted: bool,
     pub warm_share_percent: Option<u8>,
 }
 

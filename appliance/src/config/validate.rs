@@ -344,6 +344,7 @@ impl Check {
         }
         let shorten = self.shorten(&place, raw.shorten.as_deref())?;
         let warm_share_percent = self.warm_share(&place, raw.warm_share_percent)?;
-        Ok(AliasSettings { name: raw.name, cloud, standby: raw.standby, shorten, warm_share_percent })
+        let raw::Alias { name, standby, restricted, .. } = raw;
+        Ok(AliasSettings { name, cloud, standby, shorten, restricted, warm_share_percent })
     }
 }

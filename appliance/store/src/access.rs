@@ -1,118 +1,187 @@
-//! Who may do what: one function, and all that is not written in it is refused.
+//! Who may do what: one function, whose answer says why, and all that is not written in it is refused.
+//!
+//! A role gives rights that are the same everywhere; grants add to them, one object at a time, and nothing takes away.
+//! The function reads no clock and no file: what counts is in the [`Subject`], as it was at one moment.
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use serde::{Deserialize, Serialize};
+mod decision;
+mod grant;
+mod need;
+mod role;
 
-use crate::{Account, ApiKey};
+pub use decision::{Allowed, Denied};
+pub use grant::{EVERY, Grant, Grantee, NewGrant, Object, ObjectKind, Verb};
+pub use need::{Need, Right};
+pub use role::Role;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Runs the box: everything.
-    Owner,
-    /// Works with the portal.
-    Staff,
-    /// A program with an API key.
-    Service,
+use crate::{Account, ApiKey, Department};
+
+/// What somebody has beside a role, and when that was looked up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Unix milliseconds.
+    pub at_ms: i64,
+    /// The departments that the person or the key belongs to.
+    pub departments: Vec<Department>,
+    /// What was granted to the person or the key itself, to its departments and to its role. Grants that have run out
+    /// are here for a while, so that a refusal can say so.
+    pub grants: Vec<Grant>,
 }
 
-impl Role {
-    pub const ALL: [Role; 3] = [Role::Owner, Role::Staff, Role::Service];
+/// Who is asking, with all that counts for the answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    Person(&'a Account, &'a Holdings),
+    Key(&'a ApiKey, &'a Holdings),
+    /// Whoever may read and write the box's own files: the command line. The text is the name for the audit log.
+    Console(&'a str),
+    Nobody,
+}
 
-    pub fn as_str(self) -> &'static str {
+impl Subject<'_> {
+    /// The name as the audit log has it.
+    pub fn who(&self) -> String {
         match self {
-            Role::Owner => "owner",
-            Role::Staff => "staff",
-            Role::Service => "service",
+            Subject::Person(account, _) => account.name.clone(),
+            Subject::Key(key, _) => format!("key:{}", key.name),
+            Subject::Console(who) => (*who).to_owned(),
+            Subject::Nobody => "nobody".to_owned(),
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Right {
-    /// Ask a model, through the portal or the API.
-    Ask,
-    /// See the state of the site, its upstreams and its local models.
-    ReadStatus,
-    ReadAudit,
-    ManageAccounts,
-    ManageKeys,
-    /// Force a route, start a drill, cut the demo cloud.
-    OrderSite,
-}
-
-impl Right {
-    pub const ALL: [Right; 6] = [
-        Right::Ask,
-        Right::ReadStatus,
-        Right::ReadAudit,
-        Right::ManageAccounts,
-        Right::ManageKeys,
-        Right::OrderSite,
-    ];
-}
-
-/// Who is asking.
-#[derive(Clone, Copy, Debug)]
-pub enum Subject<'a> {
-    Person(&'a Account),
-    Key(&'a ApiKey),
-    Nobody,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    #[error("sign in first, or send a valid key")]
-    NotSignedIn,
-    #[error("your account or key is not allowed to do this; an owner of the box can change that")]
-    NotAllowed,
-}
-
+/// The one decision of the box.
+///
 /// # Errors
-/// [`Denied::NotSignedIn`] when nobody asks, [`Denied::NotAllowed`] when the subject's role lacks the right.
-pub fn authorize(subject: &Subject<'_>, right: Right) -> Result<(), Denied> {
-    let role = match subject {
-        Subject::Person(account) => account.role,
-        Subject::Key(_) => Role::Service,
+/// Why not: [`Denied::NotSignedIn`] when nobody asks, else what is lacking.
+pub fn authorize<'a>(subject: &Subject<'_>, need: impl Into<Need<'a>>) -> Result<Allowed, Denied> {
+    let asker = match subject {
         Subject::Nobody => return Err(Denied::NotSignedIn),
+        Subject::Console(_) => return Ok(Allowed::Console),
+        Subject::Person(account, holdings) => Asker { role: account.role, holdings },
+        Subject::Key(_, holdings) => Asker { role: Role::Service, holdings },
     };
-    let allowed = match role {
-        Role::Owner => true,
-        Role::Staff | Role::Service => matches!(right, Right::Ask | Right::ReadStatus),
-    };
-    if allowed { Ok(()) } else { Err(Denied::NotAllowed) }
-}
-
-impl ToSql for Role {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(self.as_str().into())
+    match need.into() {
+        Need::Right(right) => asker.has(right),
+        Need::Alias { name, restricted } => asker.may_ask(name, restricted),
+        Need::Object(verb, object) => asker.holds(verb, object),
+        Need::Person { verb, role, departments } => asker.may_act_on_person(verb, role, departments),
+        Need::Grant { grant, departments } => asker.may_give(grant, departments),
     }
 }
 
-impl FromSql for Role {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Role> {
-        let text = value.as_str()?;
-        Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or(FromSqlError::InvalidType)
+struct Asker<'a> {
+    role: Role,
+    holdings: &'a Holdings,
+}
+
+impl Asker<'_> {
+    fn has(&self, right: Right) -> Result<Allowed, Denied> {
+        if self.role.has(right) {
+            return Ok(Allowed::Role(self.role));
+        }
+        self.by_grant(|grant| right.is_carried_by(grant)).unwrap_or(Err(Denied::RoleLacks(self.role)))
+    }
+
+    /// An alias is open to everybody who may ask at all, unless it is marked restricted.
+    fn may_ask(&self, name: &str, restricted: bool) -> Result<Allowed, Denied> {
+        let asks = self.role.has(Right::Ask);
+        if asks && !restricted {
+            return Ok(Allowed::OpenAlias(self.role));
+        }
+        if asks && self.role.holds_of_all(ObjectKind::Alias) >= Some(Verb::Use) {
+            return Ok(Allowed::Role(self.role));
+        }
+        let lacking = if asks { Denied::Restricted } else { Denied::RoleLacks(self.role) };
+        self.by_grant(|grant| grant.reaches(Verb::Use, ObjectKind::Alias, name)).unwrap_or(Err(lacking))
+    }
+
+    fn holds(&self, verb: Verb, object: &Object) -> Result<Allowed, Denied> {
+        if self.role.holds_of_all(object.kind) >= Some(verb) {
+            return Ok(Allowed::Role(self.role));
+        }
+        if let Some(department) = self.managed(object) {
+            return Ok(Allowed::Manager(department.clone()));
+        }
+        self.by_grant(|grant| grant.reaches(verb, object.kind, &object.name))
+            .unwrap_or_else(|| Err(Denied::NotHeld(verb, object.clone())))
+    }
+
+    /// The department that this object is, where the asker belongs to it as its manager.
+    fn managed(&self, object: &Object) -> Option<&Department> {
+        let manages = self.role == Role::DepartmentManager && object.kind == ObjectKind::Department;
+        let mut departments = self.holdings.departments.iter();
+        departments.find(|department| manages && object.name == department.id.to_string())
+    }
+
+    /// The first grant that is meant and stands allows; one that has run out is the reason why not.
+    fn by_grant(&self, is_meant: impl Fn(&Grant) -> bool) -> Option<Result<Allowed, Denied>> {
+        let mut meant = self.holdings.grants.iter().filter(|grant| is_meant(grant)).peekable();
+        let first = *meant.peek()?;
+        Some(match meant.find(|grant| grant.stands(self.holdings.at_ms)) {
+            Some(grant) => Ok(Allowed::Grant(Box::new(grant.clone()))),
+            None => Err(Denied::RanOut(Box::new(first.clone()))),
+        })
+    }
+
+    /// Whoever manages all departments acts on everybody whose role holds no more than the own one. Whoever manages
+    /// some acts on the staff of those alone.
+    fn may_act_on_person(&self, verb: Verb, role: Role, departments: &[i64]) -> Result<Allowed, Denied> {
+        let every = Object::every(ObjectKind::Department);
+        if let Ok(allowed) = self.holds(verb, &every) {
+            let covered = verb == Verb::View || self.role.covers(role);
+            return if covered { Ok(allowed) } else { Err(Denied::RoleHoldsMore(role)) };
+        }
+        let held = |id: &i64| self.holds(verb, &Object::department(*id));
+        if verb == Verb::View {
+            return departments.iter().find_map(|id| held(id).ok()).ok_or(Denied::OtherDepartment);
+        }
+        if role != Role::Staff {
+            return Err(Denied::RoleHoldsMore(role));
+        }
+        let mut first = None;
+        for id in departments {
+            first = first.or(Some(held(id).map_err(|_| Denied::OtherDepartment)?));
+        }
+        first.ok_or(Denied::OtherDepartment)
+    }
+
+    /// Nobody grants what they do not hold themselves, nor for longer, nor from behind broken glass.
+    fn may_give(&self, new: &NewGrant, departments: &[i64]) -> Result<Allowed, Denied> {
+        let NewGrant { grantee, verb, object, expires_ms } = new;
+        let of_role = self.role.holds_of_all(object.kind) >= Some(*verb) || self.managed(object).is_some();
+        let mut own = self.holdings.grants.iter().filter(|grant| {
+            grant.reaches(*verb, object.kind, &object.name)
+                && grant.stands(self.holdings.at_ms)
+                && !grant.is_broken_glass
+        });
+        let outlives = |grant: &Grant| match (grant.expires_ms, *expires_ms) {
+            (None, _) => true,
+            (Some(held), Some(given)) => given <= held,
+            (Some(_), None) => false,
+        };
+        let longest = own.clone().filter_map(|grant| grant.expires_ms).max();
+        let by = if of_role {
+            Allowed::Role(self.role)
+        } else {
+            match (own.find(|grant| outlives(grant)), longest) {
+                (Some(grant), _) => Allowed::Grant(Box::new(grant.clone())),
+                (None, Some(until_ms)) => return Err(Denied::HoldsShorter { until_ms }),
+                (None, None) => return Err(Denied::NotHeld(*verb, object.clone())),
+            }
+        };
+        let runs_people = self.role.holds_of_all(ObjectKind::Department) == Some(Verb::Manage);
+        let manages = |object: &Object| match self.holds(Verb::Manage, object) {
+            Ok(Allowed::Grant(grant)) => !grant.is_broken_glass,
+            other => other.is_ok(),
+        };
+        let manages_grantee = || departments.iter().any(|id| manages(&Object::department(*id)));
+        let may = match grantee {
+            Grantee::Role(_) => runs_people,
+            _ => runs_people || manages(object) || manages_grantee(),
+        };
+        if may { Ok(by) } else { Err(Denied::MayNotGive) }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::KeyLane;
-
-    #[test]
-    fn an_owner_may_do_all_staff_and_keys_may_ask_and_look_and_nobody_may_do_anything() {
-        let account = |role| Account { id: 1, name: "a".to_owned(), role, created_ms: 0 };
-        let key = ApiKey { id: 1, name: "k".to_owned(), lane: KeyLane::Interactive };
-        let (owner, staff) = (account(Role::Owner), account(Role::Staff));
-        for right in Right::ALL {
-            let for_all = matches!(right, Right::Ask | Right::ReadStatus);
-            let expected = if for_all { Ok(()) } else { Err(Denied::NotAllowed) };
-            assert_eq!(authorize(&Subject::Person(&owner), right), Ok(()));
-            assert_eq!(authorize(&Subject::Person(&staff), right), expected);
-            assert_eq!(authorize(&Subject::Key(&key), right), expected);
-            assert_eq!(authorize(&Subject::Nobody, right), Err(Denied::NotSignedIn));
-        }
-    }
-}
+mod tests;

@@ -2,10 +2,14 @@
 
 mod accounts;
 mod attempts;
+mod broken_glass;
+mod departments;
 mod devices;
+mod grants;
 mod keys;
 mod orders;
 mod own_password;
+mod people;
 mod rules;
 mod sessions;
 mod settings;
@@ -17,10 +21,13 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction};
 
 pub use accounts::{Account, AccountError};
+pub use broken_glass::{BROKEN_GLASS_LASTS_MS, BrokenGlass, Review};
+pub use departments::{Department, Member, MemberRecord};
 pub use devices::Caller;
 pub use keys::{ApiKey, KeyError, KeyLane, KeyRecord};
 pub use orders::{NewOrder, ORDER_LASTS, OrderError, OrderKind, OrderRecord};
 pub use own_password::OwnPasswordError;
+pub use people::FirstPasswordError;
 pub use rules::{SessionLimits, SessionRules, SignInRules};
 pub use sessions::SessionRecord;
 pub use setup::SetupError;

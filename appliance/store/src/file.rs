@@ -48,6 +48,7 @@ impl StoreFile {
                 include_str!("schema/core.2.sql"),
                 include_str!("schema/core.3.sql"),
                 include_str!("schema/core.4.sql"),
+                include_str!("schema/core.5.sql"),
             ],
             StoreFile::Work => &[
                 include_str!("schema/work.1.sql"),

@@ -2,7 +2,7 @@
 //!
 //! | file | holds | when an answer means "on disk" |
 //! | --- | --- | --- |
-//! | `core.db` | accounts, sessions, API keys, settings, orders, the setup code | WAL, synchronous FULL: yes |
+//! | `core.db` | accounts, sessions, API keys, departments, grants, settings, orders, the setup code | WAL, synchronous FULL: yes |
 //! | `audit.db` | append only, hash-chained: who asked, what served it, what happened | WAL, synchronous FULL: yes |
 //! | `work.db` | conversations and outages | WAL, synchronous NORMAL: safe from a crash of the box; a power cut may take the last seconds |
 //!
@@ -24,6 +24,7 @@ mod open_error;
 mod orders;
 mod password;
 mod readers;
+mod rights;
 mod secret;
 mod store_error;
 mod work;
@@ -33,20 +34,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-pub use access::{Denied, Right, Role, Subject, authorize};
+pub use access::{
+    Allowed, Denied, EVERY, Grant, Grantee, Holdings, Need, NewGrant, Object, ObjectKind, Right, Role,
+    Subject, Verb, authorize,
+};
 pub use audit::{
     Audit, Entry, EventRow, ExportError, OutcomeRow, Record, RequestRow, VerifyError, verify_file,
     verify_file_against,
 };
 pub use condition::{Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
 pub use core::{
-    Account, AccountError, ApiKey, Caller, Core, KeyError, KeyLane, KeyRecord, NewOrder, ORDER_LASTS,
-    OrderError, OrderKind, OrderRecord, OwnPasswordError, Session, SessionLimits, SessionRecord,
+    Account, AccountError, ApiKey, BROKEN_GLASS_LASTS_MS, BrokenGlass, Caller, Core, Department,
+    FirstPasswordError, KeyError, KeyLane, KeyRecord, Member, MemberRecord, NewOrder, ORDER_LASTS,
+    OrderError, OrderKind, OrderRecord, OwnPasswordError, Review, Session, SessionLimits, SessionRecord,
     SessionRules, SetupError, SignInError, SignInRules,
 };
 pub use names::BadName;
 pub use open_error::OpenError;
 pub use password::BadPassword;
+pub use rights::ChangeError;
 pub use secret::Secret;
 pub use store_error::StoreError;
 pub use work::{

@@ -250,6 +250,7 @@ fn settings(plan: &Plan) -> Settings {
         cloud: alias.cloud.iter().map(route).collect(),
         standby: alias.standby.iter().map(|name| (*name).to_owned()).collect(),
         shorten: None,
+        restricted: false,
         warm_share_percent: 0,
     });
     Settings {

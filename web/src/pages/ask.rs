@@ -52,8 +52,7 @@ pub(crate) async fn ask(
     }
     let is_stream = visit.form == Form::Stream;
     let question = Question {
-        account: person.account.id,
-        who: person.account.name.clone(),
+        person: person.clone(),
         conversation: conversation.clone(),
         alias: form.alias.clone(),
         mode: if is_stream { Mode::Stream } else { Mode::Committed },

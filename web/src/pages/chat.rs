@@ -123,8 +123,9 @@ async fn build(
 ) -> Result<ChatPage, StoreError> {
     let current = opened.as_ref().map(|opened| opened.conversation.id.clone()).unwrap_or_default();
     let messages = opened.as_ref().map(|opened| opened.messages.as_slice()).unwrap_or_default();
-    let site = visit.portal.site();
-    let (aliases, alias) = choices(site.aliases.iter().map(|alias| alias.name.as_str()), &draft.alias);
+    let subject = person.subject();
+    let usable: Vec<&str> = visit.portal.gateway().aliases_for(&subject).collect();
+    let (aliases, alias) = choices(&usable, &draft.alias);
     let title = opened.as_ref().map(|opened| opened.conversation.title.clone());
     Ok(ChatPage {
         frame: Frame::of(visit, Place::Chat),
@@ -168,9 +169,10 @@ fn conversations(visit: &Visit, person: &Person, current: &str) -> Result<Vec<Co
     Ok(stored.into_iter().map(view).collect())
 }
 
-/// The aliases with one of them chosen: the wished one where it exists, else the first.
-fn choices<'a>(names: impl Iterator<Item = &'a str> + Clone, wished: &str) -> (Vec<AliasChoice>, String) {
-    let chosen = names.clone().find(|name| *name == wished).or_else(|| names.clone().next());
-    let chosen = chosen.unwrap_or_default().to_owned();
-    (names.map(|name| AliasChoice { name: name.to_owned(), chosen: name == chosen }).collect(), chosen)
+/// The aliases that the person may use, with one of them chosen: the wished one where it exists, else the first.
+fn choices(names: &[&str], wished: &str) -> (Vec<AliasChoice>, String) {
+    let chosen = names.iter().find(|name| **name == wished).or_else(|| names.first());
+    let chosen = chosen.copied().unwrap_or_default().to_owned();
+    let choice = |name: &&str| AliasChoice { name: (*name).to_owned(), chosen: *name == chosen };
+    (names.iter().map(choice).collect(), chosen)
 }

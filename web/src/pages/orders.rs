@@ -7,14 +7,14 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde::Deserialize;
-use store::{NewOrder, OrderError, OrderKind, OrderRecord};
+use store::{EVERY, Need, NewOrder, Object, ObjectKind, OrderError, OrderKind, OrderRecord, Verb, authorize};
 
-use crate::error_page::{Failed, log};
+use crate::error_page::{Failed, Fault, log};
 use crate::frame::{Frame, Place};
 use crate::moment::Clock;
 use crate::posted::Posted;
 use crate::text::OrderText;
-use crate::visit::{Signed, Visit};
+use crate::visit::{Person, Signed, Visit};
 
 const ENDED_SHOWN: u32 = 20;
 
@@ -70,6 +70,7 @@ pub(crate) async fn give(signed: Signed, Posted(form): Posted<NewOrderForm>) -> 
     let Some(kind) = kind(visit, &form.kind) else {
         return again(&signed, text.no_such_kind.to_owned(), form);
     };
+    check_may_order(visit, person, &kind)?;
     let new = match NewOrder::checked(kind, &person.account.name, &form.reason, lasts) {
         Ok(new) => new,
         Err(error) => return again(&signed, problem(&error, text), form),
@@ -83,6 +84,10 @@ pub(crate) async fn give(signed: Signed, Posted(form): Posted<NewOrderForm>) -> 
 /// `POST /orders/{id}/lift`. An order that has ended meanwhile is lifted already.
 pub(crate) async fn lift(signed: Signed, Path(id): Path<i64>) -> Result<Response, Failed> {
     let Signed(visit, person) = &signed;
+    let found = visit.portal.store().core.order(id).map_err(|error| visit.internal(&error))?;
+    if let Some(order) = found {
+        check_may_order(visit, person, &order.kind)?;
+    }
     match visit.portal.gateway().lift_order(id, &person.account.name).await {
         Ok(_) | Err(OrderError::Unknown) => Ok(Redirect::to("/orders").into_response()),
         Err(error) => {
@@ -90,6 +95,13 @@ pub(crate) async fn lift(signed: Signed, Path(id): Path<i64>) -> Result<Response
             again(&signed, problem(&error, text), NewOrderForm::default())
         }
     }
+}
+
+/// Whoever manages one route may isolate that one; the other orders are for whoever manages all.
+fn check_may_order(visit: &Visit, person: &Person, kind: &OrderKind) -> Result<(), Failed> {
+    let route = Object::new(ObjectKind::Route, kind.upstream().unwrap_or(EVERY));
+    let decided = authorize(&person.subject(), Need::Object(Verb::Manage, &route));
+    decided.map(drop).map_err(|_| visit.fail(Fault::Forbidden))
 }
 
 fn kind(visit: &Visit, word: &str) -> Option<OrderKind> {

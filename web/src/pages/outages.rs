@@ -72,8 +72,8 @@ pub(crate) async fn show(Signed(visit, _): Signed) -> Result<Response, Failed> {
 pub(crate) async fn report(Signed(visit, person): Signed, Path(id): Path<i64>) -> Result<Response, Failed> {
     let found = visit.portal.store().work.outage(id).map_err(|error| visit.internal(&error))?;
     let outage = found.ok_or_else(|| visit.fail(Fault::NotFound))?;
-    // What an upstream said, and what to do about it, is for the owner, as on the status page.
-    let reader = Reader::of(&visit, authorize(&person.subject(), Right::ReadAudit).is_ok());
+    // What an upstream said, and what to do about it, is for those who run the site, as on the status page.
+    let reader = Reader::of(&visit, authorize(&person.subject(), Right::ReadFindings).is_ok());
     let now = reader.clock().full(Clock::now_ms());
     let requests = reader.requests(&outage.counts);
     visit.show(&OutagePage {

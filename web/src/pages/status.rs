@@ -92,8 +92,8 @@ pub(crate) struct OutageRow {
 
 /// `GET /status`.
 pub(crate) async fn show(Signed(visit, person): Signed) -> Result<Response, Failed> {
-    // What an upstream said, and who did what, is for the owner; that something happened is for everybody.
-    let sees_all = authorize(&person.subject(), Right::ReadAudit).is_ok();
+    // What an upstream said, and who did what, is for those who run the site; that something happened is for everybody.
+    let sees_all = authorize(&person.subject(), Right::ReadFindings).is_ok();
     let reader = Reader { visit: &visit, text: &visit.text().status, sees_all };
     visit.show(&reader.page().await)
 }

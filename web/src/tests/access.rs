@@ -8,8 +8,12 @@ use crate::Transport;
 use crate::guard::Access;
 use crate::routes::{Entry, ROUTES};
 
-fn concrete(path: &str) -> String {
+/// The path with something in the place of each of its parameters.
+pub(super) fn concrete(path: &str) -> String {
     path.replace("{conversation}", "0123")
+        .replace("{person}", "1")
+        .replace("{department}", "1")
+        .replace("{grant}", "1")
         .replace("{order}", "1")
         .replace("{drill}", "1")
         .replace("{outage}", "1")

@@ -64,12 +64,14 @@ impl Box {
             cloud: cloud.collect(),
             standby: Vec::new(),
             shorten: None,
+            restricted: false,
             warm_share_percent: 0,
         };
+        let oncology = AliasSettings { name: "oncology".into(), restricted: true, ..assistant.clone() };
         let settings = Settings {
             site_name: "Harbor Hospital".into(),
             upstreams,
-            aliases: vec![assistant],
+            aliases: vec![assistant, oncology],
             limits: Limits::default(),
             drill: gateway::settings::DrillSettings::default(),
             standby_languages: std::collections::HashMap::new(),
@@ -99,7 +101,12 @@ impl Box {
 
     /// Somebody of the staff, signed in.
     pub(super) async fn staff(&self, name: &str) -> Browser {
-        self.store.core.create_account(name, PASSWORD.into(), Role::Staff).await.unwrap();
+        self.person(name, Role::Staff).await
+    }
+
+    /// Somebody of this role, signed in.
+    pub(super) async fn person(&self, name: &str, role: Role) -> Browser {
+        self.store.core.create_account(name, PASSWORD.into(), role).await.unwrap();
         let mut browser = self.browser();
         let page = browser.post("/sign-in", &format!("name={name}&password={PASSWORD}")).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);

@@ -1,5 +1,7 @@
 //! The English texts.
 
+mod rights;
+
 use super::{
     AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, DrillText, ErrorText, FrameText,
     LaneText, LineText, NoticeText, OrderText, OutageText, Refusal, SecondLookText, StatusText, Text,
@@ -15,6 +17,9 @@ pub(super) static TEXT: Text = Text {
         drills: "Drills",
         outages: "Outages",
         second_look: "Second look",
+        people: "People",
+        rights: "Rights",
+        emergency: "Emergency",
         sign_out: "Sign out",
         language: "Language",
     },
@@ -53,6 +58,7 @@ pub(super) static TEXT: Text = Text {
     outage: OUTAGE,
     second_look: SECOND_LOOK,
     keeping: super::keeping::EN,
+    rights: rights::RIGHTS,
     error: ERROR,
 };
 
@@ -149,6 +155,9 @@ const NOTICE: NoticeText = NoticeText {
     isolated: |upstream, until| format!("By order, the cloud account {upstream} is not used until {until}."),
     isolation_over: |upstream, at| format!("The cloud account {upstream} may be used again since {at}."),
     order_over: |at| format!("The order ended at {at}; the box decides again by itself."),
+    glass_broken: |at| {
+        format!("At {at} somebody broke the glass: an emergency right was taken, and will be reviewed.")
+    },
 };
 
 const CHAT: ChatText = ChatText {
@@ -161,7 +170,7 @@ const CHAT: ChatText = ChatText {
     your_question: "Your question",
     placeholder: "Write your question here",
     assistant: "Assistant",
-    no_assistant: "No assistant is configured. An administrator adds one as an [[alias]] in the configuration.",
+    no_assistant: "There is no assistant that you may use. An administrator adds one as an [[alias]] in the configuration, or grants you one.",
     send: "Ask",
     stop: "Stop",
     keys: "Enter sends, Shift + Enter begins a new line",
@@ -182,6 +191,7 @@ const CHAT: ChatText = ChatText {
     refused_too_long: "The conversation has become too long for the model that is answering now. Begin a new conversation.",
     refused_busy: "The box has too many answers under way. Ask again in a moment.",
     refused_unknown_assistant: "This assistant no longer exists. Choose another one below.",
+    refused_restricted: "You may not use this assistant. Ask an administrator for it; in an emergency, “Emergency” above opens it for an hour.",
     refused_unready: "Neither the cloud nor a model inside the building could answer.",
     refused_lacks: "No model that can answer now can do what this question needs, such as its language, an image or a tool.",
     refused_filter: "The content filter of the cloud refused this question. It is not asked elsewhere.",

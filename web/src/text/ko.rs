@@ -2,6 +2,8 @@
 //!
 //! A name that is filled in at run time is followed only by particles that do not depend on its last sound.
 
+mod rights;
+
 use super::{
     AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, DrillText, ErrorText, FrameText,
     LaneText, LineText, NoticeText, OrderText, OutageText, Refusal, SecondLookText, StatusText, Text,
@@ -17,6 +19,9 @@ pub(super) static TEXT: Text = Text {
         drills: "훈련",
         outages: "장애 기록",
         second_look: "재확인",
+        people: "사용자",
+        rights: "권한",
+        emergency: "비상 권한",
         sign_out: "로그아웃",
         language: "언어",
     },
@@ -55,6 +60,7 @@ pub(super) static TEXT: Text = Text {
     outage: OUTAGE,
     second_look: SECOND_LOOK,
     keeping: super::keeping::KO,
+    rights: rights::RIGHTS,
     error: ERROR,
 };
 
@@ -153,6 +159,7 @@ const NOTICE: NoticeText = NoticeText {
     },
     isolation_over: |upstream, at| format!("{at}부터 클라우드 계정 {upstream} 사용이 다시 허용됩니다."),
     order_over: |at| format!("{at}에 지시가 끝났습니다. 이제 장비가 다시 스스로 판단합니다."),
+    glass_broken: |at| format!("{at}에 누군가 비상 권한을 사용했습니다. 사용 내역은 나중에 검토됩니다."),
 };
 
 const CHAT: ChatText = ChatText {
@@ -165,7 +172,7 @@ const CHAT: ChatText = ChatText {
     your_question: "질문",
     placeholder: "질문을 입력해 주십시오",
     assistant: "도우미",
-    no_assistant: "설정된 도우미가 없습니다. 관리자가 설정 파일에 [[alias]] 항목을 추가해야 합니다.",
+    no_assistant: "사용할 수 있는 도우미가 없습니다. 관리자가 설정 파일에 [[alias]] 항목을 추가하거나 권한을 부여해야 합니다.",
     send: "질문",
     stop: "중지",
     keys: "Enter 키로 보내고, Shift + Enter 키로 줄을 바꿉니다",
@@ -184,6 +191,7 @@ const CHAT: ChatText = ChatText {
     refused_too_long: "대화가 지금 답변하는 모델이 처리하기에 너무 길어졌습니다. 새 대화를 시작해 주십시오.",
     refused_busy: "장비에서 처리 중인 답변이 너무 많습니다. 잠시 후 다시 질문해 주십시오.",
     refused_unknown_assistant: "더 이상 사용할 수 없는 도우미입니다. 아래에서 다른 도우미를 선택해 주십시오.",
+    refused_restricted: "이 도우미를 사용할 권한이 없습니다. 관리자에게 요청해 주십시오. 비상시에는 위의 ‘비상 권한’에서 한 시간 동안 열 수 있습니다.",
     refused_unready: "클라우드와 건물 내부의 모델 모두 답변할 수 없었습니다.",
     refused_lacks: "질문에 필요한 기능(언어, 이미지, 도구 등)을 지금 답변할 수 있는 모델이 지원하지 않습니다.",
     refused_filter: "클라우드의 콘텐츠 필터가 이 질문을 거부했습니다. 다른 모델에는 다시 묻지 않습니다.",

@@ -35,18 +35,17 @@ pub(super) async fn completions(
     let (streamed, include_usage) = (request.stream, request.include_usage);
     let wish = Wish::read(&headers)?;
     let mode = if streamed { wish.mode } else { Mode::Committed };
-    let KeyHolder(caller, highest_lane) = holder;
+    let highest_lane = holder.highest_lane();
     let lane = wish.lane.map_or(highest_lane, |wished| wished.max(highest_lane));
-    let answer = gateway
-        .ask(Ask {
-            caller,
-            request,
-            lane,
-            mode,
-            local_only: wish.local_only,
-            conversation: wish.conversation,
-        })
-        .await?;
+    let ask = Ask {
+        caller: holder.caller(),
+        request,
+        lane,
+        mode,
+        local_only: wish.local_only,
+        conversation: wish.conversation,
+    };
+    let answer = gateway.ask_as(&holder.subject(), ask).await?;
     let served = answer.served.clone();
     let mut response =
         if streamed { stream_response(answer, include_usage) } else { whole_response(answer).await? };

@@ -1,46 +1,103 @@
-//! Who calls the API: the holder of a key, in whichever header the caller's dialect puts it.
+//! Who calls the API: the one gate before every route of the door, and the holder of a key behind it.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header, request::Parts};
-use store::{ApiKey, KeyLane, Right, Subject, authorize};
+use store::{ApiKey, Holdings, KeyLane, Right, Subject, authorize};
 
-use super::Door;
 use super::refusal::Refused;
+use super::{Door, Peer};
 use crate::answer::{Caller, CallerKind, Lane, Refusal};
 
-/// A caller with a valid key and the right to ask, and the highest lane that the key may use.
-pub(super) struct KeyHolder(pub(super) Caller, pub(super) Lane);
+/// Who may use a route of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Anybody: what machines ask of the process itself, and refusals.
+    Anybody,
+    /// Whoever calls from the box itself; from elsewhere the holder of a key with this right.
+    OnTheBoxOr(Right),
+    /// The holder of a key with this right.
+    With(Right),
+}
 
-impl FromRequestParts<Door> for KeyHolder {
-    type Rejection = Refused;
+/// The holder of a valid key, with what the key holds.
+#[derive(Clone)]
+pub(super) struct KeyHolder {
+    key: ApiKey,
+    holdings: Holdings,
+}
 
-    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Refused> {
-        let secret = presented(&parts.headers).ok_or_else(missing)?;
-        let found = door.gateway.store().core.key(secret).map_err(|error| {
-            tracing::error!(%error, "the keys cannot be read");
-            Refusal::unavailable(
-                "keys_unavailable",
-                "The box cannot read its keys now. Tell the administrator.",
-            )
-        })?;
-        let key = found.ok_or_else(wrong)?;
-        authorize(&Subject::Key(&key), Right::Ask)
-            .map_err(|denied| Refusal::new(403, "permission_error", "not_allowed", denied.to_string()))?;
-        let caller = Caller { who: format!("key:{}", key.name), kind: CallerKind::Key };
-        Ok(KeyHolder(caller, lane_of(&key)))
+impl KeyHolder {
+    pub(super) fn subject(&self) -> Subject<'_> {
+        Subject::Key(&self.key, &self.holdings)
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        Caller { who: self.subject().who(), kind: CallerKind::Key }
+    }
+
+    /// The highest lane that the key may use.
+    pub(super) fn highest_lane(&self) -> Lane {
+        match self.key.lane {
+            KeyLane::Clinical => Lane::Clinical,
+            KeyLane::Interactive => Lane::Interactive,
+            KeyLane::Batch => Lane::Batch,
+        }
     }
 }
 
-fn lane_of(key: &ApiKey) -> Lane {
-    match key.lane {
-        KeyLane::Clinical => Lane::Clinical,
-        KeyLane::Interactive => Lane::Interactive,
-        KeyLane::Batch => Lane::Batch,
+/// Lets a request through to its handler, or answers in the handler's place.
+pub(super) async fn admit(
+    State((door, access)): State<(Door, Access)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let right = match access {
+        Access::Anybody => return next.run(request).await,
+        Access::OnTheBoxOr(_) if is_on_the_box(&request) => return next.run(request).await,
+        Access::OnTheBoxOr(right) | Access::With(right) => right,
+    };
+    match holder(&door, request.headers(), right) {
+        Ok(holder) => {
+            request.extensions_mut().insert(holder);
+            next.run(request).await
+        }
+        Err(refusal) => Refused(refusal).into_response(),
+    }
+}
+
+fn is_on_the_box(request: &Request) -> bool {
+    request.extensions().get::<Peer>().is_some_and(|Peer(address)| address.is_loopback())
+}
+
+fn holder(door: &Door, headers: &HeaderMap, right: Right) -> Result<KeyHolder, Refusal> {
+    let unreadable = |error: store::StoreError| {
+        tracing::error!(%error, "the keys cannot be read");
+        let message = "The box cannot read its keys now. Tell the administrator.";
+        Refusal::unavailable("keys_unavailable", message)
+    };
+    let core = &door.gateway.store().core;
+    let secret = presented(headers).ok_or_else(missing)?;
+    let key = core.key(secret).map_err(unreadable)?.ok_or_else(wrong)?;
+    let holdings = core.holdings_of_key(&key).map_err(unreadable)?;
+    let holder = KeyHolder { key, holdings };
+    authorize(&holder.subject(), right)
+        .map_err(|denied| Refusal::new(403, "permission_error", "not_allowed", denied.to_string()))?;
+    Ok(holder)
+}
+
+impl<S: Sync> FromRequestParts<S> for KeyHolder {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        // The gate stands before every handler, so this is a fault of the route table; nobody gets in by it.
+        Ok(parts.extensions.get::<KeyHolder>().cloned().ok_or_else(missing)?)
     }
 }
 
 /// The key in `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`.
-pub(super) fn presented(headers: &HeaderMap) -> Option<&str> {
+fn presented(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;

@@ -23,13 +23,13 @@ pub enum AccountError {
     BadName(#[from] BadName),
     #[error(transparent)]
     BadPassword(#[from] BadPassword),
-    #[error("people sign in as owner or staff; a service has a key instead")]
+    #[error("the role service is for keys; a person has one of the other six")]
     NotForPeople,
     #[error("there is an account with this name already")]
     NameTaken,
     #[error("there is no account with this name")]
     Unknown,
-    #[error("this is the last owner; make another owner first")]
+    #[error("the last two owners stay; make another owner first")]
     LastOwner,
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -78,17 +78,12 @@ impl Core {
         if changed.await? { Ok(()) } else { Err(AccountError::Unknown) }
     }
 
-    /// Removes the account and ends its sessions; the last owner stays.
+    /// Removes the account and ends its sessions; the last two owners stay.
     pub async fn remove_account(&self, name: &str) -> Result<(), AccountError> {
         let name = name.trim().to_owned();
         let removed = self.write(move |core| {
             let Some((account, _)) = find(core, &name)? else { return Ok(Err(AccountError::Unknown)) };
-            let others: i64 = core.query_row(
-                "SELECT count(*) FROM accounts WHERE role = 'owner' AND id <> ?1",
-                [account.id],
-                |row| row.get(0),
-            )?;
-            if account.role == Role::Owner && others == 0 {
+            if is_needed_owner(core, account.id)? {
                 return Ok(Err(AccountError::LastOwner));
             }
             core.execute("DELETE FROM accounts WHERE id = ?1", [account.id])?;
@@ -118,6 +113,18 @@ pub(super) fn insert(core: &Connection, name: &str, role: Role, hash: &str) -> r
 /// restore or a reset at the latest, and with it that person's conversations in `work.db`.
 fn random_id() -> i64 {
     i64::from_be_bytes(random_bytes()) & ((1 << 53) - 1)
+}
+
+/// Whether this is an owner without whom fewer than two would be left. Until there are two, the only one stays.
+pub(super) fn is_needed_owner(core: &Connection, id: i64) -> rusqlite::Result<bool> {
+    core.query_row(
+        "SELECT role = 'owner' AND (SELECT count(*) FROM accounts WHERE role = 'owner') <= 2
+         FROM accounts WHERE id = ?1",
+        [id],
+        |row| row.get(0),
+    )
+    .optional()
+    .map(Option::unwrap_or_default)
 }
 
 pub(super) fn none_exists(core: &Connection) -> rusqlite::Result<bool> {

@@ -93,6 +93,27 @@ impl Core {
         }))
     }
 
+    /// The key of this number, unless it is revoked.
+    pub fn live_key(&self, id: i64) -> Result<Option<ApiKey>, StoreError> {
+        self.one_live_key("id = ?1", id)
+    }
+
+    /// The key of this name, letters of either case alike, unless it is revoked.
+    pub fn key_named(&self, name: &str) -> Result<Option<ApiKey>, StoreError> {
+        self.one_live_key("name = ?1", name.trim())
+    }
+
+    fn one_live_key(&self, which: &str, value: impl ToSql) -> Result<Option<ApiKey>, StoreError> {
+        self.read(|core| {
+            let sql = format!("SELECT id, name, lane FROM api_keys WHERE {which} AND revoked_ms IS NULL");
+            core.prepare_cached(&sql)?
+                .query_row([value], |row| {
+                    Ok(ApiKey { id: row.get(0)?, name: row.get(1)?, lane: row.get(2)? })
+                })
+                .optional()
+        })
+    }
+
     /// Nobody waits for the note, and it may be lost when the queue is full.
     fn note_use(&self, id: i64, last_used_ms: i64, now_ms: i64) {
         if now_ms - last_used_ms >= NOTE_USE_EVERY_MS {

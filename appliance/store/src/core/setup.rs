@@ -101,14 +101,14 @@ fn check_code(core: &Connection, given: [u8; 32]) -> rusqlite::Result<Result<(),
 }
 
 /// 80 random bits in four groups of four.
-fn new_code() -> Secret {
+pub(super) fn new_code() -> Secret {
     let symbols = random_bytes::<16>().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
     let groups: Vec<String> = symbols.chunks(4).map(|group| group.iter().collect()).collect();
     Secret::from(groups.join("-"))
 }
 
 /// The code as it is hashed: what people type for its symbols, in capitals, without the dashes.
-fn plain(code: &str) -> String {
+pub(super) fn plain(code: &str) -> String {
     let typed = code.chars().filter(char::is_ascii_alphanumeric).map(|symbol| symbol.to_ascii_uppercase());
     typed
         .map(|symbol| match symbol {

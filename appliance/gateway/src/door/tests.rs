@@ -1,0 +1,111 @@
+//! The door's routes: each one declared, and each one closed to whoever may not use it.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use http::{Request, StatusCode};
+use store::{Grantee, KeyLane, NewGrant, Object, ObjectKind, Store, Subject, Verb};
+use tower::ServiceExt;
+
+use super::*;
+use crate::settings::Settings;
+
+const ROOT: Subject<'_> = Subject::Console("root");
+
+struct Box {
+    _folder: tempfile::TempDir,
+    store: Store,
+    router: Router,
+}
+
+impl Box {
+    /// One upstream, and the aliases `assistant`, open, and `oncology`, restricted.
+    fn open() -> Box {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let mut settings = Settings::for_tests();
+        let mut oncology = settings.aliases[0].clone();
+        (oncology.name, oncology.restricted) = ("oncology".to_owned(), true);
+        settings.aliases.push(oncology);
+        let mut registry = Registry::default();
+        let (gateway, _monitor) = Gateway::build(settings, Vec::new(), store.clone(), &mut registry).unwrap();
+        let router = Door::new(gateway, Arc::new(registry)).router();
+        Box { _folder: folder, store, router }
+    }
+
+    async fn send(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> (StatusCode, String) {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+}
+
+/// The paths that a router really has, as it prints itself.
+fn paths_of(router: &Router) -> BTreeSet<String> {
+    let printed = format!("{router:?}");
+    let routes = printed.split("fallback_router").next().unwrap();
+    let quoted = routes.split('"').skip(1).step_by(2);
+    quoted.filter(|text| text.starts_with('/') && !text.contains("__private")).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn every_route_of_the_router_declares_who_may_use_it() {
+    let it = Box::open();
+    let declared: BTreeSet<String> = ROUTES.iter().map(|entry| entry.path.to_owned()).collect();
+    assert_eq!(paths_of(&it.router), declared);
+    let forgotten = it.router.route("/v1/forgotten", get(|| async {}));
+    assert_ne!(paths_of(&forgotten), declared, "a route beside the table is found");
+}
+
+#[tokio::test]
+async fn every_route_is_as_open_as_it_declares() {
+    let it = Box::open();
+    let key = it.store.core.create_key("ward", KeyLane::default()).await.unwrap();
+    for Entry { path, access, .. } in &ROUTES {
+        let method = if *path == "/v1/chat/completions" { "POST" } else { "GET" };
+        let path = path.replace("{*path}", "nothing/here");
+        let (without, body) = it.send(method, &path, None, "").await;
+        let closed = *access != Access::Anybody;
+        assert_eq!(without == StatusCode::UNAUTHORIZED, closed, "{path}: {without}");
+        assert_eq!(body.contains("api_key_missing"), closed, "{path}: {body}");
+        let (wrong, _) = it.send(method, &path, Some("gsk_0000"), "").await;
+        assert_eq!(wrong == StatusCode::UNAUTHORIZED, closed, "{path}");
+        let (with, _) = it.send(method, &path, Some(key.expose()), "").await;
+        assert!(with != StatusCode::UNAUTHORIZED && with != StatusCode::FORBIDDEN, "{path}: {with}");
+    }
+    it.store.core.revoke_key("ward").await.unwrap();
+    assert_eq!(it.send("GET", "/v1/models", Some(key.expose()), "").await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_restricted_alias_is_hidden_from_a_key_and_refused_until_it_is_granted() {
+    let it = Box::open();
+    let secret = it.store.core.create_key("ward", KeyLane::default()).await.unwrap();
+    let key = it.store.core.key(secret.expose()).unwrap().unwrap();
+    let chat = r#"{"model":"oncology","messages":[{"role":"user","content":"hello"}]}"#;
+    let ask = || it.send("POST", "/v1/chat/completions", Some(secret.expose()), chat);
+    let models = || it.send("GET", "/v1/models", Some(secret.expose()), "");
+    let (status, body) = ask().await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(body.contains("alias_not_allowed") && body.contains("restricted"), "{body}");
+    let listed = models().await.1;
+    assert!(listed.contains("assistant") && !listed.contains("oncology"), "{listed}");
+    let object = Object::new(ObjectKind::Alias, "oncology");
+    let new = NewGrant { grantee: Grantee::Key(key.id), verb: Verb::Use, object, expires_ms: None };
+    let grant = it.store.give_grant(&ROOT, new).await.unwrap();
+    let (status, body) = ask().await;
+    assert_ne!(status, StatusCode::FORBIDDEN, "{body}");
+    assert!(models().await.1.contains("oncology"));
+    it.store.end_grant(&ROOT, grant.id).await.unwrap();
+    assert_eq!(ask().await.0, StatusCode::FORBIDDEN);
+    let refused = it.store.audit.recent(10).unwrap().into_iter().filter(|entry| {
+        matches!(&entry.record, store::Record::Event(event) if event.what == "alias-refused" && event.who == "key:ward")
+    });
+    assert_eq!(refused.count(), 2, "the log knows who was refused");
+}
