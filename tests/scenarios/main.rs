@@ -21,6 +21,7 @@ mod outages;
 mod portal;
 mod readiness;
 mod real_cut;
+mod rights;
 mod scarcity;
 mod sign_in;
 mod standbys;

@@ -20,6 +20,12 @@ impl Portal {
         Portal::entered(&client, &client.post_form("/setup", &fields).await)
     }
 
+    /// Chooses the first password with the one-time code, as somebody does whom others have added.
+    pub(crate) async fn welcomed(client: Client, name: &str, code: &str) -> Portal {
+        let fields = [("name", name), ("code", code), ("password", PASSWORD), ("again", PASSWORD)];
+        Portal::entered(&client, &client.post_form("/welcome", &fields).await)
+    }
+
     /// Signs in to an account that was made before.
     pub(crate) async fn sign_in(client: Client) -> Portal {
         let fields = [("name", NAME), ("password", PASSWORD), ("back", "/")];
@@ -36,11 +42,21 @@ impl Portal {
         Portal { client: client.clone().with_header("cookie", &pairs(&cookies)) }
     }
 
+    /// The token that the forms of the session carry.
+    pub async fn token(&self) -> String {
+        let page = self.page("/account").await.text();
+        between(&page, "name=\"csrf\" value=\"", "\"").expect("a form carries a token").to_owned()
+    }
+
+    /// Posts a form of the portal as it is given.
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        self.client.post_form(path, fields).await
+    }
+
     /// Posts a form of the portal with the token of the session.
     pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
-        let page = self.page("/account").await.text();
-        let token = between(&page, "name=\"csrf\" value=\"", "\"").expect("a form carries a token");
-        let mut all = vec![("csrf", token)];
+        let token = self.token().await;
+        let mut all = vec![("csrf", token.as_str())];
         all.extend_from_slice(fields);
         self.client.post_form(path, &all).await
     }

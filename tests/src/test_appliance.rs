@@ -79,6 +79,14 @@ impl TestAppliance {
         Portal::first_visit(self.visitor(), code.trim()).await
     }
 
+    /// Somebody whom the command line has added with these words after the name, signed in.
+    pub async fn person(&self, name: &str, words: &[&str]) -> Portal {
+        let added = self.cli(&[&["user", "add", name], words].concat());
+        assert_eq!(added.status.code(), Some(0), "{}", String::from_utf8_lossy(&added.stderr));
+        let code = String::from_utf8(added.stdout).expect("a code is text");
+        Portal::welcomed(self.anonymous(), name, code.trim()).await
+    }
+
     /// The owner, signed in once more.
     pub async fn portal_again(&self) -> Portal {
         Portal::sign_in(self.visitor()).await

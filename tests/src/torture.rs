@@ -8,12 +8,14 @@ mod life;
 mod paths;
 mod platter;
 mod power;
+pub mod swaps;
 
 use tokio::task::spawn_blocking;
 
 const USAGE: &str = "tests/torture PART [--count N]
 
   guesses   passwords are guessed and sprayed; 10000
+  swaps     the numbers of other people's things are asked for and acted on; 10000
   kill      SIGKILL while all three files of the store are written; 1000
   power     power cuts in each phase of a store's life; 500
   faults    every Nth call of the disk fails, for every N, on every way to write";
@@ -34,6 +36,7 @@ pub async fn run(arguments: &[String]) -> Result<bool, &'static str> {
     };
     match arguments[0].as_str() {
         "guesses" => Ok(guesses::run(count.unwrap_or(10_000)).await),
+        "swaps" => Ok(swaps::run(count.unwrap_or(10_000)).await),
         "kill" => Ok(say(move || kill::kills(count.unwrap_or(1000)).told()).await),
         "power" => Ok(say(move || power::cuts(count.unwrap_or(500), 1).told()).await),
         "faults" => Ok(say(|| faults::every_call(1).told()).await),
