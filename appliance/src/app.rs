@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use store::Store;
 use web::{Portal, PortalOptions};
 
-use crate::audit_keeper::AuditKeeper;
+use crate::audit_keeper::{self, AuditKeeper};
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::keeping::{self, Keeping};
@@ -26,6 +26,7 @@ pub(crate) struct App {
     keepers: Vec<(String, Keeper)>,
     monitor: Monitor,
     audit_keeper: AuditKeeper,
+    data_dir: PathBuf,
     listeners: Vec<Listener>,
     router: Router,
     /// Held as long as the box lives: two boxes on one data folder would each keep breakers and outages of their own.
@@ -46,6 +47,7 @@ impl App {
         let mut registry = Registry::with_prefix("genset");
         host::register(&mut registry, config.data_dir.clone());
         keeping::register(&mut registry, store.clone());
+        audit_keeper::register(&mut registry, store.audit.clone());
         let (locals, keepers): (Vec<LocalModel>, Vec<_>) = config
             .locals
             .iter()
@@ -64,12 +66,19 @@ impl App {
         let router = Door::new(gateway, Arc::new(registry)).router().merge(portal.router());
         tell_first_steps(&store, &config.file);
         let audit_keeper = AuditKeeper::new(store.audit.clone(), config.anchors);
-        Ok(App { store, keepers, monitor, audit_keeper, listeners, router, _data_lock: data_lock })
+        let data_dir = config.data_dir;
+        Ok(App { store, keepers, monitor, audit_keeper, data_dir, listeners, router, _data_lock: data_lock })
     }
 
     /// Runs until `stop` resolves; true when the box stopped by that order.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> bool {
         keeping::begin_life(&self.store);
+        if let Err(error) = self.store.audit.keep_spool(&self.data_dir) {
+            let folder = self.data_dir.display();
+            tracing::error!(
+                "{folder}: the spool of the audit log cannot be kept ({error}); look for a full disk"
+            );
+        }
         let mut supervisor = Supervisor::new();
         for (name, keeper) in self.keepers {
             let cancel = supervisor.token(Floor::Keepers);

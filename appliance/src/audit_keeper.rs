@@ -6,6 +6,11 @@ mod syslog;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
 use store::Audit;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +30,36 @@ pub struct AnchorSettings {
     pub file: Option<PathBuf>,
     /// The socket of the local syslog.
     pub syslog: Option<PathBuf>,
+}
+
+/// Adds the log's numbers to what `/metrics` says.
+pub(crate) fn register(registry: &mut Registry, audit: Audit) {
+    registry.register_collector(Box::new(Readings(audit)));
+}
+
+struct Readings(Audit);
+
+impl std::fmt::Debug for Readings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Readings of the audit log")
+    }
+}
+
+impl Collector for Readings {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let (rows, commits) = self.0.written();
+        let counts = [
+            ("audit_rows", "Rows that were put into the audit log", rows),
+            ("audit_commits", "Commits that put them there, several rows in each", commits),
+        ];
+        for (name, help, count) in counts {
+            let counter = ConstCounter::new(count);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        let waiting = ConstGauge::new(self.0.spool().rows as i64);
+        let help = "Rows that wait because the audit log cannot be written";
+        waiting.encode(encoder.encode_descriptor("audit_spooled_rows", help, None, waiting.metric_type())?)
+    }
 }
 
 pub(crate) struct AuditKeeper {
@@ -51,12 +86,26 @@ impl AuditKeeper {
             tokio::select! {
                 () = cancel.cancelled() => break,
                 _ = sign.tick() => self.sign().await,
-                _ = look.tick() => {}
+                _ = look.tick() => self.recover().await,
             }
             self.write_down().await;
         }
         self.sign().await;
         self.write_down().await;
+    }
+
+    /// A log that was in trouble is tried again, and takes what has waited for it.
+    async fn recover(&self) {
+        if self.audit.is_well() && self.audit.spool().rows == 0 {
+            return;
+        }
+        let waited = self.audit.spool();
+        if self.audit.prove_writable().await.is_ok() {
+            let (rows, lost) = (waited.rows, waited.lost);
+            tracing::warn!(
+                "the audit log can be written again: {rows} rows that waited are in it, {lost} were lost"
+            );
+        }
     }
 
     async fn sign(&mut self) {

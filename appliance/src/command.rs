@@ -33,6 +33,15 @@ fn open_store(config: &Config) -> Result<Store, Failure> {
     Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))
 }
 
+/// The same, to change something: not while the audit log cannot be written, for then nobody could prove the change.
+async fn open_to_change(config: &Config) -> Result<Store, Failure> {
+    let store = open_store(config)?;
+    store.audit.prove_writable().await.map_err(|error| {
+        Failure::Failed(format!("nothing was changed, because nothing could be recorded: {error}"))
+    })?;
+    Ok(store)
+}
+
 /// Writes into the audit what was done from the command line, and waits until it is on disk.
 async fn note(store: &Store, what: &str, detail: serde_json::Value) -> Result<(), Failure> {
     let at_ms = jiff::Timestamp::now().as_millisecond();

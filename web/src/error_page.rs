@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     WrongMethod,
     TooLarge,
     Internal,
+    /// It would change something, and nothing can be recorded.
+    Unrecorded,
 }
 
 impl Fault {
@@ -32,6 +34,7 @@ impl Fault {
             Fault::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Fault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Fault::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Fault::Unrecorded => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -44,6 +47,7 @@ impl Fault {
             Fault::WrongMethod => &text.wrong_method,
             Fault::TooLarge => &text.too_large,
             Fault::Internal => &text.internal,
+            Fault::Unrecorded => &text.unrecorded,
         }
     }
 }

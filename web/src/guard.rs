@@ -10,7 +10,7 @@ use store::{Denied, Right, authorize};
 
 use crate::Portal;
 use crate::csrf;
-use crate::error_page::{Failed, Fault};
+use crate::error_page::{Failed, Fault, log};
 use crate::visit::{Form, Visit};
 
 /// The most that a form may weigh.
@@ -29,6 +29,17 @@ pub(crate) enum Access {
     Person,
     /// Whoever is signed in and has this right.
     With(Right),
+}
+
+impl Access {
+    /// What changes the box or what others may do, other than asking and one's own affairs.
+    fn is_administration(self) -> bool {
+        match self {
+            Access::Anybody | Access::Visitor | Access::Person => false,
+            Access::Setup => true,
+            Access::With(right) => right != Right::Ask,
+        }
+    }
 }
 
 /// Lets a request through to its handler, with its [`Visit`], or answers in the handler's place.
@@ -64,6 +75,9 @@ async fn check(portal: &Portal, access: Access, request: Request) -> Result<Requ
         let bytes =
             axum::body::to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| visit.fail(Fault::TooLarge))?;
         check_token(&visit, access, &parts, &bytes).await?;
+        if access.is_administration() {
+            check_recording(&visit).await?;
+        }
         Body::from(bytes)
     };
     parts.extensions.insert(visit);
@@ -92,6 +106,14 @@ fn check_right(visit: &Visit, access: Access) -> Result<(), Failed> {
         Err(Denied::NotSignedIn) => Err(lead_to_sign_in(visit)),
         Err(_) => Err(visit.fail(Fault::Forbidden)),
     }
+}
+
+/// What cannot be recorded may not be changed: the log is written to before the handler changes anything.
+async fn check_recording(visit: &Visit) -> Result<(), Failed> {
+    visit.portal.store().audit.prove_writable().await.map_err(|error| {
+        log(&error);
+        visit.fail(Fault::Unrecorded)
+    })
 }
 
 /// A page goes to the sign-in and comes back after it; the chat's script is told in a sentence.

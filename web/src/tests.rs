@@ -9,5 +9,6 @@ mod harness;
 mod looks;
 mod orders;
 mod outages;
+mod recording;
 mod rights;
 mod second_look;

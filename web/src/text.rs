@@ -5,9 +5,11 @@ mod en;
 mod keeping;
 mod ko;
 mod own_account;
+mod recording;
 mod rights;
 
 pub(crate) use keeping::KeepingText;
+pub(crate) use recording::RecordingText;
 pub(crate) use rights::{GlassText, GrantsText, PeopleText, RightsText, WelcomeText, WhyText};
 
 use crate::language::Language;
@@ -31,6 +33,7 @@ pub(crate) struct Text {
     pub(crate) outage: OutageText,
     pub(crate) second_look: SecondLookText,
     pub(crate) keeping: KeepingText,
+    pub(crate) recording: RecordingText,
     pub(crate) rights: RightsText,
     pub(crate) error: ErrorText,
 }
@@ -627,5 +630,6 @@ pub(crate) struct ErrorText {
     pub(crate) wrong_method: Refusal,
     pub(crate) too_large: Refusal,
     pub(crate) internal: Refusal,
+    pub(crate) unrecorded: Refusal,
     pub(crate) back: &'static str,
 }

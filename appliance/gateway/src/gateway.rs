@@ -116,7 +116,8 @@ impl Gateway {
         let permit = self.admit()?;
         let request_id = new_id("req");
         let course = Course::plan(self, alias, &ask, &request_id);
-        let ledger = Ledger::open(self, &request_id, &ask, &course.first());
+        let mut ledger = Ledger::open(self, &request_id, &ask, &course.first());
+        ledger.recorded_first().await?;
         let committed = ask.mode == Mode::Committed;
         let relay = Relay::begin(self.clone(), ask, request_id, course, ledger, permit).await?;
         if committed { relay.collect().await } else { Ok(relay.stream()) }

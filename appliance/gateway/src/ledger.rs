@@ -5,7 +5,7 @@ use inference::Lane;
 use store::{OutcomeRow, Receipt, RequestRow, SecondLook, StoreError};
 use tokio::time::Instant;
 
-use crate::answer::{Ask, CallerKind, Route, Served};
+use crate::answer::{Ask, CallerKind, Refusal, Route, Served};
 use crate::clock;
 use crate::gateway::Gateway;
 use dialect::openai::Usage;
@@ -78,6 +78,20 @@ impl Ledger {
         }
     }
 
+    /// While the log is in trouble, nothing is asked of anybody before the request is recorded.
+    ///
+    /// # Errors
+    /// When the request cannot be recorded: it is refused, and that is its end.
+    pub(crate) async fn recorded_first(&mut self) -> Result<(), Refusal> {
+        if self.gateway.store().audit.is_well() || self.on_disk().await.is_ok() {
+            return Ok(());
+        }
+        let refusal = unrecorded();
+        self.gateway.metrics().refused(&refusal);
+        self.close(Ending { outcome: "refused", status: refusal.status, usage: Usage::default() });
+        Err(refusal)
+    }
+
     /// Writes the outcome's row; it follows within the writer's next commit.
     pub(crate) fn close(&mut self, ending: Ending) {
         if std::mem::replace(&mut self.closed, true) {
@@ -140,6 +154,13 @@ impl Ledger {
     pub(crate) fn elapsed(&self) -> std::time::Duration {
         self.started.elapsed()
     }
+}
+
+/// The answer to a request that cannot be recorded.
+pub(crate) fn unrecorded() -> Refusal {
+    let message = "The box cannot write its audit log, so it must not answer. Tell the administrator; the clinical lane \
+                   is answered as long as its records can wait.";
+    Refusal::unavailable("audit_unavailable", message)
 }
 
 /// A request whose alias has a cloud route and that may leave the building; a drill is none of the cloud's failing.

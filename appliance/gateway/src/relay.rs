@@ -22,7 +22,7 @@ use crate::course::Course;
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::homes::Beginning;
-use crate::ledger::{Ending, Ledger};
+use crate::ledger::{Ending, Ledger, unrecorded};
 use crate::upstream::{Chunk, ChunkStream};
 use open::{Opened, Opening};
 use takeover::{After, Broken};
@@ -291,9 +291,7 @@ impl Relay {
         self.source = Source::Over;
         if let Err(error) = self.ledger.on_disk().await {
             tracing::error!(%error, "the audit log cannot be written: this answer is withheld");
-            let message =
-                "The box cannot write its audit log, so it must not end this answer. Tell the administrator.";
-            return self.fail(Refusal::unavailable("audit_unavailable", message));
+            return self.fail(unrecorded());
         }
         let body = match body {
             None if is_streamed && !self.ask.request.stream => {

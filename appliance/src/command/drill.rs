@@ -23,7 +23,7 @@ pub(crate) async fn run(command: DrillCommand) -> Result<ExitCode, Failure> {
                 })?,
                 None => config.gateway.drill.scope.clone(),
             };
-            start(&super::open_store(&config)?, &scope, long).await?;
+            start(&super::open_to_change(&config).await?, &scope, long).await?;
         }
         DrillCommand::Abort(config) => {
             let store = super::open_store(&super::load(&config.file)?)?;

@@ -12,14 +12,14 @@ pub(crate) async fn run(command: KeyCommand) -> Result<ExitCode, Failure> {
     match command {
         KeyCommand::Create { name, lane, config } => {
             let lane = KeyLane::from(lane);
-            let store = super::open_store(&super::load(&config.file)?)?;
+            let store = super::open_to_change(&super::load(&config.file)?).await?;
             let secret = store.core.create_key(&name, lane).await.map_err(|error| refused(&name, &error))?;
             super::note(&store, "key-created", json!({"name": name, "lane": lane})).await?;
             store.close().await;
             say(secret.expose());
         }
         KeyCommand::Revoke { name, config } => {
-            let store = super::open_store(&super::load(&config.file)?)?;
+            let store = super::open_to_change(&super::load(&config.file)?).await?;
             store.core.revoke_key(&name).await.map_err(|error| refused(&name, &error))?;
             super::note(&store, "key-revoked", json!({"name": name})).await?;
             store.close().await;

@@ -18,7 +18,7 @@ pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode, Failure> {
         OrderCommand::ForceCloud(args) => give(OrderKind::ForceCloud, args).await?,
         OrderCommand::Isolate { upstream, args } => give(OrderKind::Isolate(upstream), args).await?,
         OrderCommand::Lift { id, config } => {
-            let store = super::open_store(&super::load(&config.file)?)?;
+            let store = super::open_to_change(&super::load(&config.file)?).await?;
             let lifted = store.lift_order(id, &super::who()).await;
             let order = lifted.map_err(|error| refused(&format!("order {id}"), &error))?;
             store.close().await;
@@ -35,7 +35,7 @@ async fn give(kind: OrderKind, args: OrderArgs) -> Result<(), Failure> {
     let wrong = |error: &OrderError| refused(&name, error);
     let new = NewOrder::checked(kind, &super::who(), &args.reason, length(&args.lasts)?)
         .map_err(|error| wrong(&error))?;
-    let store = super::open_store(&config)?;
+    let store = super::open_to_change(&config).await?;
     let order = store.give_order(new).await.map_err(|error| wrong(&error))?;
     store.close().await;
     let until = super::moment(order.given_ms + order.lasts_ms);

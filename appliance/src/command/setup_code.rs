@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::{Failure, say, tell};
 
 pub(crate) async fn run(file: &Path) -> Result<ExitCode, Failure> {
-    let store = super::open_store(&super::load(file)?)?;
+    let store = super::open_to_change(&super::load(file)?).await?;
     let code = store.core.begin_setup().await.map_err(|error| Failure::Failed(error.to_string()))?;
     match code {
         Some(code) => {

@@ -42,7 +42,11 @@ impl StoreFile {
     /// One script per schema version, in order; a script that has been released is never edited.
     fn migrations(self) -> &'static [&'static str] {
         match self {
-            StoreFile::Audit => &[include_str!("schema/audit.1.sql"), include_str!("schema/audit.2.sql")],
+            StoreFile::Audit => &[
+                include_str!("schema/audit.1.sql"),
+                include_str!("schema/audit.2.sql"),
+                include_str!("schema/audit.3.sql"),
+            ],
             StoreFile::Core => &[
                 include_str!("schema/core.1.sql"),
                 include_str!("schema/core.2.sql"),

@@ -39,8 +39,8 @@ pub use access::{
     Subject, Verb, authorize,
 };
 pub use audit::{
-    Audit, Entry, EventRow, ExportError, OutcomeRow, Record, RequestRow, VerifyError, verify_file,
-    verify_file_against,
+    Audit, Entry, EventRow, ExportError, OutcomeRow, Record, RequestRow, SpoolState, VerifyError,
+    verify_file, verify_file_against,
 };
 pub use condition::{Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
 pub use core::{

@@ -68,8 +68,20 @@ impl Writer {
         T: Send + 'static,
         F: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
+        self.write_then(file, change, |written| written)
+    }
+
+    /// The same; `settled` sees how the write ended, on the writer's thread and before anything later is written, and
+    /// may make something else of it.
+    pub(crate) fn write_then<T, U, F, S>(&self, file: StoreFile, change: F, settled: S) -> Receipt<U>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+        F: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        S: FnOnce(Result<T, StoreError>) -> Result<U, StoreError> + Send + 'static,
+    {
         let (answer, receipt) = oneshot::channel();
-        let pending = Box::new(Pending { change, value: None, answer });
+        let pending = Box::new(Pending { change, value: None, settled, answer });
         let (order, error) = match self.orders.try_send(Order::Change(file, pending)) {
             Ok(()) => return Receipt(receipt),
             Err(mpsc::error::TrySendError::Full(order)) => (order, StoreError::QueueFull),
@@ -94,16 +106,19 @@ trait Change: Send {
     fn settle(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-struct Pending<F, T> {
+struct Pending<F, T, S, U> {
     change: F,
     value: Option<T>,
-    answer: oneshot::Sender<Result<T, StoreError>>,
+    settled: S,
+    answer: oneshot::Sender<Result<U, StoreError>>,
 }
 
-impl<F, T> Change for Pending<F, T>
+impl<F, T, S, U> Change for Pending<F, T, S, U>
 where
     T: Send,
+    U: Send,
     F: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send,
+    S: FnOnce(Result<T, StoreError>) -> Result<U, StoreError> + Send,
 {
     fn apply(&mut self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         self.value = Some((self.change)(transaction)?);
@@ -112,8 +127,9 @@ where
 
     fn settle(self: Box<Self>, committed: Result<(), StoreError>) {
         let value = self.value.ok_or(StoreError::Closed);
+        let settled = (self.settled)(committed.and(value));
         // Nobody listens when the receipt was dropped, which is allowed.
-        let _ = self.answer.send(committed.and(value));
+        let _ = self.answer.send(settled);
     }
 }
 

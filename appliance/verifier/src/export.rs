@@ -33,10 +33,13 @@ pub enum CheckError {
 /// The first row that is wrong, or why the text is no export at all.
 pub fn check_export(mut export: impl BufRead, trust: Trust) -> Result<Checked, CheckError> {
     let mut line = String::new();
-    read_line(&mut export, &mut line)?;
+    let mut checker = Checker::new(trust);
+    read_line(&mut export, &mut line).map_err(|error| match unreadable(&checker, error) {
+        CheckError::Broken(_) => CheckError::NoExport,
+        error => error,
+    })?;
     let first = line.clone();
     let header = header(&first).ok_or(CheckError::NoExport)?;
-    let mut checker = Checker::new(trust);
     loop {
         let has_line = read_line(&mut export, &mut line).map_err(|error| unreadable(&checker, error))?;
         if !has_line {
@@ -44,7 +47,7 @@ pub fn check_export(mut export: impl BufRead, trust: Trust) -> Result<Checked, C
         }
         if line.starts_with(END) {
             let end = end(&checker, &first, &header, &line)?;
-            if read_line(&mut export, &mut line)? {
+            if read_line(&mut export, &mut line).map_err(|error| unreadable(&checker, error))? {
                 return Err(after(&checker, "something stands behind the end of the export").into());
             }
             return Ok(Checked { header, log: ended(checker, &end)? });
@@ -95,13 +98,14 @@ fn ended(checker: Checker, end: &End) -> Result<Verified, Broken> {
     if told == (log.rows, log.head, log.checkpoints) { Ok(log) } else { Err(missing) }
 }
 
-/// Gives whether there was a line. Its line break is taken off.
+/// Gives whether there was a line. Its line break is taken off; a last line without one was cut off.
 fn read_line(export: &mut impl BufRead, line: &mut String) -> io::Result<bool> {
     line.clear();
     let read = io::Read::take(&mut *export, LINE_LIMIT).read_line(line)?;
     match line.strip_suffix('\n').map(str::len) {
         Some(length) => line.truncate(length),
         None if read as u64 == LINE_LIMIT => return Err(io::ErrorKind::FileTooLarge.into()),
+        None if read > 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
         None => {}
     }
     Ok(read > 0)
@@ -111,6 +115,7 @@ fn read_line(export: &mut impl BufRead, line: &mut String) -> io::Result<bool> {
 fn unreadable(checker: &Checker, error: io::Error) -> CheckError {
     match error.kind() {
         io::ErrorKind::InvalidData => after(checker, "this line of the export is no text").into(),
+        io::ErrorKind::UnexpectedEof => after(checker, "this line of the export is cut off").into(),
         io::ErrorKind::FileTooLarge => after(checker, "this line of the export is too long").into(),
         _ => error.into(),
     }

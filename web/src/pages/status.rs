@@ -147,9 +147,17 @@ impl Reader<'_> {
         }
     }
 
+    /// The log that proves everything else cannot be written.
+    fn unrecorded(&self) -> Option<String> {
+        let audit = &self.visit.portal.store().audit;
+        let spool = audit.spool();
+        let is_well = audit.is_well() && spool.rows == 0;
+        (!is_well).then(|| (self.visit.text().recording.unwritable)(spool.rows, spool.percent))
+    }
+
     fn alarms(&self, site: &Site) -> Vec<String> {
         let of_store = keeping::alarms(&site.store, &self.visit.text().keeping);
-        of_store.into_iter().chain(alarms::of(site, self.text)).collect()
+        self.unrecorded().into_iter().chain(of_store).chain(alarms::of(site, self.text)).collect()
     }
 
     fn records(&self) -> Result<(Vec<OutageRow>, Vec<EventView>), StoreError> {

@@ -58,6 +58,7 @@ pub(super) static TEXT: Text = Text {
     outage: OUTAGE,
     second_look: SECOND_LOOK,
     keeping: super::keeping::EN,
+    recording: super::recording::EN,
     rights: rights::RIGHTS,
     error: ERROR,
 };
@@ -631,6 +632,11 @@ const ERROR: ErrorText = ErrorText {
         title: "The box could not do this",
         what: "Something inside the box failed. It is written in the log of the box.",
         still: "Other pages may still work. Try again in a moment; if it stays so, tell the person in charge.",
+    },
+    unrecorded: Refusal {
+        title: "Nothing may be changed now",
+        what: "The box cannot write its audit log, so nobody could prove what was changed. Nothing was changed.",
+        still: "The status page says what is wrong with the disk and how to mend it. Then send the form again.",
     },
     back: "To the first page",
 };

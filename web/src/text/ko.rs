@@ -60,6 +60,7 @@ pub(super) static TEXT: Text = Text {
     outage: OUTAGE,
     second_look: SECOND_LOOK,
     keeping: super::keeping::KO,
+    recording: super::recording::KO,
     rights: rights::RIGHTS,
     error: ERROR,
 };
@@ -628,6 +629,11 @@ const ERROR: ErrorText = ErrorText {
         title: "요청을 처리하지 못했습니다",
         what: "장비 내부에서 오류가 발생했습니다. 자세한 내용은 장비의 로그에 기록되어 있습니다.",
         still: "다른 페이지는 이용하실 수 있습니다. 잠시 후 다시 시도하시고, 계속되면 책임자에게 알려 주십시오.",
+    },
+    unrecorded: Refusal {
+        title: "지금은 변경할 수 없습니다",
+        what: "장비가 감사 기록을 쓸 수 없어 변경 사실을 증명할 수 없습니다. 변경된 내용은 없습니다.",
+        still: "디스크의 문제와 해결 방법은 상태 페이지에 있습니다. 해결한 뒤 양식을 다시 보내 주십시오.",
     },
     back: "첫 페이지로",
 };

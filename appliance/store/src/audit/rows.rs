@@ -4,6 +4,8 @@ use rusqlite::types::Type;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::spool::Claim;
+
 /// Who asked for what, and which route was chosen first. Written before the answer's last byte leaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -76,6 +78,9 @@ pub(super) trait Row: Serialize + Sized {
 
     fn at_ms(&self) -> i64;
 
+    /// What becomes of it when the log cannot be written.
+    fn claim(&self) -> Claim;
+
     fn into_body(self) -> String {
         serde_json::to_string(&self).expect("a row has text keys only, so it is always JSON")
     }
@@ -87,6 +92,10 @@ impl Row for RequestRow {
     fn at_ms(&self) -> i64 {
         self.at_ms
     }
+
+    fn claim(&self) -> Claim {
+        Claim::Request { id: self.request_id.clone(), clinical: self.lane == "clinical" }
+    }
 }
 
 impl Row for OutcomeRow {
@@ -95,6 +104,10 @@ impl Row for OutcomeRow {
     fn at_ms(&self) -> i64 {
         self.at_ms
     }
+
+    fn claim(&self) -> Claim {
+        Claim::Outcome { id: self.request_id.clone() }
+    }
 }
 
 impl Row for EventRow {
@@ -102,6 +115,12 @@ impl Row for EventRow {
 
     fn at_ms(&self) -> i64 {
         self.at_ms
+    }
+
+    fn claim(&self) -> Claim {
+        let is_told_by_the_box = matches!(self.who.as_str(), "box" | "genset");
+        let is_a_coming_or_going = self.what.starts_with("sign-in") || self.what.starts_with("sign-out");
+        if is_told_by_the_box || is_a_coming_or_going { Claim::Event } else { Claim::Change }
     }
 }
 

@@ -258,13 +258,14 @@ fn a_log_of_an_earlier_genset_goes_on_and_is_signed_from_then_on() {
     let path = dir.path().join("audit.db");
     execute(&path, include_str!("../schema/audit.1.sql")).unwrap();
     let old = Connection::open(&path).unwrap();
-    old.pragma_update(None, "user_version", 1).unwrap();
+    old.execute_batch("PRAGMA user_version = 1; BEGIN").unwrap();
     let mut head = verifier::GENESIS;
     for seq in 1..=2500 {
         head = verifier::Link { seq, at_ms: 1, kind: "event", body: "{}" }.hash(&head);
         let sql = "INSERT INTO entries VALUES (?1, 1, 'event', '{}', ?2)";
         old.execute(sql, (seq, head)).unwrap();
     }
+    old.execute_batch("COMMIT").unwrap();
     drop(old);
     assert_eq!(verify_file(&path).unwrap().rows, 2500, "it can be checked before it is brought up to date");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

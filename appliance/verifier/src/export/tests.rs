@@ -150,6 +150,11 @@ fn the_header_and_the_end_are_covered_too() {
     let mut longer = clean.clone();
     longer.push(clean[last].clone());
     assert!(broken(&longer, Trust::default()).what.contains("behind the end"));
+    for missing in [1, 2, 40] {
+        let text = clean.join("\n") + "\n";
+        let cut = check_export(&text.as_bytes()[..text.len() - missing], Trust::default());
+        assert!(matches!(cut, Err(CheckError::Broken(_))), "{missing} bytes are missing");
+    }
     for text in ["", "\n", "{}\n", "a letter\n", "{\"genset_audit_export\":2,\"site\":\"\"}\n"] {
         assert!(
             matches!(check_export(text.as_bytes(), Trust::default()), Err(CheckError::NoExport)),
