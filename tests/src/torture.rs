@@ -1,5 +1,6 @@
 //! The tests that hurt, by part. Each has a short form among the scenarios or below.
 
+pub mod audit;
 mod disk;
 mod faults;
 pub mod guesses;
@@ -14,6 +15,7 @@ use tokio::task::spawn_blocking;
 
 const USAGE: &str = "tests/torture PART [--count N]
 
+  audit     the log is changed, and left alone, and written in a hurry; 1000
   guesses   passwords are guessed and sprayed; 10000
   swaps     the numbers of other people's things are asked for and acted on; 10000
   kill      SIGKILL while all three files of the store are written; 1000
@@ -35,6 +37,7 @@ pub async fn run(arguments: &[String]) -> Result<bool, &'static str> {
         _ => return Err(USAGE),
     };
     match arguments[0].as_str() {
+        "audit" => Ok(audit::run(count.unwrap_or(1000)).await),
         "guesses" => Ok(guesses::run(count.unwrap_or(10_000)).await),
         "swaps" => Ok(swaps::run(count.unwrap_or(10_000)).await),
         "kill" => Ok(say(move || kill::kills(count.unwrap_or(1000)).told()).await),
