@@ -18,7 +18,7 @@ pub(crate) mod worker;
 
 use std::path::Path;
 
-use store::{AccountError, ChangeError, EventRow, Store};
+use store::{AccountError, COMMAND_LINE, ChangeError, EventRow, Store};
 
 use crate::cli::Failure;
 use crate::config::Config;
@@ -45,7 +45,7 @@ async fn open_to_change(config: &Config) -> Result<Store, Failure> {
 /// Writes into the audit what was done from the command line, and waits until it is on disk.
 async fn note(store: &Store, what: &str, detail: serde_json::Value) -> Result<(), Failure> {
     let at_ms = jiff::Timestamp::now().as_millisecond();
-    let row = EventRow { at_ms, who: "command line".into(), what: what.into(), detail };
+    let row = EventRow { at_ms, who: COMMAND_LINE.into(), what: what.into(), detail };
     store.audit.event(row).await.map(drop).map_err(|error| Failure::Failed(error.to_string()))
 }
 
@@ -68,7 +68,7 @@ fn moment(ms: i64) -> String {
 fn who() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     match user.filter(|user| (1..=32).contains(&user.len()) && !user.contains(char::is_control)) {
-        Some(user) => format!("{user} (command line)"),
-        None => "command line".to_owned(),
+        Some(user) => format!("{user} ({COMMAND_LINE})"),
+        None => COMMAND_LINE.to_owned(),
     }
 }

@@ -69,7 +69,7 @@ impl Band {
         let (site, clock) = (visit.portal.site(), visit.portal.clock());
         let mut band = Band::of(&site, visit.language, clock);
         if visit.person.is_some() {
-            band.orders = orders::told(&site, &visit.text().order, clock);
+            band.orders = orders::told(&site, visit.text(), clock);
             let mut hasher = DefaultHasher::new();
             (&band.fingerprint, &band.orders).hash(&mut hasher);
             band.fingerprint = format!("{:016x}", hasher.finish());

@@ -1,6 +1,7 @@
 //! Every sentence that a person reads, in both languages: one struct, filled once per language, so that the
 //! compiler refuses a table with a hole.
 
+mod actor;
 mod en;
 mod keeping;
 mod ko;
@@ -8,6 +9,7 @@ mod own_account;
 mod recording;
 mod rights;
 
+pub(crate) use actor::ActorText;
 pub(crate) use keeping::KeepingText;
 pub(crate) use recording::RecordingText;
 pub(crate) use rights::{GlassText, GrantsText, PeopleText, RightsText, WelcomeText, WhyText};
@@ -19,6 +21,7 @@ pub(crate) use own_account::OwnAccountText;
 #[derive(Debug)]
 pub(crate) struct Text {
     pub(crate) frame: FrameText,
+    pub(crate) actor: ActorText,
     pub(crate) band: BandText,
     pub(crate) notice: NoticeText,
     pub(crate) line: LineText,
@@ -453,7 +456,6 @@ pub(crate) struct DrillText {
     pub(crate) in_the_log: &'static str,
     pub(crate) no_such_scope: &'static str,
     pub(crate) asked_of_nobody: &'static str,
-    pub(crate) the_schedule: &'static str,
     pub(crate) no_such_alias: &'static str,
     pub(crate) no_such_key: &'static str,
     pub(crate) nothing_to_rehearse: &'static str,

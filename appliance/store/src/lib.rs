@@ -64,6 +64,9 @@ pub use writer::Receipt;
 pub use writer::simulated::{Commit, Disk};
 
 use audit::SigningKey;
+
+/// Who acts from the command line, in records; after the name of the machine's user, where one is known.
+pub const COMMAND_LINE: &str = "command line";
 use condition::Findings;
 use file::{Folder, StoreFile};
 use readers::Readers;

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use continuity::drill::Urgency;
-use gateway::drill::{DrillRefused, DrillServed, NoDrill, SCHEDULE};
+use gateway::drill::{DrillRefused, DrillServed, NoDrill};
 use gateway::{DrillReport, DrillView, Scope};
 use http::StatusCode;
 use serde::Deserialize;
@@ -84,7 +84,7 @@ pub(crate) async fn report(Signed(visit, _): Signed, Path(id): Path<i64>) -> Res
         result: result(word, words),
         result_word: word.to_owned(),
         findings: judgement
-            .map_or(Vec::new(), |j| j.findings.iter().map(|f| findings::sentence(f, words)).collect()),
+            .map_or(Vec::new(), |j| j.findings.iter().map(|f| findings::sentence(f, visit.text())).collect()),
         facts: facts(&visit, &report, words),
     })
 }
@@ -150,18 +150,13 @@ fn row(visit: &Visit, drill: &DrillRecord) -> DrillRow {
         id: *id,
         asked: visit.portal.clock().full(*asked_ms),
         scope: scope.clone(),
-        asked_by: asker(asked_by, &visit.text().drill),
+        asked_by: visit.text().actor.name(asked_by),
         result: result(state, &visit.text().drill),
         why: refusal
             .as_deref()
             .map_or(String::new(), |word| findings::no_drill(&NoDrill::of_record(word), &visit.text().drill)),
         has_report: report.is_some(),
     }
-}
-
-/// A person, or the schedule.
-fn asker(who: &str, text: &DrillText) -> String {
-    if who == SCHEDULE { text.the_schedule.to_owned() } else { who.to_owned() }
 }
 
 fn result(state: &str, text: &DrillText) -> &'static str {
@@ -211,7 +206,7 @@ fn facts(visit: &Visit, report: &DrillReport, text: &DrillText) -> Vec<(&'static
     let models = report.by_model.iter().map(|(model, count)| format!("{model}: {count}"));
     vec![
         (text.scope, report.scope.clone()),
-        (text.asked_by, asker(&report.asked_by, text)),
+        (text.asked_by, visit.text().actor.name(&report.asked_by)),
         (text.began, moment(Some(report.started_ms))),
         (text.cut_at, moment(report.cut_ms)),
         (text.restored_at, moment(report.restored_ms)),

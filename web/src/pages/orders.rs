@@ -13,7 +13,7 @@ use crate::error_page::{Failed, Fault, log};
 use crate::frame::{Frame, Place};
 use crate::moment::Clock;
 use crate::posted::Posted;
-use crate::text::OrderText;
+use crate::text::{OrderText, Text};
 use crate::visit::{Person, Signed, Visit};
 
 const ENDED_SHOWN: u32 = 20;
@@ -144,21 +144,24 @@ fn again(signed: &Signed, problem: String, form: NewOrderForm) -> Result<Respons
 
 fn page(signed: &Signed, problem: Option<String>, given: NewOrderForm) -> Result<Response, Failed> {
     let Signed(visit, person) = signed;
-    let (text, portal) = (&visit.text().order, &visit.portal);
+    let (text, portal, actor) = (&visit.text().order, &visit.portal, &visit.text().actor);
     let recorded = portal.store().core.orders(ENDED_SHOWN).map_err(|error| visit.internal(&error))?;
     let site = portal.site();
     let standing = portal.gateway().orders().current();
     let row = |record: &OrderRecord, end: String| OrderRow {
         id: record.id,
         what: what(&record.kind, text),
-        who: record.who.clone(),
+        who: actor.name(&record.who),
         reason: record.reason.clone(),
         given: portal.clock().short(record.given_ms),
         end,
     };
     let ended = recorded.iter().filter_map(|record| {
         let at = portal.clock().short(record.ended_ms?);
-        let end = record.ended_by.as_ref().map_or_else(|| (text.ran_out)(&at), |by| (text.lifted)(by, &at));
+        let end = record
+            .ended_by
+            .as_ref()
+            .map_or_else(|| (text.ran_out)(&at), |by| (text.lifted)(&actor.name(by), &at));
         Some(row(record, end))
     });
     visit.show(&OrdersPage {
@@ -178,10 +181,16 @@ fn page(signed: &Signed, problem: Option<String>, given: NewOrderForm) -> Result
 }
 
 /// The standing orders for whoever is signed in: who, until when, and why.
-pub(crate) fn told(site: &gateway::Site, text: &OrderText, clock: &Clock) -> Vec<String> {
+pub(crate) fn told(site: &gateway::Site, text: &Text, clock: &Clock) -> Vec<String> {
+    let (actor, text) = (&text.actor, &text.order);
     let told = site.orders.iter().filter_map(|order| {
         let kind = OrderKind::of_record(order.kind, order.upstream.as_deref())?;
-        Some((text.told)(&what(&kind, text), &order.who, &clock.short(order.until_ms), &order.reason))
+        Some((text.told)(
+            &what(&kind, text),
+            &actor.name(&order.who),
+            &clock.short(order.until_ms),
+            &order.reason,
+        ))
     });
     told.collect()
 }

@@ -15,6 +15,8 @@ async fn orders_and_the_brown_out_are_told_in_the_readers_language() {
     let the_box = Box::with_a_refusing_cloud();
     let mut owner = the_box.owner().await;
     let mut staff = the_box.staff("lee").await;
+    let lifted = json!({"kind": "force-cloud", "upstream": null});
+    happened(&the_box, "root (command line)", "order-lifted", lifted).await;
     happened(&the_box, "kim", "order-given", json!({"kind": "isolate", "upstream": "<i>demo</i>"})).await;
     happened(&the_box, "genset", "order-expired", json!({"kind": "force-local", "upstream": null})).await;
     happened(&the_box, "genset", "brown-out", json!({"from": 1, "to": 2})).await;
@@ -26,9 +28,16 @@ async fn orders_and_the_brown_out_are_told_in_the_readers_language() {
         "step 2 of the brown-out",
         "The brown-out ended",
         "The scheduled drill began.",
+        "root (command line) lifted the order “Everything goes to the cloud first”.",
     ];
-    let korean =
-        ["kim 님이", "지시의 기한이 끝났습니다.", "부하 조절 2단계", "부하 조절이 끝나", "예정된 훈련이"];
+    let korean = [
+        "kim 님이",
+        "지시의 기한이 끝났습니다.",
+        "부하 조절 2단계",
+        "부하 조절이 끝나",
+        "예정된 훈련이",
+        "root(명령줄) 님이",
+    ];
     for (language, words) in [("en", english), ("ko", korean)] {
         owner.post("/language", &format!("language={language}&back=/")).await;
         let page = owner.get("/status").await;

@@ -23,6 +23,7 @@ pub(super) static TEXT: Text = Text {
         sign_out: "Sign out",
         language: "Language",
     },
+    actor: super::actor::EN,
     band: BAND,
     notice: NOTICE,
     line: LineText {
@@ -468,7 +469,6 @@ const DRILL: DrillText = DrillText {
     in_the_log: "The same figures stand in the audit log, which “genset audit verify” checks.",
     no_such_scope: "There is no such scope. Write site, key NAME or alias NAME.",
     asked_of_nobody: "It was asked for while no box was running.",
-    the_schedule: "the schedule",
     no_such_alias: "There is no assistant of that name (alias NAME).",
     no_such_key: "There is no API key of that name, or it was revoked (key NAME).",
     nothing_to_rehearse: "No assistant in its scope has both a cloud and a model inside the building, so there is nothing to rehearse.",

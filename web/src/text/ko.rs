@@ -25,6 +25,7 @@ pub(super) static TEXT: Text = Text {
         sign_out: "로그아웃",
         language: "언어",
     },
+    actor: super::actor::KO,
     band: BAND,
     notice: NOTICE,
     line: LineText {
@@ -465,7 +466,6 @@ const DRILL: DrillText = DrillText {
     in_the_log: "같은 수치가 감사 기록에도 있으며, “genset audit verify” 명령으로 확인할 수 있습니다.",
     no_such_scope: "그런 범위는 없습니다. site, key 이름, alias 이름 가운데 하나를 입력해 주십시오.",
     asked_of_nobody: "장비가 실행되지 않는 동안 요청된 훈련입니다.",
-    the_schedule: "정기 일정",
     no_such_alias: "그런 이름의 도우미가 없습니다(alias 이름).",
     no_such_key: "그런 이름의 API 키가 없거나 폐기되었습니다(key 이름).",
     nothing_to_rehearse: "범위 안에 클라우드와 건물 내부의 모델을 모두 갖춘 도우미가 없어 연습할 것이 없습니다.",

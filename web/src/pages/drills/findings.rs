@@ -3,7 +3,7 @@
 use continuity::drill::{Finding, NotNow, Warmth};
 use gateway::drill::{Means, NoDrill};
 
-use crate::text::DrillText;
+use crate::text::{DrillText, Text};
 
 pub(super) fn means(means: Means, text: &DrillText) -> &'static str {
     match means {
@@ -29,7 +29,8 @@ pub(super) fn no_drill(why: &NoDrill, text: &DrillText) -> String {
     why.to_owned()
 }
 
-pub(super) fn sentence(finding: &Finding, text: &DrillText) -> String {
+pub(super) fn sentence(finding: &Finding, text: &Text) -> String {
+    let (actor, text) = (&text.actor, &text.drill);
     match finding {
         Finding::NoTransfer => text.no_transfer.to_owned(),
         Finding::SlowTransfer { ms, promise_ms } => (text.slow_transfer)(*ms, *promise_ms),
@@ -39,7 +40,7 @@ pub(super) fn sentence(finding: &Finding, text: &DrillText) -> String {
         Finding::Warmed { by: Warmth::WorkerStarted } => text.warmed_by_start.to_owned(),
         Finding::Warmed { by: Warmth::EarlierDrill } => text.warmed_by_drill.to_owned(),
         Finding::TooLittleLoad { percent, wanted } => (text.little_load)(*percent, *wanted),
-        Finding::AbortedBy { who } => (text.aborted_by)(who),
+        Finding::AbortedBy { who } => (text.aborted_by)(&actor.name(who)),
         Finding::OrderGiven => text.order_given.to_owned(),
         Finding::TooManyRefusals { refused, limit } => (text.too_many_refusals)(*refused, *limit),
         Finding::TooSlow { p95_ms, limit_ms } => (text.too_slow)(*p95_ms, *limit_ms),

@@ -78,13 +78,14 @@ fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
 /// What a person did; in the log's own words where it is not the portal that wrote them.
 fn of_a_person(event: &EventRow, text: &Text) -> Option<String> {
     let order = || order(event, &text.order);
+    let who = text.actor.name(&event.who);
     let text = &text.status;
     let sentence = match event.what.as_str() {
         "breaker" => return None,
         "drill-began" if event.who == SCHEDULE => return Some(text.event_drill_of_the_schedule.to_owned()),
-        "drill-began" => return Some((text.event_drill_began)(&event.who)),
-        "order-given" => return Some((text.event_order_given)(&event.who, &order())),
-        "order-lifted" => return Some((text.event_order_lifted)(&event.who, &order())),
+        "drill-began" => return Some((text.event_drill_began)(&who)),
+        "order-given" => return Some((text.event_order_given)(&who, &order())),
+        "order-lifted" => return Some((text.event_order_lifted)(&who, &order())),
         "order-expired" => return Some((text.event_order_expired)(&order())),
         "setup-code-made" => return Some(text.event_setup_code_made.to_owned()),
         "key-created" => return Some((text.event_key_created)(key_name(event))),
@@ -99,9 +100,9 @@ fn of_a_person(event: &EventRow, text: &Text) -> Option<String> {
         "demo-cut" => text.event_demo_cut,
         "demo-restored" => text.event_demo_restored,
         "second-look-marked" => text.event_second_look_marked,
-        other => return Some(format!("{}: {other}", event.who)),
+        other => return Some(format!("{who}: {other}")),
     };
-    Some(sentence(&event.who))
+    Some(sentence(&who))
 }
 
 /// The name that a person gave to a key; the key itself is nowhere in the log.
