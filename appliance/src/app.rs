@@ -26,6 +26,7 @@ pub(crate) struct App {
     keepers: Vec<(String, Keeper)>,
     monitor: Monitor,
     audit_keeper: AuditKeeper,
+    keeping: Keeping,
     data_dir: PathBuf,
     listeners: Vec<Listener>,
     router: Router,
@@ -39,6 +40,7 @@ impl App {
     /// # Errors
     /// One line with the place and the mend.
     pub(crate) async fn build(config: Config) -> Result<App, Failure> {
+        let whole = config.clone();
         let store = Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))?;
         let store = store.with_sign_in_rules(config.sign_in);
         let data_lock = claim(&config)?;
@@ -66,8 +68,19 @@ impl App {
         let router = Door::new(gateway, Arc::new(registry)).router().merge(portal.router());
         tell_first_steps(&store, &config.file);
         let audit_keeper = AuditKeeper::new(store.audit.clone(), config.anchors);
+        let keeping = Keeping::new(store.clone(), whole);
         let data_dir = config.data_dir;
-        Ok(App { store, keepers, monitor, audit_keeper, data_dir, listeners, router, _data_lock: data_lock })
+        Ok(App {
+            store,
+            keepers,
+            monitor,
+            audit_keeper,
+            keeping,
+            data_dir,
+            listeners,
+            router,
+            _data_lock: data_lock,
+        })
     }
 
     /// Runs until `stop` resolves; true when the box stopped by that order.
@@ -87,7 +100,7 @@ impl App {
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "monitor", self.monitor.run(cancel));
         let cancel = supervisor.token(Floor::Monitor);
-        supervisor.spawn(Floor::Monitor, "keeping", Keeping::new(self.store.clone()).run(cancel));
+        supervisor.spawn(Floor::Monitor, "keeping", self.keeping.run(cancel));
         let cancel = supervisor.token(Floor::Records);
         supervisor.spawn(Floor::Records, "audit keeper", self.audit_keeper.run(cancel));
         for listener in self.listeners {

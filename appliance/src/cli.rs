@@ -75,6 +75,32 @@ enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Make a backup now, read it back and check it
+    Backup {
+        /// Where to, in place of the configured folder
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Print the sheet whose code opens the backups
+    RecoverySheet {
+        /// Take the code from standard input: it proves that the sheet was printed
+        #[arg(long, conflicts_with = "new")]
+        prove: bool,
+        /// Make another sheet although there is one that was proven
+        #[arg(long)]
+        new: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Make a whole box of a backup; the code of its sheet is read from standard input
+    Restore {
+        backup: PathBuf,
+        /// A new folder for the configuration and the data
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+    },
     /// A labelled stand-in for a cloud upstream, for evaluation only
     DemoCloud {
         /// Where it speaks the OpenAI dialect
@@ -287,6 +313,12 @@ async fn run_async(command: Command) -> Result<ExitCode, Failure> {
         Command::Order(order) => command::order::run(order).await,
         Command::Drill(drill) => command::drill::run(drill).await,
         Command::Audit(audit) => command::audit::run(audit).await,
+        Command::Backup { to, config } => command::backup::run(&config.file, to).await,
+        Command::RecoverySheet { prove: true, config, .. } => {
+            command::recovery_sheet::prove(&config.file).await
+        }
+        Command::RecoverySheet { new, config, .. } => command::recovery_sheet::print(&config.file, new).await,
+        Command::Restore { backup, to } => command::restore::run(&backup, &to).await,
         Command::Cutter { socket, user } => command::cutter::run(&socket, &user).await,
         Command::DemoCloud { listen, control } => command::demo_cloud::run(listen, control).await,
         Command::Worker { args } => command::worker::run(args),

@@ -1,6 +1,7 @@
 //! The commands of `genset`, a file each.
 
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod cutter;
 pub(crate) mod demo_cloud;
@@ -10,6 +11,8 @@ pub(crate) mod drill;
 pub(crate) mod grant;
 pub(crate) mod key;
 pub(crate) mod order;
+pub(crate) mod recovery_sheet;
+pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod setup_code;
 pub(crate) mod status;

@@ -22,8 +22,19 @@ pub struct Config {
     pub locals: Vec<ModelSpec>,
     pub sign_in: store::SignInRules,
     pub anchors: AnchorSettings,
+    /// None: no backups are made by themselves.
+    pub backup: Option<BackupSettings>,
     /// What is unusable although the file is well-formed: the box runs without it, and says so.
     pub problems: Vec<Problem>,
+}
+
+/// When backups are made, where to, and how many of them are kept.
+#[derive(Debug, Clone)]
+pub struct BackupSettings {
+    pub folder: PathBuf,
+    pub at: jiff::civil::Time,
+    pub time_zone: jiff::tz::TimeZone,
+    pub keep: u32,
 }
 
 /// Something outside the file that the file points to and that cannot be used: one line with the mend.

@@ -2,25 +2,34 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use serde_json::json;
-use store::{Condition, EventRow, Store};
+use store::{BackupCondition, Condition, EventRow, Store};
 use tokio_util::sync::CancellationToken;
+
+use crate::backup;
+use crate::config::{BackupSettings, Config};
 
 /// An idle box learns so soon that its disk is full or read-only, and so soon that it is well again.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 
+/// After a backup that failed.
+const RETRY_AFTER_MS: i64 = 3_600_000;
+
 /// Looks after the store until it is cancelled.
 pub(crate) struct Keeping {
     store: Store,
+    config: Config,
 }
 
 impl Keeping {
-    pub(crate) fn new(store: Store) -> Keeping {
-        Keeping { store }
+    pub(crate) fn new(store: Store, config: Config) -> Keeping {
+        Keeping { store, config }
     }
 
     pub(crate) async fn run(self, cancel: CancellationToken) {
@@ -38,7 +47,38 @@ impl Keeping {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        cancel.run_until_cancelled(futures_util::future::join(look, check)).await;
+        let back_up = async {
+            let Some(settings) = &self.config.backup else { return };
+            backup::remove_old_scratch(&self.config.data_dir);
+            loop {
+                self.back_up(settings).await;
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        cancel.run_until_cancelled(futures_util::future::join3(look, check, back_up)).await;
+    }
+
+    /// Makes the backup of the night when its time has come, and tries one that failed again after an hour.
+    async fn back_up(&self, settings: &BackupSettings) {
+        let condition = backup::condition(&self.store);
+        self.store.note_backups(condition.clone());
+        if !condition.has_sheet || !is_due(&condition, settings, Timestamp::now()) {
+            return;
+        }
+        match backup::make(&self.store, &self.config, &settings.folder, "box").await {
+            Ok(made) => {
+                tracing::info!(
+                    "backup {}: {} bytes, read back and checked",
+                    made.file.display(),
+                    made.size_bytes
+                );
+                if let Err(error) = backup::prune(&settings.folder, settings.keep as usize) {
+                    tracing::warn!("old backups cannot be removed: {error}");
+                }
+            }
+            Err(error) => tracing::error!("no backup was made: {error}"),
+        }
+        self.store.note_backups(backup::condition(&self.store));
     }
 
     async fn check(&self) {
@@ -54,6 +94,17 @@ impl Keeping {
             drop(self.store.audit.event(event("store-damaged", json!({ "files": files }))));
         }
     }
+}
+
+/// None was verified since the last night's time; one that failed has had an hour.
+fn is_due(condition: &BackupCondition, settings: &BackupSettings, now: Timestamp) -> bool {
+    let local = now.to_zoned(settings.time_zone.clone());
+    let night = |date: Date| date.to_datetime(settings.at).to_zoned(settings.time_zone.clone()).ok();
+    let tonight = night(local.date()).filter(|at| *at <= local);
+    let last = tonight.or_else(|| night(local.date().yesterday().ok()?));
+    let Some(last_ms) = last.map(|at| at.timestamp().as_millisecond()) else { return false };
+    let retried = condition.failed_ms.is_some_and(|at_ms| now.as_millisecond() - at_ms < RETRY_AFTER_MS);
+    condition.verified_ms.is_none_or(|at_ms| at_ms < last_ms) && !retried
 }
 
 /// Marks the box as running; says and records that the last one did not stop in order.
@@ -95,7 +146,7 @@ impl std::fmt::Debug for Readings {
 
 impl Collector for Readings {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let Condition { files, checked_ms, .. } = self.0.condition();
+        let Condition { files, checked_ms, backup, .. } = self.0.condition();
         for (name, help, value) in NUMBERS {
             let kind = ConstGauge::new(0.0).metric_type();
             let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
@@ -107,7 +158,12 @@ impl Collector for Readings {
         let checked = ConstGauge::new(checked_ms.map_or(0.0, |at_ms| at_ms as f64 / 1000.0));
         let name = "store_checked_timestamp_seconds";
         let help = "When all files were last checked in full, and found whole";
-        checked.encode(encoder.encode_descriptor(name, help, None, checked.metric_type())?)
+        checked.encode(encoder.encode_descriptor(name, help, None, checked.metric_type())?)?;
+        let Some(backup) = backup else { return Ok(()) };
+        let verified = ConstGauge::new(backup.verified_ms.map_or(0.0, |at_ms| at_ms as f64 / 1000.0));
+        let name = "backup_last_verified_timestamp_seconds";
+        let help = "When the last backup began that was read back and found whole";
+        verified.encode(encoder.encode_descriptor(name, help, None, verified.metric_type())?)
     }
 }
 
@@ -119,3 +175,35 @@ const NUMBERS: [Number; 2] = [
         f64::from(u8::from(file.trouble.is_none()))
     }),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_is_due_once_a_night_and_an_hour_after_a_failure() {
+        let settings = BackupSettings {
+            folder: "/nowhere".into(),
+            at: jiff::civil::time(2, 30, 0, 0),
+            time_zone: jiff::tz::TimeZone::UTC,
+            keep: 14,
+        };
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let due = |verified: Option<&str>, failed: Option<&str>, now: &str| {
+            let ms = |text: Option<&str>| text.map(|text| at(text).as_millisecond());
+            let (verified_ms, failed_ms) = (ms(verified), ms(failed));
+            is_due(
+                &BackupCondition { verified_ms, failed_ms, ..BackupCondition::default() },
+                &settings,
+                at(now),
+            )
+        };
+        assert!(due(None, None, "2026-11-21T12:00:00Z"));
+        let last_night = Some("2026-11-20T02:31:00Z");
+        assert!(!due(last_night, None, "2026-11-21T02:29:00Z"));
+        assert!(due(last_night, None, "2026-11-21T02:30:00Z"));
+        assert!(!due(last_night, Some("2026-11-21T02:31:00Z"), "2026-11-21T03:30:00Z"));
+        assert!(due(last_night, Some("2026-11-21T02:31:00Z"), "2026-11-21T03:32:00Z"));
+        assert!(!due(Some("2026-11-21T02:30:00Z"), None, "2026-11-21T23:59:00Z"));
+    }
+}

@@ -6,14 +6,18 @@ pub mod cli;
 
 mod app;
 mod audit_keeper;
+mod backup;
 mod command;
 mod config;
 mod cutter;
 mod demo_cloud;
 mod host;
 mod keeping;
+mod keys;
 mod listen;
 mod pilot_light;
+mod recovery;
+mod sealing;
 mod supervisor;
 mod tls;
 

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its world ends there")]
 
 mod audit;
+mod backups;
 mod bad_input;
 mod cloud_loss;
 mod command_line;

@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A running box. Dropping it stops it and asserts that no process and no secret is left behind.
 pub struct TestAppliance {
     folder: TempDir,
+    /// Where the box was restored to, once it was.
+    restored: Option<PathBuf>,
     http: std::net::SocketAddr,
     https: Option<std::net::SocketAddr>,
     process: Option<Process>,
@@ -104,12 +106,12 @@ impl TestAppliance {
 
     /// The data folder of the box.
     pub fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.restored.as_deref().unwrap_or(self.folder.path()).join("data")
     }
 
     /// The configuration file of the box.
     pub fn config_file(&self) -> PathBuf {
-        self.folder.path().join("genset.toml")
+        self.restored.as_deref().unwrap_or(self.folder.path()).join("genset.toml")
     }
 
     /// Runs `genset ARGUMENTS --config FILE` to its end.
@@ -249,6 +251,12 @@ impl TestAppliance {
         let (folder, config) = (self.folder.path(), self.config_file());
         self.process = Some(Process::start(folder, &config, &self.environment, self.namespace.as_ref()));
         self.ready().await;
+    }
+
+    /// Starts the box that was restored to another folder, on the same addresses.
+    pub async fn move_to(&mut self, restored: &Path) {
+        self.restored = Some(restored.to_owned());
+        self.start_again().await;
     }
 
     /// Makes the API key of [`TestAppliance::client`].

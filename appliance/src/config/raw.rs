@@ -31,6 +31,15 @@ pub(super) struct Raw {
     pub sign_in: SignIn,
     #[serde(default)]
     pub audit: Audit,
+    pub backup: Option<Backup>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Backup {
+    pub folder: PathBuf,
+    pub at: Option<String>,
+    pub keep: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -16,6 +16,7 @@ use super::{Config, ConfigError, Problem, raw};
 use crate::pilot_light;
 
 mod anchors;
+mod backup;
 mod drill;
 mod outside;
 mod routes;
@@ -44,6 +45,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     check.distinct("[[alias]]", raw.alias.iter().map(|a| a.name.as_str()))?;
     let limits = check.limits(&raw.limits)?;
     let drill = check.drill(raw.drill, &raw.alias)?;
+    let backup = raw.backup.map(|backup| check.backup(backup, &drill.time_zone)).transpose()?;
     let sign_in = check.sign_in(&raw.sign_in)?;
     let models: Vec<_> = raw.upstream.iter().map(|u| u.model.clone()).collect();
     let brown_out = check.brown_out(&raw.brown_out)?;
@@ -89,6 +91,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         locals,
         sign_in,
         anchors,
+        backup,
         problems: check.problems,
     })
 }

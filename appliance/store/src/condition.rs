@@ -82,6 +82,30 @@ pub struct Condition {
     pub checked_ms: Option<i64>,
     /// Room on the disk of the data folder; none while nobody has looked.
     pub free_bytes: Option<u64>,
+    /// None while no backups are configured.
+    pub backup: Option<BackupCondition>,
+}
+
+/// How the backups are; times in unix milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BackupCondition {
+    /// When the last one began that was written, read back and found whole.
+    pub verified_ms: Option<i64>,
+    /// When one failed since then.
+    pub failed_ms: Option<i64>,
+    /// There is a recovery sheet, without which nobody could open a backup.
+    pub has_sheet: bool,
+    /// Somebody has typed its code in, so it was printed.
+    pub sheet_is_proven: bool,
+}
+
+impl BackupCondition {
+    /// Older than a day and a half, two nights have passed without a backup that is good.
+    pub const OVERDUE_MS: i64 = 36 * 3_600_000;
+
+    pub fn is_overdue(&self, now_ms: i64) -> bool {
+        self.verified_ms.is_none_or(|at_ms| now_ms - at_ms > Self::OVERDUE_MS)
+    }
 }
 
 /// One file of the store.
@@ -120,6 +144,7 @@ struct Noted {
     unclean_stop: bool,
     checked_ms: Option<i64>,
     free_bytes: Option<u64>,
+    backup: Option<BackupCondition>,
 }
 
 #[derive(Default)]
@@ -186,6 +211,10 @@ impl Findings {
         noted.free_bytes = free_bytes;
     }
 
+    pub(crate) fn backups(&self, backup: BackupCondition) {
+        self.noted().backup = Some(backup);
+    }
+
     pub(crate) fn condition(&self) -> Condition {
         let noted = self.noted();
         let now_ms = now_ms();
@@ -208,6 +237,7 @@ impl Findings {
             unclean_stop: noted.unclean_stop,
             checked_ms: noted.checked_ms,
             free_bytes: noted.free_bytes,
+            backup: noted.backup.clone(),
         }
     }
 

@@ -174,7 +174,7 @@ fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<(), 
 ///
 /// A file that is there is never opened here: closing it would drop every lock that SQLite holds on it in this
 /// process (POSIX locks belong to the process and the file).
-fn private_file(path: &Path) -> io::Result<()> {
+pub(crate) fn private_file(path: &Path) -> io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => restrict(path, 0o600),
         made => made.map(drop),

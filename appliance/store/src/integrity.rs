@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::task::spawn_blocking;
 
 use crate::file::{StoreFile, sync_folder};
-use crate::{Condition, Store, now_ms};
+use crate::{BackupCondition, Condition, Store, now_ms};
 
 /// The setting that holds when all files were last found whole, unix milliseconds.
 pub(crate) const CHECKED: &str = "integrity-checked-ms";
@@ -26,6 +26,11 @@ impl Store {
     /// How the files and their disk are now.
     pub fn condition(&self) -> Condition {
         self.findings.condition()
+    }
+
+    /// Notes how the backups are, for whoever asks for the condition.
+    pub fn note_backups(&self, backup: BackupCondition) {
+        self.findings.backups(backup);
     }
 
     /// Marks that a box runs on these files, until [`Store::close`]. True when the last one left its mark behind: it

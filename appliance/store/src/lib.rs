@@ -14,6 +14,7 @@
 
 mod access;
 mod audit;
+mod backup;
 mod condition;
 mod core;
 mod file;
@@ -42,7 +43,8 @@ pub use audit::{
     Audit, Entry, EventRow, ExportError, OutcomeRow, Record, RequestRow, SpoolState, VerifyError,
     verify_file, verify_file_against,
 };
-pub use condition::{Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
+pub use backup::{CopyError, check_copy, file_names};
+pub use condition::{BackupCondition, Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
 pub use core::{
     Account, AccountError, ApiKey, BROKEN_GLASS_LASTS_MS, BrokenGlass, Caller, Core, Department,
     FirstPasswordError, KeyError, KeyLane, KeyRecord, Member, MemberRecord, NewOrder, ORDER_LASTS,
@@ -55,6 +57,7 @@ pub use password::BadPassword;
 pub use rights::ChangeError;
 pub use secret::Secret;
 pub use store_error::StoreError;
+pub use verifier::Verified;
 pub use work::{
     Conversation, DrillRecord, Message, NewMessage, Outage, OutageCounts, OutageScope, SecondLook,
     SecondLookCounts, Work,

@@ -196,6 +196,7 @@ impl Builder {
         std::fs::write(&config, self.text(folder.path(), http, https)).expect("writable");
         let process = Process::start(folder.path(), &config, &self.environment, self.namespace.as_ref());
         TestAppliance {
+            restored: None,
             folder,
             http,
             https,

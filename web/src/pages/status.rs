@@ -41,6 +41,8 @@ pub(crate) struct StatusPage {
     pub(crate) drill_due: (&'static str, String),
     /// The lamp and the words for the checks of the store.
     pub(crate) checks: (&'static str, String),
+    /// The lamp and the words for the last verified backup.
+    pub(crate) backups: (&'static str, String),
     pub(crate) upstreams: Vec<UpstreamRow>,
     pub(crate) locals: Vec<LocalRow>,
     pub(crate) aliases: Vec<AliasRow>,
@@ -135,6 +137,7 @@ impl Reader<'_> {
             updated: (self.text.updated)(&portal.clock().full(Clock::now_ms())),
             drill_due: drills::due(self.visit, &site.drill),
             checks: keeping::checks(&site.store, &self.visit.text().keeping, portal.clock()),
+            backups: keeping::backups(&site.store, &self.visit.text().keeping, portal.clock()),
             running_since: (self.text.running_since)(&portal.clock().short(site.started_ms)),
             upstreams: site.upstreams.iter().map(|upstream| self.upstream(upstream)).collect(),
             locals: site.locals.iter().map(|local| self.local(local)).collect(),

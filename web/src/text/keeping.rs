@@ -19,6 +19,13 @@ pub(crate) struct KeepingText {
     /// The last stop was no stop in order.
     pub(crate) unclean: &'static str,
     pub(crate) unclean_checked: fn(&str) -> String,
+    pub(crate) no_backups: &'static str,
+    /// When the last backup was made that was read back.
+    pub(crate) backup: fn(&str) -> String,
+    pub(crate) no_backup_yet: &'static str,
+    pub(crate) backup_overdue: &'static str,
+    pub(crate) no_sheet: &'static str,
+    pub(crate) sheet_unproven: &'static str,
 }
 
 pub(super) const EN: KeepingText = KeepingText {
@@ -61,6 +68,12 @@ pub(super) const EN: KeepingText = KeepingText {
             "The box was not stopped in order the last time. All files of the store were checked in full, and found whole, at {when}."
         )
     },
+    no_backups: "No backups are configured: write a [backup] folder into the configuration.",
+    backup: |when| format!("Last verified backup: {when}."),
+    no_backup_yet: "No backup has been made and verified yet.",
+    backup_overdue: "No backup has been verified for more than 36 hours. The log says why; mend that, and run “genset backup”.",
+    no_sheet: "Backups are configured, but there is no recovery sheet, so none is made. Run “genset recovery-sheet” and print it.",
+    sheet_unproven: "Nobody has proven that the recovery sheet was printed. Run “genset recovery-sheet --prove” and type its code in.",
 };
 
 pub(super) const KO: KeepingText = KeepingText {
@@ -105,4 +118,10 @@ pub(super) const KO: KeepingText = KeepingText {
             "지난번에 장비가 정상적으로 종료되지 않았습니다. 저장소의 모든 파일을 {when}에 전체 검사했으며 이상이 없었습니다."
         )
     },
+    no_backups: "백업이 설정되어 있지 않습니다. 설정 파일에 [backup] folder를 추가하십시오.",
+    backup: |when| format!("마지막으로 검증된 백업: {when}"),
+    no_backup_yet: "아직 만들어 검증한 백업이 없습니다.",
+    backup_overdue: "36시간 넘게 검증된 백업이 없습니다. 원인은 로그에 있습니다. 해결한 다음 ‘genset backup’을 실행하십시오.",
+    no_sheet: "백업이 설정되어 있지만 복구 용지가 없어 백업을 만들지 않습니다. ‘genset recovery-sheet’를 실행해 인쇄하십시오.",
+    sheet_unproven: "복구 용지를 인쇄했는지 아직 확인되지 않았습니다. ‘genset recovery-sheet --prove’를 실행하고 용지의 코드를 입력하십시오.",
 };

@@ -1,6 +1,6 @@
 //! What the status page says of the store: what must be mended, and when its files were last checked.
 
-use store::{Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
+use store::{BackupCondition, Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
 
 use crate::moment::Clock;
 use crate::text::KeepingText;
@@ -11,7 +11,25 @@ const MIB: u64 = 1 << 20;
 pub(crate) fn alarms(store: &Condition, text: &KeepingText) -> Vec<String> {
     let of_files = store.files.iter().flat_map(|file| of_file(file, text));
     let room = store.free_bytes.filter(|free| *free < LOW_ROOM_BYTES).map(|free| (text.low_room)(free / MIB));
-    of_files.chain(room).collect()
+    let backup = store.backup.iter().flat_map(|backup| of_backup(backup, text));
+    of_files.chain(room).chain(backup).collect()
+}
+
+fn of_backup(backup: &BackupCondition, text: &KeepingText) -> Vec<String> {
+    if !backup.has_sheet {
+        return vec![text.no_sheet.to_owned()];
+    }
+    let overdue = backup.is_overdue(Clock::now_ms()).then(|| text.backup_overdue.to_owned());
+    let unproven = (!backup.sheet_is_proven).then(|| text.sheet_unproven.to_owned());
+    overdue.into_iter().chain(unproven).collect()
+}
+
+/// The lamp and the words for the backups.
+pub(crate) fn backups(store: &Condition, text: &KeepingText, clock: &Clock) -> (&'static str, String) {
+    let Some(backup) = &store.backup else { return ("waiting", text.no_backups.to_owned()) };
+    let lamp = if backup.is_overdue(Clock::now_ms()) { "bad" } else { "good" };
+    let words = backup.verified_ms.map(|at_ms| (text.backup)(&clock.full(at_ms)));
+    (lamp, words.unwrap_or_else(|| text.no_backup_yet.to_owned()))
 }
 
 fn of_file(file: &FileCondition, text: &KeepingText) -> Vec<String> {
