@@ -75,6 +75,14 @@ enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Seal the keys of cloud accounts in their files, so that only this box opens them
+    Seal {
+        /// One file alone; without it all that the configuration names
+        #[arg(value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
     /// Make a backup now, read it back and check it
     Backup {
         /// Where to, in place of the configured folder
@@ -274,6 +282,11 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::from(refused.use_stderr()) * 2);
         }
     };
+    if let Err(error) = crate::secrecy::guard() {
+        tell(&format!(
+            "genset: core dumps cannot be switched off ({error}); see to it that the system writes none"
+        ));
+    }
     match run(cli.command) {
         Ok(code) => code,
         Err(failure) => {
@@ -313,6 +326,7 @@ async fn run_async(command: Command) -> Result<ExitCode, Failure> {
         Command::Order(order) => command::order::run(order).await,
         Command::Drill(drill) => command::drill::run(drill).await,
         Command::Audit(audit) => command::audit::run(audit).await,
+        Command::Seal { key_file, config } => command::seal::run(&config.file, key_file).await,
         Command::Backup { to, config } => command::backup::run(&config.file, to).await,
         Command::RecoverySheet { prove: true, config, .. } => {
             command::recovery_sheet::prove(&config.file).await

@@ -24,6 +24,8 @@ pub struct Config {
     pub anchors: AnchorSettings,
     /// None: no backups are made by themselves.
     pub backup: Option<BackupSettings>,
+    /// Key files that are not sealed.
+    pub plain_keys: Vec<PathBuf>,
     /// What is unusable although the file is well-formed: the box runs without it, and says so.
     pub problems: Vec<Problem>,
 }

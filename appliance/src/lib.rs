@@ -7,6 +7,7 @@ pub mod cli;
 mod app;
 mod audit_keeper;
 mod backup;
+mod cloud_keys;
 mod command;
 mod config;
 mod cutter;
@@ -18,6 +19,7 @@ mod listen;
 mod pilot_light;
 mod recovery;
 mod sealing;
+mod secrecy;
 mod supervisor;
 mod tls;
 

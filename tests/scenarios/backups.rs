@@ -107,3 +107,36 @@ async fn the_box_makes_its_backup_by_itself_once_there_is_a_sheet() {
     let metrics = appliance.anonymous().get("/metrics").await.text();
     assert!(metrics.contains("genset_backup_last_verified_timestamp_seconds"), "{metrics}");
 }
+
+#[tokio::test]
+async fn a_sealed_key_serves_as_the_plain_one_did_and_moves_with_the_backup_alone() {
+    let cloud = FakeCloud::start();
+    let mut appliance = TestAppliance::builder().cloud(&cloud).start().await;
+    assert!(appliance.log().contains("this key is not sealed"), "{}", appliance.log());
+    let check = appliance.cli(&["check"]);
+    assert_eq!(check.status.code(), Some(0), "a plain key works: {}", told(&check));
+    assert!(told(&check).contains("genset seal"), "{}", told(&check));
+    let sealed = appliance.cli(&["seal"]);
+    assert_eq!(sealed.status.code(), Some(0), "{}", told(&sealed));
+    let file = appliance.config_file().with_file_name("keys").join("cloud");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("genset-sealed-1 ") && !text.contains(tests::fake_cloud::KEY), "{text}");
+    assert!(told(&appliance.cli(&["seal"])).contains("sealed already"));
+    appliance.stop().await;
+    appliance.start_again().await;
+    let reply = appliance.client().ask(&Chat::new("assistant", "who answers?")).await;
+    assert_eq!(
+        (reply.status.as_u16(), reply.header("x-genset-route").as_str()),
+        (200, "cloud"),
+        "{}",
+        reply.text()
+    );
+    assert!(!appliance.log().contains(tests::fake_cloud::KEY));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", appliance.pid())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    std::fs::remove_file(appliance.data_dir().join("keys/box.key")).unwrap();
+    let check = appliance.cli(&["check"]);
+    assert_eq!(check.status.code(), Some(2), "{}", told(&check));
+    assert!(told(&check).contains("box.key") && told(&check).contains("restore it"), "{}", told(&check));
+}

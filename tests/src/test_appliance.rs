@@ -156,6 +156,11 @@ impl TestAppliance {
         }
     }
 
+    /// The process id of control.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the box runs").id()
+    }
+
     /// Process ids of the running workers.
     pub fn workers(&self) -> Vec<u32> {
         process::of_box(self.folder.path())

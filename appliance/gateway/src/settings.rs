@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt, net::IpAddr, time::Duration};
 
 use continuity::{BrownOutLines, FailbackSteps, Thresholds};
+use zeroize::Zeroizing;
 
 /// Everything that the gateway needs to know of its site.
 #[derive(Debug, Clone)]
@@ -306,13 +307,13 @@ impl Default for BrownOutSettings {
     }
 }
 
-/// A key of an upstream. It never shows itself.
+/// A key of an upstream. It never shows itself, and is wiped when dropped.
 #[derive(Clone)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     pub fn new(text: String) -> Self {
-        Secret(text)
+        Secret(Zeroizing::new(text))
     }
 
     pub(crate) fn reveal(&self) -> &str {

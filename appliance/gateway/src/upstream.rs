@@ -16,6 +16,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 pub use client::ClientError;
 pub(crate) use model::{CloudModel, Listed};
@@ -65,7 +66,8 @@ impl Upstream {
         let client = client::build(&settings, gate.clone())?;
         let prober = client::build_for_probes(&settings, gate.clone())?;
         let authorization = settings.api_key.as_ref().and_then(|key| {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", key.reveal())).ok()?;
+            let text = Zeroizing::new(format!("Bearer {}", key.reveal()));
+            let mut value = HeaderValue::from_str(&text).ok()?;
             value.set_sensitive(true);
             Some(value)
         });

@@ -30,11 +30,9 @@ pub(super) fn of(config: &Path, data_dir: &Path, copies: &Path) -> Result<Plan, 
     for name in store::file_names() {
         plan.push((format!("data/{name}"), Source::File(copies.join(name))));
     }
-    for file in ["audit.key"] {
-        let path = data_dir.join(file);
-        if path.is_file() {
-            plan.push((format!("data/{file}"), Source::File(path)));
-        }
+    let signing = data_dir.join("audit.key");
+    if signing.is_file() {
+        plan.push(("data/audit.key".to_owned(), Source::File(signing)));
     }
     for folder in [data_dir.join("tls"), keys::folder(data_dir)] {
         let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();

@@ -17,6 +17,10 @@ pub(crate) fn run(file: &Path) -> Result<ExitCode, Failure> {
             )));
         }
     }
+    for path in &config.plain_keys {
+        let (path, file) = (path.display(), config.file.display());
+        tell(&format!("genset: {path}: works, and is not sealed; `genset seal --config {file}` seals it"));
+    }
     if config.problems.is_empty() {
         say(&format!("{}: fine", config.file.display()));
         return Ok(ExitCode::SUCCESS);

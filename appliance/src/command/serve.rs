@@ -13,6 +13,10 @@ pub(crate) async fn run(file: &Path) -> Result<ExitCode, Failure> {
     for problem in &config.problems {
         tracing::error!("{problem}");
     }
+    for path in &config.plain_keys {
+        let (path, file) = (path.display(), config.file.display());
+        tracing::warn!("{path}: this key is not sealed; `genset seal --config {file}` seals it");
+    }
     let app = App::build(config).await?;
     let stop = stop_signal()?;
     if app.run(stop).await { Ok(ExitCode::SUCCESS) } else { Ok(ExitCode::FAILURE) }

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use continuity::{FailbackSteps, Thresholds};
 use gateway::settings::{
-    AliasSettings, CloudRoute, Deadlines, HedgeSettings, Limits, ProbeSettings, Secret, Settings,
-    UpstreamSettings,
+    AliasSettings, CloudRoute, Deadlines, HedgeSettings, Limits, ProbeSettings, Settings, UpstreamSettings,
 };
 use inference::ModelSpec;
 
@@ -21,15 +20,15 @@ mod drill;
 mod outside;
 mod routes;
 mod scarcity;
+mod secret;
 mod sign_in;
 mod url;
 
 use routes::Models;
 
 pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigError> {
-    let mut check =
-        Check { dir: file.parent().unwrap_or(Path::new("/")).to_owned(), file, problems: Vec::new() };
-    let data_dir = check.dir.join(&raw.site.data_dir);
+    let mut check = Check::of(file, &raw.site.data_dir);
+    let data_dir = check.data_dir.clone();
     let listen = "[listen]";
     let https = raw.listen.https.map(|text| check.address(listen, "https", &text)).transpose()?;
     let http = raw.listen.http.map(|text| check.loopback(listen, "http", &text)).transpose()?;
@@ -93,16 +92,25 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         anchors,
         backup,
         problems: check.problems,
+        plain_keys: check.plain_keys,
     })
 }
 
 struct Check {
     file: PathBuf,
     dir: PathBuf,
+    data_dir: PathBuf,
     problems: Vec<Problem>,
+    plain_keys: Vec<PathBuf>,
 }
 
 impl Check {
+    fn of(file: PathBuf, data_dir: &Path) -> Check {
+        let dir = file.parent().unwrap_or(Path::new("/")).to_owned();
+        let data_dir = dir.join(data_dir);
+        Check { file, dir, data_dir, problems: Vec::new(), plain_keys: Vec::new() }
+    }
+
     fn wrong(&self, place: &str, what: impl Into<String>) -> ConfigError {
         ConfigError::Meaning { file: self.file.clone(), place: place.to_owned(), what: what.into() }
     }
@@ -237,31 +245,6 @@ impl Check {
             failback,
             demo: raw.demo,
         })
-    }
-
-    /// A key that cannot be read takes its upstream out of service; the box itself goes on.
-    fn secret(&mut self, place: &str, path: &Path) -> Option<Secret> {
-        let path = self.dir.join(path);
-        let key = std::fs::read_to_string(&path).map(|text| text.trim().to_owned());
-        let usable = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
-        match key {
-            Ok(key) if usable(&key) => return Some(Secret::new(key)),
-            Ok(_) => {
-                let what = format!(
-                    "api_key_file {}: holds no key. Put the key there, alone on one line.",
-                    path.display()
-                );
-                self.problem(place, &what);
-            }
-            Err(error) => {
-                let what = format!(
-                    "api_key_file {}: cannot be read ({error}). Put the key there, readable for this user.",
-                    path.display()
-                );
-                self.problem(place, &what);
-            }
-        }
-        None
     }
 
     fn roots(&self, place: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {

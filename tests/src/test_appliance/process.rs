@@ -35,6 +35,10 @@ impl Found {
 }
 
 impl Process {
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn start(
         folder: &Path,
         config: &Path,

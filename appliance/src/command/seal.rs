@@ -1,0 +1,32 @@
+//! `genset seal`: seals the key files of the configuration in their place.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::{Failure, tell};
+use crate::cloud_keys::seal;
+
+pub(crate) async fn run(file: &Path, only: Option<PathBuf>) -> Result<ExitCode, Failure> {
+    let config = super::load(file)?;
+    let paths = only.map_or_else(|| config.plain_keys.clone(), |path| vec![path]);
+    if paths.is_empty() {
+        tell("Every key of the configuration is sealed already.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let store = super::open_store(&config)?;
+    for path in &paths {
+        let sealed = seal(path, &config.data_dir)
+            .map_err(|error| Failure::Unusable(format!("{}: cannot be sealed ({error})", path.display())))?;
+        let what = if sealed { "sealed" } else { "was sealed already" };
+        tell(&format!("{}: {what}", path.display()));
+        if sealed {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            super::note(&store, "cloud-key-sealed", json!({"file": name, "by": super::who()})).await?;
+        }
+    }
+    store.close().await;
+    tell("Only this box opens them now. Older copies of the plain files must be removed by hand.");
+    Ok(ExitCode::SUCCESS)
+}
