@@ -21,6 +21,11 @@ use crate::gateway::Gateway;
 const SCOUTS: usize = 4;
 const SCOUT_EVERY: Duration = Duration::from_millis(500);
 
+/// How much one look says about the questions that are in no model.
+const LOOK_WEIGHT: f64 = 0.1;
+/// A disk that is slower than this allows for keeps the load down, and the report says so.
+const MOST_BETWEEN: usize = 64;
+
 /// A question that was refused is not asked again at once.
 const REFUSED_PAUSE: Duration = Duration::from_millis(500);
 
@@ -42,15 +47,25 @@ pub(super) struct Bank<'a> {
     running: FuturesUnordered<Question<'a>>,
     asked: usize,
     last_scout: Option<Instant>,
+    /// Questions under way that are in no model, on the average of the last looks: they are on their way in, or their
+    /// last row is on its way to the disk.
+    between: f64,
 }
 
 impl<'a> Bank<'a> {
     pub(super) fn new(gateway: &'a Gateway, alias: String) -> Self {
-        Bank { gateway, alias, running: FuturesUnordered::new(), asked: 0, last_scout: None }
+        Bank { gateway, alias, running: FuturesUnordered::new(), asked: 0, last_scout: None, between: 0.0 }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.running.len()
+    /// Questions that are in a model, or in its queue.
+    pub(super) fn inside(&self) -> u32 {
+        self.running.len().saturating_sub(self.between()) as u32
+    }
+
+    /// Takes into account how many jobs the models have now, the bank's own and others.
+    pub(super) fn look(&mut self, jobs: u32) {
+        let between = self.running.len().saturating_sub(jobs as usize);
+        self.between += LOOK_WEIGHT * (between as f64 - self.between);
     }
 
     /// Looks for the first local answer, on the way that every request takes.
@@ -62,8 +77,9 @@ impl<'a> Bank<'a> {
         }
     }
 
-    /// Keeps `wanted` questions under way; what is too many gives way to real work at once.
+    /// Keeps `wanted` questions in the models; what is too many gives way to real work at once.
     pub(super) fn fill(&mut self, wanted: usize) {
+        let wanted = if wanted == 0 { 0 } else { wanted + self.between() };
         if self.running.len() > wanted + 1 {
             let mut kept = std::mem::take(&mut self.running).into_iter().take(wanted).collect::<Vec<_>>();
             self.running.extend(kept.drain(..));
@@ -84,6 +100,10 @@ impl<'a> Bank<'a> {
             std::future::pending::<()>().await;
         }
         self.running.next().await;
+    }
+
+    fn between(&self) -> usize {
+        (self.between.round() as usize).min(MOST_BETWEEN)
     }
 
     fn ask(&mut self, local_only: bool) {
