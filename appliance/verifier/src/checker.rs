@@ -96,6 +96,10 @@ impl Checker {
     pub fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Broken> {
         let number = checkpoint.number;
         let wrong = |what: String| Err(broken(self.last, format!("checkpoint {number} after it {what}")));
+        if checkpoint.rows > self.last.unsigned_abs() {
+            let what = format!("it is missing: checkpoint {number} covers {} rows", checkpoint.rows);
+            return Err(broken(self.last + 1, what));
+        }
         let expected = self.newest.map_or(1, |newest| newest.number + 1);
         if number != expected {
             return wrong(format!("should be checkpoint {expected}: one is missing, or was put in"));

@@ -241,7 +241,7 @@ async fn an_export_is_whole_and_tells_what_was_changed_in_the_file() {
     }
     for (change, row) in [
         ("DELETE FROM checkpoints WHERE number = 1", 1200),
-        ("DELETE FROM entries WHERE seq > 1100", 1100),
+        ("DELETE FROM entries WHERE seq > 1100", 1101),
         ("UPDATE entries SET body = 'no JSON' || char(10) WHERE seq = 70", 70),
         ("UPDATE entries SET seq = -7 WHERE seq = 69", -7),
     ] {

@@ -115,7 +115,7 @@ fn a_changed_missing_added_or_moved_line_is_found_at_its_row() {
             lines[1001] = lines[1001].replace("\"at_ms\":2000", "\"at_ms\":2001");
         }),
         ("double a checkpoint", 1000, |lines| lines.insert(1002, lines[1001].clone())),
-        ("move a checkpoint", 999, |lines| lines.swap(1000, 1001)),
+        ("move a checkpoint", 1000, |lines| lines.swap(1000, 1001)),
         ("cut rows off", 1201, |lines| drop(lines.drain(1202..1503))),
     ];
     for (name, row, edit) in edits {
