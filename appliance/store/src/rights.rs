@@ -52,6 +52,9 @@ impl Store {
             return Err(AccountError::NotForPeople.into());
         }
         let name = checked_name(name).map_err(AccountError::from)?;
+        if means_something_else(&name) {
+            return Err(AccountError::NameTaken.into());
+        }
         let departments: Vec<i64> = department.iter().map(|department| department.id).collect();
         authorize(by, Need::Person { verb: Verb::Manage, role, departments: &departments })?;
         self.check_holds_all(by, Grantee::Role(role))?;
@@ -116,6 +119,7 @@ impl Store {
             check_not_oneself(by, id)?;
         }
         self.check_may_fill(by, department)?;
+        self.check_may_take(by, member)?;
         let detail = self.membership(department, member)?;
         let joined = async { Ok(self.core.insert_member(department, member).await?) };
         self.changed(by, "department-joined", detail, joined).await
@@ -223,6 +227,18 @@ impl Store {
         self.check_holds_all(by, Grantee::Department(department))
     }
 
+    /// Whoever looks after some departments takes in only whom they look after already: in a department somebody is
+    /// within reach of its manager.
+    fn check_may_take(&self, by: &Subject<'_>, member: Member) -> Result<(), ChangeError> {
+        let role = match member {
+            Member::Person(id) => self.core.account(id)?.ok_or(ChangeError::NobodyThere)?.role,
+            Member::Key(_) => Role::Service,
+        };
+        let departments = self.department_ids(member)?;
+        authorize(by, Need::Person { verb: Verb::View, role, departments: &departments })?;
+        Ok(())
+    }
+
     fn check_holds_all(&self, by: &Subject<'_>, grantee: Grantee) -> Result<(), ChangeError> {
         for grant in self.core.grants_to(grantee)? {
             authorize(by, Need::Object(grant.verb, &grant.object))?;
@@ -290,6 +306,14 @@ fn check_not_oneself(by: &Subject<'_>, id: i64) -> Result<(), Denied> {
         Subject::Person(account, _) if account.id == id => Err(Denied::Oneself),
         _ => Ok(()),
     }
+}
+
+/// Names that the log gives to what is no person.
+fn means_something_else(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.starts_with("key:")
+        || name.ends_with("command line)")
+        || ["box", "genset", "nobody", "command line"].contains(&name.as_str())
 }
 
 fn checked_reason(reason: &str) -> Result<String, ChangeError> {

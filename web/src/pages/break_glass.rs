@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use store::{BrokenGlass, ChangeError, Need, Object, ObjectKind, Right, Verb, authorize};
 
-use crate::error_page::Failed;
+use crate::error_page::{Failed, Fault};
 use crate::frame::{Frame, Place};
 use crate::pages::people::person::{AliasWhy, aliases};
 use crate::pages::people::{Choice, holds, status_of};
@@ -16,7 +16,7 @@ use crate::why::Teller;
 
 const REVIEWED_SHOWN: u32 = 50;
 
-/// The form's word for giving orders, which no alias can have.
+/// The form's word for giving orders.
 const ORDERS: &str = "orders";
 
 #[derive(Template)]
@@ -80,9 +80,10 @@ pub(crate) async fn break_it(
     Posted(emergency): Posted<Emergency>,
 ) -> Result<Response, Failed> {
     let Signed(visit, person) = &signed;
-    let object = match emergency.what.strip_prefix("alias ") {
-        Some(alias) => Object::new(ObjectKind::Alias, alias),
-        None => Object::every(ObjectKind::Route),
+    let object = match (emergency.what.as_str(), emergency.what.strip_prefix("alias ")) {
+        (ORDERS, _) => Object::every(ObjectKind::Route),
+        (_, Some(alias)) => Object::new(ObjectKind::Alias, alias),
+        _ => return Err(visit.fail(Fault::BadRequest)),
     };
     match visit.portal.gateway().break_glass(&person.subject(), object, &emergency.reason).await {
         Ok(_) => Ok(Redirect::to("/break-glass").into_response()),

@@ -12,7 +12,7 @@ use store::{
     authorize,
 };
 
-use crate::error_page::Failed;
+use crate::error_page::{Failed, Fault};
 use crate::frame::{Frame, Place};
 use crate::posted::Posted;
 use crate::visit::{Person, Signed, Visit};
@@ -78,7 +78,7 @@ pub(crate) async fn show(signed: Signed) -> Result<Response, Failed> {
 pub(crate) async fn add(signed: Signed, Posted(new): Posted<NewPerson>) -> Result<Response, Failed> {
     let Signed(visit, person) = &signed;
     let core = &visit.portal.store().core;
-    let role = Role::of_word(&new.role).unwrap_or(Role::Staff);
+    let role = Role::of_word(&new.role).ok_or_else(|| visit.fail(Fault::BadRequest))?;
     let department = match new.department.parse() {
         Ok(id) => core.department(id).map_err(|error| visit.internal(&error))?,
         Err(_) => None,

@@ -302,6 +302,8 @@ async fn broken_glass_is_told_to_everybody_and_leaves_the_queue_when_another_has
     assert_eq!(hasty.status, StatusCode::UNPROCESSABLE_ENTITY);
     let unknown = lee.submit("/break-glass", "what=alias+assistant&reason=just+so").await;
     assert_eq!(unknown.status, StatusCode::FORBIDDEN, "what is open needs no broken glass");
+    assert_eq!(lee.get("/orders").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(lee.submit("/break-glass", "what=&reason=just+so").await.status, StatusCode::BAD_REQUEST);
     let done = lee.submit("/break-glass", "what=alias+oncology&reason=child,+dose,+nobody+on+call").await;
     assert_eq!(done.header("location"), "/break-glass", "{}", done.body);
     assert!(lee.get("/break-glass").await.text("#open").contains("oncology"));
@@ -317,6 +319,27 @@ async fn broken_glass_is_told_to_everybody_and_leaves_the_queue_when_another_has
     let queue = owner.get("/break-glass/review").await;
     assert!(!queue.has("#waiting") && queue.text("#reviewed").contains("it was right"));
     assert!(!owner.get("/").await.has("#to-review"));
+}
+
+#[tokio::test]
+async fn orders_are_for_those_who_manage_the_route_and_in_an_emergency_for_others() {
+    let the_box = Box::with_a_refusing_cloud();
+    the_box.owner().await;
+    let mut lee = the_box.staff("lee").await;
+    grant(&the_box, id_of(&the_box, "lee"), Verb::Manage, ObjectKind::Route, "demo").await;
+    assert_eq!(lee.get("/drills").await.status, StatusCode::FORBIDDEN);
+    let all = lee.submit("/orders", "kind=force-local&reason=cable+works&minutes=30").await;
+    assert_eq!(all.status, StatusCode::FORBIDDEN, "one route is not all of them");
+    let one = lee.submit("/orders", "kind=isolate+demo&reason=cable+works&minutes=30").await;
+    assert_eq!(one.header("location"), "/orders", "{}", one.body);
+
+    let mut park = the_box.staff("park").await;
+    let done = park.submit("/break-glass", "what=orders&reason=no+operator+can+be+reached").await;
+    assert_eq!(done.header("location"), "/break-glass", "{}", done.body);
+    let given = park.submit("/orders", "kind=force-local&reason=the+line+is+cut&minutes=30").await;
+    assert_eq!(given.header("location"), "/orders", "{}", given.body);
+    let passed_on = "to_kind=person&to=lee&verb=manage&object_kind=route&object=*&lasts=0";
+    assert_eq!(park.submit("/rights/give", passed_on).await.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

@@ -24,6 +24,10 @@ impl Box {
         self.store.add_person(&ROOT, name, role, None).await.unwrap().0
     }
 
+    async fn department(&self, name: &str) -> i64 {
+        self.store.add_department(&ROOT, name).await.unwrap().id
+    }
+
     fn holdings(&self, account: &Account) -> Holdings {
         self.store.core.holdings_of_person(account).unwrap()
     }
@@ -139,6 +143,41 @@ async fn nobody_gives_a_department_by_filling_it_what_they_do_not_hold() {
     assert!(matches!(filled, Err(ChangeError::Denied(Denied::NotHeld(..)))), "{filled:?}");
     let oneself = it.store.join(&by, ward.id, Member::Person(admin.id)).await;
     assert!(matches!(oneself, Err(ChangeError::Denied(Denied::Oneself))));
+}
+
+#[tokio::test]
+async fn a_department_manager_takes_in_nobody_whom_somebody_else_looks_after() {
+    let it = Box::open();
+    let (manager, lee) =
+        (it.person("kim", Role::DepartmentManager).await, it.person("lee", Role::Staff).await);
+    let (own, next) = (it.department("ward 3").await, it.department("ward 4").await);
+    let foreign = it.department("ward 5").await;
+    for department in [own, next] {
+        it.store.join(&ROOT, department, Member::Person(manager.id)).await.unwrap();
+    }
+    let holdings = it.holdings(&manager);
+    let by = Subject::Person(&manager, &holdings);
+    let denied = |result: Result<(), ChangeError>| matches!(result, Err(ChangeError::Denied(_)));
+    assert!(denied(it.store.join(&by, own, Member::Person(lee.id)).await), "of no department");
+    it.store.join(&ROOT, foreign, Member::Person(lee.id)).await.unwrap();
+    assert!(denied(it.store.join(&by, own, Member::Person(lee.id)).await), "of another department");
+    it.store.join(&ROOT, own, Member::Person(lee.id)).await.unwrap();
+    it.store.join(&by, next, Member::Person(lee.id)).await.unwrap();
+    assert!(denied(it.store.remove_person(&by, lee.id).await), "another department has a say");
+    assert!(denied(it.store.leave(&by, foreign, Member::Person(lee.id)).await));
+    let ward = it.store.core.department(own).unwrap().unwrap();
+    let (new, _) = it.store.add_person(&by, "new", Role::Staff, Some(&ward)).await.unwrap();
+    it.store.remove_person(&by, new.id).await.unwrap();
+    assert!(denied(it.store.add_person(&by, "new", Role::Staff, None).await.map(drop)));
+}
+
+#[tokio::test]
+async fn nobody_has_a_name_that_the_log_gives_to_something_else() {
+    let it = Box::open();
+    for name in ["key:ward", "box", "genset", "Nobody", "root (command line)", "command line"] {
+        let added = it.store.add_person(&ROOT, name, Role::Staff, None).await;
+        assert!(matches!(added, Err(ChangeError::Account(AccountError::NameTaken))), "{name}");
+    }
 }
 
 #[tokio::test]
