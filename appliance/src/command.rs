@@ -14,6 +14,7 @@ pub(crate) mod order;
 pub(crate) mod recovery_sheet;
 pub(crate) mod restore;
 pub(crate) mod seal;
+pub(crate) mod second_factor;
 pub(crate) mod serve;
 pub(crate) mod setup_code;
 pub(crate) mod status;

@@ -2,8 +2,8 @@
 
 use crate::client::{Client, Reply};
 
-pub(crate) const NAME: &str = "kim";
-pub(crate) const PASSWORD: &str = "four plain words here";
+pub const NAME: &str = "kim";
+pub const PASSWORD: &str = "four plain words here";
 
 /// A signed-in owner.
 #[derive(Debug, Clone)]

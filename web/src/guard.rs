@@ -60,6 +60,7 @@ async fn check(portal: &Portal, access: Access, request: Request) -> Result<Requ
     let needs_setup = portal.needs_setup().map_err(failed)?;
     let visit = Visit::of(portal, &parts).map_err(failed)?;
     check_setup(&visit, access, needs_setup)?;
+    check_second_factor(&visit, access)?;
     let is_first_page = parts.method == Method::GET && parts.uri.path() == "/" && visit.form == Form::Page;
     match check_right(&visit, access) {
         // Whoever may not ask begins with what they may read.
@@ -90,6 +91,15 @@ fn check_setup(visit: &Visit, access: Access, needs_setup: bool) -> Result<(), F
         (Access::Setup, false) => Err(visit.fail(Fault::NotFound)),
         (_, true) => Err(visit.lead_to("/setup").into()),
         (_, false) => Ok(()),
+    }
+}
+
+/// Whoever must have a second factor and has none is led to where it is set up; the own account is open all the same.
+fn check_second_factor(visit: &Visit, access: Access) -> Result<(), Failed> {
+    let lacks = visit.person.as_ref().is_some_and(|person| person.lacks_second_factor);
+    match access {
+        Access::With(_) if lacks => Err(visit.lead_to("/account/second-factor").into()),
+        _ => Ok(()),
     }
 }
 

@@ -21,6 +21,7 @@ mod moment;
 mod notices;
 mod pages;
 mod posted;
+mod qr;
 mod routes;
 mod text;
 mod visit;

@@ -12,7 +12,7 @@ use crate::pages::people::{department, person};
 use crate::pages::{
     account, ask, break_glass, chat, demo, drills, language, orders, outages, people, rights,
 };
-use crate::pages::{second_look, setup, sign_in, status, welcome};
+use crate::pages::{second_factor, second_look, second_step, setup, sign_in, status, welcome};
 use crate::visit::Visit;
 use crate::{Portal, assets, headers};
 
@@ -26,7 +26,7 @@ const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRoute
     Entry { path, access, handlers }
 }
 
-pub(crate) static ROUTES: [Entry; 42] = [
+pub(crate) static ROUTES: [Entry; 47] = [
     entry("/", Access::With(Right::Ask), || get(chat::begin)),
     entry("/c/{conversation}", Access::With(Right::Ask), || get(chat::show)),
     entry("/ask", Access::With(Right::Ask), || post(ask::ask)),
@@ -67,6 +67,11 @@ pub(crate) static ROUTES: [Entry; 42] = [
         get(break_glass::queue).post(break_glass::review)
     }),
     entry("/welcome", Access::Visitor, || get(welcome::show).post(welcome::finish)),
+    entry("/account/second-factor", Access::Person, || get(second_factor::show).post(second_factor::begin)),
+    entry("/account/second-factor/confirm", Access::Person, || post(second_factor::confirm)),
+    entry("/account/second-factor/codes", Access::Person, || post(second_factor::renew)),
+    entry("/account/second-factor/remove", Access::Person, || post(second_factor::remove)),
+    entry("/sign-in/code", Access::Visitor, || get(second_step::show).post(second_step::take)),
     entry("/sign-out", Access::Person, || post(sign_in::sign_out)),
     entry("/sign-in", Access::Visitor, || get(sign_in::show).post(sign_in::sign_in)),
     entry("/setup", Access::Setup, || get(setup::show).post(setup::finish)),

@@ -11,4 +11,5 @@ mod orders;
 mod outages;
 mod recording;
 mod rights;
+mod second_factor;
 mod second_look;

@@ -8,6 +8,7 @@ mod ko;
 mod own_account;
 mod recording;
 mod rights;
+mod second_factor;
 
 pub(crate) use actor::ActorText;
 pub(crate) use keeping::KeepingText;
@@ -16,6 +17,7 @@ pub(crate) use rights::{GlassText, GrantsText, PeopleText, RightsText, WelcomeTe
 
 use crate::language::Language;
 pub(crate) use own_account::OwnAccountText;
+pub(crate) use second_factor::SecondFactorText;
 
 /// All the texts of one language.
 #[derive(Debug)]
@@ -30,6 +32,7 @@ pub(crate) struct Text {
     pub(crate) status: StatusText,
     pub(crate) account: AccountText,
     pub(crate) own_account: OwnAccountText,
+    pub(crate) second_factor: SecondFactorText,
     pub(crate) demo: DemoText,
     pub(crate) order: OrderText,
     pub(crate) drill: DrillText,
@@ -301,6 +304,12 @@ pub(crate) struct StatusText {
     /// Who did it.
     pub(crate) event_password_changed: fn(&str) -> String,
     pub(crate) event_session_ended: fn(&str) -> String,
+    pub(crate) event_second_factor_set_up: fn(&str) -> String,
+    pub(crate) event_second_factor_removed: fn(&str) -> String,
+    /// The account.
+    pub(crate) event_second_factor_reset: fn(&str) -> String,
+    pub(crate) event_recovery_codes_renewed: fn(&str) -> String,
+    pub(crate) event_second_step_refused: &'static str,
     /// The name of the key.
     pub(crate) event_key_created: fn(&str) -> String,
     pub(crate) event_key_revoked: fn(&str) -> String,

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use store::{Account, Caller, Holdings, StoreError, Subject};
+use store::{Account, Caller, Holdings, Secret, StoreError, Subject};
 
 use crate::language::Language;
 use crate::text::Text;
@@ -32,6 +32,14 @@ impl Transport {
         match self {
             Transport::Tls => "__Host-genset",
             Transport::Plain => "genset-plain",
+        }
+    }
+
+    /// The cookie of a sign-in that waits for its second step.
+    pub(crate) fn ticket_cookie(self) -> &'static str {
+        match self {
+            Transport::Tls => "__Host-genset-step",
+            Transport::Plain => "genset-plain-step",
         }
     }
 
@@ -75,6 +83,8 @@ pub(crate) struct Person {
     pub(crate) holdings: Holdings,
     pub(crate) token: String,
     pub(crate) csrf: String,
+    /// The rules ask for a second factor that this person has not set up yet.
+    pub(crate) lacks_second_factor: bool,
 }
 
 impl Person {
@@ -92,6 +102,8 @@ pub(crate) struct Visit {
     pub(crate) form: Form,
     pub(crate) person: Option<Arc<Person>>,
     pub(crate) caller: Arc<Caller>,
+    /// For the second step of a sign-in.
+    pub(crate) ticket: Option<Secret>,
     pub(crate) path: String,
 }
 
@@ -106,6 +118,7 @@ impl Visit {
             form,
             person: person(portal, &parts.headers, transport, form)?.map(Arc::new),
             caller: Arc::new(caller::of(parts, transport)),
+            ticket: cookies::get(&parts.headers, transport.ticket_cookie()).map(Secret::from),
             path: if parts.method == Method::GET { parts.uri.path().to_owned() } else { "/".to_owned() },
         })
     }
@@ -119,6 +132,7 @@ impl Visit {
             form: Form::of(&parts.headers),
             person: None,
             caller: Arc::default(),
+            ticket: None,
             path: "/".to_owned(),
         }
     }
@@ -153,7 +167,9 @@ fn person(
     };
     let Some(account) = account else { return Ok(None) };
     let holdings = core.holdings_of_person(&account)?;
-    Ok(Some(Person { account, holdings, token: token.to_owned(), csrf: csrf::token_of(token) }))
+    let lacks_second_factor = core.lacks_second_factor(&account)?;
+    let (token, csrf) = (token.to_owned(), csrf::token_of(token));
+    Ok(Some(Person { account, holdings, token, csrf, lacks_second_factor }))
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {

@@ -34,6 +34,12 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Let somebody in who has lost the second factor: the password alone is enough again
+    ResetSecondFactor {
+        name: String,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
     /// Remove a person for good, and end their sessions
     Remove {
         name: String,

@@ -42,6 +42,9 @@ pub(crate) async fn run(command: UserCommand) -> Result<ExitCode, Failure> {
             store.close().await;
             say(code.expose());
         }
+        UserCommand::ResetSecondFactor { name, config } => {
+            return super::second_factor::reset(&name, &config.file).await;
+        }
         UserCommand::Remove { name, config } => {
             let store = super::open_store(&super::load(&config.file)?)?;
             let account = named(&store, &name)?;

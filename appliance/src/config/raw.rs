@@ -195,6 +195,7 @@ pub(super) struct SignIn {
     pub session_hours: Option<u64>,
     pub idle_minutes_in_charge: Option<u64>,
     pub session_hours_in_charge: Option<u64>,
+    pub second_factor: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -6,17 +6,20 @@ mod broken_glass;
 mod departments;
 mod devices;
 mod grants;
+mod half_signed_in;
 mod keys;
 mod orders;
 mod own_password;
 mod people;
 mod rules;
+mod second_factor;
 mod sessions;
 mod settings;
 mod setup;
 mod sign_in;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction};
 
@@ -28,10 +31,11 @@ pub use keys::{ApiKey, KeyError, KeyLane, KeyRecord};
 pub use orders::{NewOrder, ORDER_LASTS, OrderError, OrderKind, OrderRecord};
 pub use own_password::OwnPasswordError;
 pub use people::FirstPasswordError;
-pub use rules::{SessionLimits, SessionRules, SignInRules};
+pub use rules::{SecondFactorRule, SessionLimits, SessionRules, SignInRules};
+pub use second_factor::{SecondFactor, SecondFactorError, SecondStep};
 pub use sessions::SessionRecord;
 pub use setup::SetupError;
-pub use sign_in::{Session, SignInError};
+pub use sign_in::{Entered, Session, SignInError};
 
 use crate::StoreError;
 use crate::file::StoreFile;
@@ -39,12 +43,15 @@ use crate::password::Hashing;
 use crate::readers::Readers;
 use crate::writer::{Receipt, Writer};
 use attempts::Attempts;
+use half_signed_in::HalfSignedIn;
 
 /// Between two notes of when a key or a session was last used; each note is a commit.
 const NOTE_USE_EVERY_MS: i64 = 60_000;
 
 /// Each hash takes 46 MiB and a core for its time; more at once would starve the answers.
 const HASHES_AT_ONCE: usize = 2;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// The handle on `core.db`. Reads are plain calls of some microseconds; writes and password checks are async.
 #[derive(Clone)]
@@ -59,6 +66,8 @@ struct Parts {
     sign_ins: Attempts,
     setups: Attempts,
     own_passwords: Attempts,
+    second_steps: Attempts,
+    half_signed_in: HalfSignedIn,
 }
 
 impl Core {
@@ -68,9 +77,13 @@ impl Core {
             readers,
             hashing: Hashing::new(HASHES_AT_ONCE),
             hashing_of_known: Hashing::new(1),
-            sign_ins: Attempts::default(),
-            setups: Attempts::default(),
-            own_passwords: Attempts::default(),
+            sign_ins: Attempts::within(MINUTE),
+            setups: Attempts::within(MINUTE),
+            own_passwords: Attempts::within(MINUTE),
+            // Whoever gets here has the password, and a code has six digits alone: 240 guesses a day hit it once in
+            // four years.
+            second_steps: Attempts::within(60 * MINUTE),
+            half_signed_in: HalfSignedIn::default(),
         };
         Core(Arc::new(parts), SignInRules::default())
     }

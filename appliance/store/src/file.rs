@@ -53,6 +53,7 @@ impl StoreFile {
                 include_str!("schema/core.3.sql"),
                 include_str!("schema/core.4.sql"),
                 include_str!("schema/core.5.sql"),
+                include_str!("schema/core.6.sql"),
             ],
             StoreFile::Work => &[
                 include_str!("schema/work.1.sql"),

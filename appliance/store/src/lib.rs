@@ -46,10 +46,11 @@ pub use audit::{
 pub use backup::{CopyError, check_copy, file_names};
 pub use condition::{BackupCondition, Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
 pub use core::{
-    Account, AccountError, ApiKey, BROKEN_GLASS_LASTS_MS, BrokenGlass, Caller, Core, Department,
+    Account, AccountError, ApiKey, BROKEN_GLASS_LASTS_MS, BrokenGlass, Caller, Core, Department, Entered,
     FirstPasswordError, KeyError, KeyLane, KeyRecord, Member, MemberRecord, NewOrder, ORDER_LASTS,
-    OrderError, OrderKind, OrderRecord, OwnPasswordError, Review, Session, SessionLimits, SessionRecord,
-    SessionRules, SetupError, SignInError, SignInRules,
+    OrderError, OrderKind, OrderRecord, OwnPasswordError, Review, SecondFactor, SecondFactorError,
+    SecondFactorRule, SecondStep, Session, SessionLimits, SessionRecord, SessionRules, SetupError,
+    SignInError, SignInRules,
 };
 pub use names::BadName;
 pub use open_error::OpenError;

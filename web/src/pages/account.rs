@@ -21,6 +21,7 @@ struct AccountPage {
     csrf: String,
     who: String,
     limits: String,
+    second_factor: String,
     /// This session first.
     sessions: Vec<SessionView>,
     problem: Option<&'static str>,
@@ -59,6 +60,7 @@ pub(crate) async fn show(
     let done = match arrival.done.as_str() {
         "ended" => Some(text.ended),
         "password" => Some(text.password_changed),
+        "second-factor-removed" => Some(visit.text().second_factor.removed),
         _ => None,
     };
     page(&visit, &person, None, done)
@@ -150,11 +152,17 @@ fn page(
     let mut sessions: Vec<_> = listed.into_iter().map(|record| view(visit, record, &this)).collect();
     sessions.sort_by_key(|session| !session.is_this);
     let limits = core.session_limits(person.account.role);
+    let second = core.second_factor(person.account.id).map_err(|error| visit.internal(&error))?;
+    let second_text = &visit.text().second_factor;
     visit.show(&AccountPage {
         frame: Frame::of(visit, Place::Account),
         csrf: person.csrf.clone(),
         who: (text.who)(&person.account.name, (text.role)(person.account.role.as_str())),
         limits: (text.limits)(limits.idle.as_secs() / 60, limits.whole.as_secs() / 3600),
+        second_factor: match second {
+            Some(on) => (second_text.is_on)(&visit.portal.clock().short(on.since_ms), on.codes_left),
+            None => second_text.is_off.to_owned(),
+        },
         sessions,
         problem,
         done,

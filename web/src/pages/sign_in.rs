@@ -5,9 +5,10 @@ use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use http::header::SET_COOKIE;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
-use store::{Secret, Session, SignInError};
+use store::{Entered, Secret, Session, SignInError};
 
 use crate::cookies::{self, Life};
 use crate::error_page::{Failed, log};
@@ -65,9 +66,17 @@ pub(crate) async fn enter(
 ) -> Result<Response, Failed> {
     let text = &visit.text().account;
     let (status, problem) = match visit.portal.store().core.sign_in(name, password, &visit.caller).await {
-        Ok(session) => {
+        Ok(Entered::Session(session)) => {
             visit.portal.note_with(&session.account.name, "sign-in", whence(visit, None)).await;
             return Ok(begun(visit, &session, own_path(back)));
+        }
+        Ok(Entered::SecondStep(ticket)) => {
+            let path = match own_path(back) {
+                "/" => "/sign-in/code".to_owned(),
+                back => format!("/sign-in/code?back={}", utf8_percent_encode(back, NON_ALPHANUMERIC)),
+            };
+            let cookie = (visit.transport.ticket_cookie(), ticket.expose(), Life::Visit);
+            return Ok(led_with(visit.transport, &path, &[cookie]));
         }
         Err(SignInError::Refused { account }) => {
             visit.portal.note_with("nobody", "sign-in-refused", whence(visit, account)).await;
@@ -79,6 +88,9 @@ pub(crate) async fn enter(
             }
             (StatusCode::TOO_MANY_REQUESTS, text.too_many_tries)
         }
+        Err(SignInError::TooLate | SignInError::WrongCode { .. }) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, visit.text().second_factor.step_too_late)
+        }
         Err(SignInError::Store(error)) => {
             log(&error);
             (StatusCode::SERVICE_UNAVAILABLE, text.store_failed)
@@ -88,6 +100,20 @@ pub(crate) async fn enter(
     let (name, back) = (name.to_owned(), back.to_owned());
     let page = SignInPage { frame, problem: Some(problem), signed_out: false, name, back };
     Ok((status, visit.show(&page)?).into_response())
+}
+
+/// The sign-in from its beginning, for somebody whose second step came too late or was never begun.
+pub(crate) fn once_more(visit: &Visit, back: &str) -> Result<Response, Failed> {
+    let (frame, problem) =
+        (Frame::of(visit, Place::Elsewhere), Some(visit.text().second_factor.step_too_late));
+    let page = SignInPage {
+        frame,
+        problem,
+        signed_out: false,
+        name: String::new(),
+        back: own_path(back).to_owned(),
+    };
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, visit.show(&page)?).into_response())
 }
 
 /// `POST /sign-out`.
@@ -101,13 +127,15 @@ pub(crate) async fn sign_out(Signed(visit, person): Signed) -> Result<Response, 
 }
 
 /// Leads on with the cookies of a session that has begun.
-fn begun(visit: &Visit, session: &Session, path: &str) -> Response {
+pub(crate) fn begun(visit: &Visit, session: &Session, path: &str) -> Response {
     let transport = visit.transport;
     let cookies = [
         (transport.session_cookie(), session.token.expose(), Life::Visit),
         (transport.device_cookie(), session.device_token.expose(), Life::Year),
+        (transport.ticket_cookie(), "", Life::Over),
     ];
-    led_with(transport, path, &cookies)
+    let cookies = if visit.ticket.is_some() { &cookies[..] } else { &cookies[..2] };
+    led_with(transport, path, cookies)
 }
 
 fn led_with(transport: Transport, path: &str, wanted: &[(&str, &str, Life)]) -> Response {
@@ -121,7 +149,7 @@ fn led_with(transport: Transport, path: &str, wanted: &[(&str, &str, Life)]) -> 
 }
 
 /// Where a try came from, and at which account: never a name that is none, which may be a mistyped password.
-fn whence(visit: &Visit, account: Option<String>) -> Value {
+pub(crate) fn whence(visit: &Visit, account: Option<String>) -> Value {
     let mut detail = serde_json::Map::new();
     if let Some(address) = visit.caller.address {
         detail.insert("address".to_owned(), address.to_string().into());

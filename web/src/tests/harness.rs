@@ -12,7 +12,7 @@ use gateway::{Gateway, Monitor};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use scraper::{Html, Selector};
-use store::{Role, Store};
+use store::{Role, SignInRules, Store};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -31,7 +31,12 @@ pub(super) struct Box {
 impl Box {
     /// A box that nobody has set up: no upstream, no local model, one assistant.
     pub(super) fn fresh() -> Box {
-        Box::with(Vec::new(), None)
+        Box::with(Vec::new(), None, SignInRules::default())
+    }
+
+    /// The same, with other rules for signing in.
+    pub(super) fn fresh_with(rules: SignInRules) -> Box {
+        Box::with(Vec::new(), None, rules)
     }
 
     /// A box whose one cloud refuses every connection, with a demo control that does not answer either.
@@ -49,10 +54,10 @@ impl Box {
             failback: continuity::FailbackSteps::default(),
             demo: true,
         };
-        Box::with(vec![upstream], Some(nobody))
+        Box::with(vec![upstream], Some(nobody), SignInRules::default())
     }
 
-    fn with(upstreams: Vec<UpstreamSettings>, demo_control: Option<SocketAddr>) -> Box {
+    fn with(upstreams: Vec<UpstreamSettings>, demo_control: Option<SocketAddr>, rules: SignInRules) -> Box {
         let cloud = upstreams.iter().enumerate().map(|(upstream, settings)| CloudRoute {
             upstream,
             model: "demo-cloud-large".into(),
@@ -80,7 +85,7 @@ impl Box {
             outside: gateway::settings::OutsideSettings::default(),
         };
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path()).unwrap().with_sign_in_rules(rules);
         let mut registry = prometheus_client::registry::Registry::default();
         let (gateway, monitor) = Gateway::build(settings, Vec::new(), store.clone(), &mut registry).unwrap();
         let options = PortalOptions { site_name: "Harbor Hospital".into() };
@@ -141,7 +146,7 @@ impl Browser {
 
     /// Posts a form with the token of the session.
     pub(super) async fn submit(&mut self, path: &str, form: &str) -> Page {
-        let token = self.get("/status").await.attribute("input[name=csrf]", "value");
+        let token = self.get("/account").await.attribute("input[name=csrf]", "value");
         self.post(path, &format!("csrf={token}&{form}")).await
     }
 

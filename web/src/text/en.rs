@@ -43,6 +43,7 @@ pub(super) static TEXT: Text = Text {
     status: STATUS,
     account: ACCOUNT,
     own_account: super::own_account::EN,
+    second_factor: super::second_factor::EN,
     demo: DemoText {
         title: "Demo cloud (a stand-in for evaluation)",
         explanation: "Only this evaluation set-up has this card. It cuts the way to a make-believe cloud, so that you can see what staff would see.",
@@ -338,6 +339,13 @@ const STATUS: StatusText = StatusText {
     },
     event_password_changed: |who| format!("{who} changed their password."),
     event_session_ended: |who| format!("{who} ended sessions of their own."),
+    event_second_factor_set_up: |who| format!("{who} set up a second factor."),
+    event_second_factor_removed: |who| format!("{who} removed their second factor."),
+    event_second_factor_reset: |name| {
+        format!("The second factor of “{name}” was reset from the command line.")
+    },
+    event_recovery_codes_renewed: |who| format!("{who} made new recovery codes."),
+    event_second_step_refused: "The second step of a sign-in was refused.",
     event_key_created: |name| format!("The API key “{name}” was made from the command line."),
     event_key_revoked: |name| format!("The API key “{name}” was revoked from the command line."),
     event_setup_code_made: "A new setup code was made from the command line.",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{SessionLimits, SessionRules, SignInRules};
+use store::{SecondFactorRule, SessionLimits, SessionRules, SignInRules};
 
 use super::{Check, ConfigError, raw};
 
@@ -21,7 +21,16 @@ impl Check {
             ("session_hours_in_charge", raw.session_hours_in_charge),
             usual.in_charge,
         )?;
-        Ok(SignInRules { sessions: SessionRules { staff, in_charge } })
+        let second_factor = match raw.second_factor.as_deref() {
+            None | Some("optional") => SecondFactorRule::Nobody,
+            Some("owners-and-admins") => SecondFactorRule::OwnersAndAdmins,
+            Some("everybody") => SecondFactorRule::Everybody,
+            Some(other) => {
+                let known = "\"optional\", \"owners-and-admins\" or \"everybody\"";
+                return Err(self.wrong(PLACE, format!("second_factor = \"{other}\" must be {known}")));
+            }
+        };
+        Ok(SignInRules { sessions: SessionRules { staff, in_charge }, second_factor })
     }
 
     fn limits_of_sessions(

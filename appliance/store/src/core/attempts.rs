@@ -1,13 +1,13 @@
-//! How often somebody may guess: slower from the fourth try within a minute, and refused past a limit.
+//! How often somebody may guess: slower from the fourth try within a time, and refused past a limit.
 //!
-//! | counted | tries a minute | by whom |
+//! | counted | tries | by whom |
 //! | --- | --- | --- |
 //! | an account | 10 | all callers on devices that the account does not know, together |
 //! | an account from one address | 5 | so that one machine never takes all of an account's tries |
 //! | an address | 30 | whatever accounts it names; a try that succeeds is given back |
 //! | a known device of an account | 10 | its own, which no stranger can use up: the way in while others guess |
 //!
-//! Everything is forgotten a minute after its last try, so nobody locks another person out for good.
+//! The time is a minute for passwords. A try is forgotten after it, so nobody locks another person out for good.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -16,16 +16,15 @@ use std::time::{Duration, Instant};
 
 use crate::secret::digest;
 
-const WINDOW: Duration = Duration::from_secs(60);
 const FREE_TRIES: usize = 3;
 const MAX_DELAY: Duration = Duration::from_secs(8);
-/// Counts kept at once. Past it all are forgotten, which gives a guesser a minute's tries more for each of this many;
-/// one address fills 60 of them a minute.
+/// Counts kept at once. Past it all are forgotten, which gives a guesser the same tries once more for each of this many;
+/// one address fills 60 of them.
 const MAX_COUNTS: usize = 30_000;
 
 /// Kept in memory only: a restart takes longer than what it would give away.
-#[derive(Default)]
 pub(super) struct Attempts {
+    window: Duration,
     counts: Mutex<HashMap<Counted, Count>>,
 }
 
@@ -54,6 +53,8 @@ pub(super) struct Try {
     name: Name,
     source: IpAddr,
     device: Option<[u8; 32]>,
+    /// Whether it may be one of many at as many accounts.
+    may_be_spray: bool,
 }
 
 /// A try over the limit; it is not counted.
@@ -67,18 +68,24 @@ pub(super) struct Refused {
 impl Try {
     /// `device` is the hash of a device's token, given only where the account knows that device.
     pub(super) fn new(name: &str, address: Option<IpAddr>, device: Option<[u8; 32]>) -> Try {
-        Try { name: digest(&name.to_lowercase()), source: source(address), device }
+        Try { name: digest(&name.to_lowercase()), source: source(address), device, may_be_spray: true }
+    }
+
+    /// The same by somebody who has shown to know this account.
+    pub(super) fn at_this_account_alone(self) -> Try {
+        Try { may_be_spray: false, ..self }
     }
 
     /// What it counts on; the delay goes by the first.
     fn counted(&self) -> Vec<Counted> {
         match self.device {
             Some(device) => vec![Counted::Device(device)],
-            None => vec![
-                Counted::AccountFrom(self.name, self.source),
-                Counted::Account(self.name),
-                Counted::From(self.source),
-            ],
+            None => {
+                let mut counted =
+                    vec![Counted::AccountFrom(self.name, self.source), Counted::Account(self.name)];
+                counted.extend(self.may_be_spray.then_some(Counted::From(self.source)));
+                counted
+            }
         }
     }
 }
@@ -94,16 +101,20 @@ impl Counted {
 }
 
 impl Attempts {
+    pub(super) fn within(window: Duration) -> Attempts {
+        Attempts { window, counts: Mutex::default() }
+    }
+
     /// Counts a try and says how long to wait before looking at it.
     pub(super) fn admit(&self, new: &Try, now: Instant) -> Result<Duration, Refused> {
         let mut counts = self.counts();
-        make_room(&mut counts, now);
+        make_room(&mut counts, now, self.window);
         let counted = new.counted();
         for one in &counted {
             let count = counts.entry(*one).or_default();
-            count.forget_old(now);
+            count.forget_old(now, self.window);
             if count.at.len() >= one.max_tries() {
-                return Err(count.refuse(now));
+                return Err(count.refuse(now, self.window));
             }
         }
         for one in &counted {
@@ -129,27 +140,23 @@ impl Attempts {
 }
 
 impl Count {
-    fn forget_old(&mut self, now: Instant) {
-        self.at.retain(|at| is_recent(*at, now));
+    fn forget_old(&mut self, now: Instant, window: Duration) {
+        self.at.retain(|at| now.duration_since(*at) < window);
     }
 
-    fn refuse(&mut self, now: Instant) -> Refused {
-        let is_news = !self.told.is_some_and(|at| is_recent(at, now));
+    fn refuse(&mut self, now: Instant, window: Duration) -> Refused {
+        let is_news = self.told.is_none_or(|at| now.duration_since(at) >= window);
         if is_news {
             self.told = Some(now);
         }
         let oldest = self.at.first().copied().unwrap_or(now);
-        Refused { retry_after: WINDOW.saturating_sub(now.duration_since(oldest)), is_news }
+        Refused { retry_after: window.saturating_sub(now.duration_since(oldest)), is_news }
     }
 }
 
-fn is_recent(at: Instant, now: Instant) -> bool {
-    now.duration_since(at) < WINDOW
-}
-
-fn make_room(counts: &mut HashMap<Counted, Count>, now: Instant) {
+fn make_room(counts: &mut HashMap<Counted, Count>, now: Instant, window: Duration) {
     if counts.len() >= MAX_COUNTS {
-        counts.retain(|_, count| count.at.iter().any(|at| is_recent(*at, now)));
+        counts.retain(|_, count| count.at.iter().any(|at| now.duration_since(*at) < window));
     }
     if counts.len() >= MAX_COUNTS {
         counts.clear();

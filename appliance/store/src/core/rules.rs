@@ -1,4 +1,4 @@
-//! How long sessions last, as the configuration says.
+//! How long sessions last and who needs a second factor, as the configuration says.
 
 use std::time::Duration;
 
@@ -8,6 +8,26 @@ use crate::Role;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignInRules {
     pub sessions: SessionRules,
+    pub second_factor: SecondFactorRule,
+}
+
+/// Who must have a second factor. Everybody may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecondFactorRule {
+    #[default]
+    Nobody,
+    OwnersAndAdmins,
+    Everybody,
+}
+
+impl SecondFactorRule {
+    pub(super) fn asks(self, role: Role) -> bool {
+        match self {
+            SecondFactorRule::Nobody => false,
+            SecondFactorRule::OwnersAndAdmins => matches!(role.as_str(), "owner" | "admin"),
+            SecondFactorRule::Everybody => true,
+        }
+    }
 }
 
 /// The limits of sessions, by what the role may do.

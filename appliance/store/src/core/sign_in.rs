@@ -1,12 +1,13 @@
-//! Signing in: who may try how often, the password, and the session that begins.
+//! Signing in: who may try how often, the password, the second step, and the session that begins.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::accounts::find;
-use super::attempts::{Refused, Try};
-use super::{Account, Caller, Core};
+use super::attempts::{Attempts, Refused, Try};
+use super::half_signed_in::Half;
+use super::{Account, Caller, Core, SecondFactorError, SecondStep};
 use crate::{Secret, StoreError, password};
 
 /// A fresh sign-in. The tokens go into cookies; the store keeps only their hashes.
@@ -18,6 +19,14 @@ pub struct Session {
     pub device_token: Secret,
 }
 
+/// What a right password leads to.
+#[derive(Clone, Debug)]
+pub enum Entered {
+    Session(Session),
+    /// To the second step, with this ticket; good for five minutes.
+    SecondStep(Secret),
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
     /// Does not say which of the two.
@@ -26,6 +35,10 @@ pub enum SignInError {
         /// The account's name for the log, if there is such an account. What was typed may be a password.
         account: Option<String>,
     },
+    #[error("the code is wrong, or was used before")]
+    WrongCode { account: String },
+    #[error("the second step came too late; sign in again")]
+    TooLate,
     #[error("too many tries; try again in {} s", .retry_after.as_secs().max(1))]
     TooManyTries {
         retry_after: Duration,
@@ -45,7 +58,7 @@ impl Core {
         name: &str,
         password: Secret,
         caller: &Caller,
-    ) -> Result<Session, SignInError> {
+    ) -> Result<Entered, SignInError> {
         let name = name.trim();
         let (account, hash) = self.read(|core| find(core, name))?.unzip();
         let device = match &account {
@@ -54,7 +67,7 @@ impl Core {
         };
         let new = Try::new(name, caller.address, device);
         let account_name = || account.as_ref().map(|account| account.name.clone());
-        self.wait_for_turn(&new, account_name).await?;
+        wait_for_turn(&self.0.sign_ins, &new, account_name).await?;
         let refused = || SignInError::Refused { account: account_name() };
         if password::check(&password).is_err() {
             return Err(refused());
@@ -66,22 +79,52 @@ impl Core {
         }
         self.0.sign_ins.give_back(&new);
         let account = account.ok_or(SignInError::Refused { account: None })?;
-        Ok(self.begin_session(account, caller, device).await?)
+        if self.second_factor(account.id)?.is_some() {
+            let now = Instant::now().into_std();
+            return Ok(Entered::SecondStep(self.0.half_signed_in.insert(account, device, now)));
+        }
+        Ok(Entered::Session(self.begin_session(account, caller, device).await?))
     }
 
-    async fn wait_for_turn(
+    /// The second step: a code of the authenticator, or a recovery code.
+    pub async fn second_step(
         &self,
-        new: &Try,
-        account: impl FnOnce() -> Option<String>,
-    ) -> Result<(), SignInError> {
-        match self.0.sign_ins.admit(new, Instant::now().into_std()) {
-            Ok(delay) => {
-                sleep(delay).await;
-                Ok(())
-            }
-            Err(Refused { retry_after, is_news }) => {
-                Err(SignInError::TooManyTries { retry_after, is_news, account: account() })
-            }
+        ticket: &str,
+        code: &str,
+        caller: &Caller,
+    ) -> Result<(Session, SecondStep), SignInError> {
+        let half = self.0.half_signed_in.get(ticket, Instant::now().into_std());
+        let Half { account, device, .. } = half.ok_or(SignInError::TooLate)?;
+        let new = Try::new(&account.name, caller.address, device).at_this_account_alone();
+        wait_for_turn(&self.0.second_steps, &new, || Some(account.name.clone())).await?;
+        let taken = self.take_second_step(account.id, code).await.map_err(|error| match error {
+            SecondFactorError::Store(error) => SignInError::Store(error),
+            _ => SignInError::WrongCode { account: account.name.clone() },
+        });
+        let step = taken?;
+        self.0.second_steps.give_back(&new);
+        self.0.half_signed_in.remove(ticket);
+        Ok((self.begin_session(account, caller, device).await?, step))
+    }
+
+    /// Whether this ticket may still take its second step.
+    pub fn awaits_second_step(&self, ticket: &str) -> bool {
+        self.0.half_signed_in.get(ticket, Instant::now().into_std()).is_some()
+    }
+}
+
+async fn wait_for_turn(
+    attempts: &Attempts,
+    new: &Try,
+    account: impl FnOnce() -> Option<String>,
+) -> Result<(), SignInError> {
+    match attempts.admit(new, Instant::now().into_std()) {
+        Ok(delay) => {
+            sleep(delay).await;
+            Ok(())
+        }
+        Err(Refused { retry_after, is_news }) => {
+            Err(SignInError::TooManyTries { retry_after, is_news, account: account() })
         }
     }
 }

@@ -13,6 +13,14 @@ fn open() -> (TempDir, Store) {
     (dir, store)
 }
 
+/// The session of a sign-in that needs no second step.
+pub(super) fn whole(entered: Result<Entered, SignInError>) -> Session {
+    match entered.unwrap() {
+        Entered::Session(session) => session,
+        Entered::SecondStep(_) => panic!("a second step is asked for"),
+    }
+}
+
 /// Another process would open the folder in just this way.
 fn other_process(dir: &TempDir) -> Core {
     Store::open(dir.path()).unwrap().core
@@ -94,11 +102,11 @@ async fn signing_in_gives_a_session_that_signing_out_ends() {
     let (_dir, store) = open();
     let core = &store.core;
     let account = owner(core).await;
-    let session = core.sign_in("KIM ", PASSWORD.into(), &Caller::default()).await.unwrap();
+    let session = whole(core.sign_in("KIM ", PASSWORD.into(), &Caller::default()).await);
     assert_eq!(session.account, account);
     assert_eq!(core.session(session.token.expose()).unwrap(), Some(account));
     assert_eq!(core.session("").unwrap(), None);
-    let second = core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
+    let second = whole(core.sign_in("kim", PASSWORD.into(), &Caller::default()).await);
     assert_ne!(session.token.expose(), second.token.expose());
     core.sign_out(session.token.expose()).await.unwrap();
     assert_eq!(core.session(session.token.expose()).unwrap(), None);
@@ -119,11 +127,11 @@ async fn a_wrong_password_and_an_unknown_name_are_refused_alike() {
 async fn a_session_that_is_too_old_or_idle_is_gone() {
     let (dir, store) = open();
     owner(&store.core).await;
-    let session = store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
+    let session = whole(store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await);
     execute(&dir, "UPDATE sessions SET seen_ms = seen_ms - 15 * 60000");
     assert_eq!(store.core.session(session.token.expose()).unwrap(), None);
     execute(&dir, "UPDATE sessions SET created_ms = created_ms - 12 * 3600000");
-    store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
+    whole(store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await);
     let left: Result<i64, _> =
         store.core.read(|core| core.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)));
     assert_eq!(left.unwrap(), 1);
@@ -133,7 +141,7 @@ async fn a_session_that_is_too_old_or_idle_is_gone() {
 async fn a_session_in_use_stays_awake() {
     let (dir, store) = open();
     owner(&store.core).await;
-    let session = store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
+    let session = whole(store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await);
     execute(&dir, "UPDATE sessions SET seen_ms = seen_ms - 600000");
     assert!(store.core.session(session.token.expose()).unwrap().is_some());
     store.close().await;
@@ -148,7 +156,7 @@ async fn a_new_password_ends_the_sessions_of_the_old_one() {
     let (_dir, store) = open();
     let core = &store.core;
     owner(core).await;
-    let session = core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
+    let session = whole(core.sign_in("kim", PASSWORD.into(), &Caller::default()).await);
     core.set_password("kim", "another four plain words".into()).await.unwrap();
     assert_eq!(core.session(session.token.expose()).unwrap(), None);
     assert!(core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.is_err());
@@ -168,7 +176,7 @@ async fn accounts_have_one_name_each_and_the_last_owner_stays() {
     assert!(matches!(service, Err(AccountError::NotForPeople)));
     assert!(matches!(core.remove_account("kim").await, Err(AccountError::LastOwner)));
     let lee = core.create_account("lee", PASSWORD.into(), Role::Staff).await.unwrap();
-    let session = core.sign_in("lee", PASSWORD.into(), &Caller::default()).await.unwrap();
+    let session = whole(core.sign_in("lee", PASSWORD.into(), &Caller::default()).await);
     core.remove_account("lee").await.unwrap();
     let next = core.create_account("lee", PASSWORD.into(), Role::Staff).await.unwrap();
     assert_ne!(lee.id, next.id, "the conversations of one would be the other's");
@@ -209,7 +217,7 @@ async fn no_secret_stands_in_the_files() {
     let (dir, store) = open();
     owner(&store.core).await;
     let key = store.core.create_key("ward", KeyLane::default()).await.unwrap();
-    let session = store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await.unwrap();
+    let session = whole(store.core.sign_in("kim", PASSWORD.into(), &Caller::default()).await);
     store.close().await;
     let bytes = std::fs::read(dir.path().join("core.db")).unwrap();
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());

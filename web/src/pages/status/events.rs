@@ -92,6 +92,13 @@ fn of_a_person(event: &EventRow, text: &Text) -> Option<String> {
         "key-revoked" => return Some((text.event_key_revoked)(key_name(event))),
         "sign-in-refused" => return Some(text.event_sign_in_refused.to_owned()),
         "sign-in-guessing" => return Some((text.event_guessing)(event.detail["account"].as_str())),
+        "second-step-refused" | "second-step-guessing" => {
+            return Some(text.event_second_step_refused.to_owned());
+        }
+        "second-factor-reset" => return Some((text.event_second_factor_reset)(key_name(event))),
+        "second-factor-set-up" => text.event_second_factor_set_up,
+        "second-factor-removed" => text.event_second_factor_removed,
+        "recovery-codes-renewed" => text.event_recovery_codes_renewed,
         "password-changed" => text.event_password_changed,
         "session-ended" => text.event_session_ended,
         "setup-finished" => text.event_setup_finished,

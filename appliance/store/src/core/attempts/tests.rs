@@ -2,6 +2,7 @@
 
 use super::*;
 
+const WINDOW: Duration = Duration::from_secs(60);
 const DEVICE: [u8; 32] = [7; 32];
 
 fn start() -> Instant {
@@ -22,7 +23,7 @@ fn admitted(attempts: &Attempts, new: &Try, now: Instant) -> usize {
 
 #[test]
 fn three_tries_are_free_then_the_delay_grows_and_the_eleventh_is_refused() {
-    let (attempts, now) = (Attempts::default(), start());
+    let (attempts, now) = (Attempts::within(WINDOW), start());
     let known = Try::new("kim", address(1), Some(DEVICE));
     let delays: Vec<u64> = (0..10).map(|_| attempts.admit(&known, now).unwrap().as_secs()).collect();
     assert_eq!(delays, [0, 0, 0, 1, 2, 4, 8, 8, 8, 8]);
@@ -31,7 +32,7 @@ fn three_tries_are_free_then_the_delay_grows_and_the_eleventh_is_refused() {
 
 #[test]
 fn strangers_have_ten_tries_a_minute_at_an_account_and_five_from_one_address() {
-    let (attempts, now) = (Attempts::default(), start());
+    let (attempts, now) = (Attempts::within(WINDOW), start());
     assert_eq!(admitted(&attempts, &stranger("kim", 1), now), 5);
     assert_eq!(admitted(&attempts, &stranger("KIM", 2), now), 5);
     assert_eq!(admitted(&attempts, &stranger("kim", 3), now), 0);
@@ -40,7 +41,7 @@ fn strangers_have_ten_tries_a_minute_at_an_account_and_five_from_one_address() {
 
 #[test]
 fn a_known_device_has_its_own_tries_while_strangers_guess() {
-    let (attempts, now) = (Attempts::default(), start());
+    let (attempts, now) = (Attempts::within(WINDOW), start());
     for last in 1..=200 {
         admitted(&attempts, &stranger("kim", last), now);
     }
@@ -50,14 +51,14 @@ fn a_known_device_has_its_own_tries_while_strangers_guess() {
 
 #[test]
 fn one_address_has_thirty_wrong_tries_a_minute_whatever_accounts_it_names() {
-    let (attempts, now) = (Attempts::default(), start());
+    let (attempts, now) = (Attempts::within(WINDOW), start());
     let sprayed = (0..1000).filter(|n| attempts.admit(&stranger(&n.to_string(), 1), now).is_ok()).count();
     assert_eq!(sprayed, 30);
 }
 
 #[test]
 fn a_try_that_succeeds_is_given_back_so_a_ward_behind_one_address_gets_in() {
-    let (attempts, now) = (Attempts::default(), start());
+    let (attempts, now) = (Attempts::within(WINDOW), start());
     for number in 0..1000 {
         let person = stranger(&number.to_string(), 1);
         assert!(attempts.admit(&person, now).is_ok(), "{number}");
@@ -67,7 +68,7 @@ fn a_try_that_succeeds_is_given_back_so_a_ward_behind_one_address_gets_in() {
 
 #[test]
 fn a_minute_later_all_is_forgotten() {
-    let (attempts, now) = (Attempts::default(), start());
+    let (attempts, now) = (Attempts::within(WINDOW), start());
     let new = stranger("kim", 1);
     while attempts.admit(&new, now).is_ok() {}
     let after = |seconds| attempts.admit(&new, now + Duration::from_secs(seconds));
@@ -77,7 +78,7 @@ fn a_minute_later_all_is_forgotten() {
 
 #[test]
 fn a_refusal_is_news_once_a_minute() {
-    let (attempts, now) = (Attempts::default(), start());
+    let (attempts, now) = (Attempts::within(WINDOW), start());
     let new = stranger("kim", 1);
     let news_at = |now| (0..1000).filter(|_| attempts.admit(&new, now).is_err_and(|r| r.is_news)).count();
     assert_eq!(news_at(now), 1);
@@ -95,7 +96,7 @@ fn the_addresses_of_one_network_are_one_source() {
 
 #[test]
 fn a_spray_of_names_from_everywhere_does_not_grow_the_memory() {
-    let (attempts, now) = (Attempts::default(), start());
+    let (attempts, now) = (Attempts::within(WINDOW), start());
     for number in 0..2 * MAX_COUNTS as u32 {
         let from = IpAddr::from(number.to_be_bytes());
         let _ = attempts.admit(&Try::new(&number.to_string(), Some(from), None), now);

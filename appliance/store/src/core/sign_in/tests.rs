@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
+use crate::core::tests::whole;
 use crate::{OwnPasswordError, Role, Store};
 
 const PASSWORD: &str = "four plain words here";
@@ -21,7 +22,7 @@ fn caller(last: u8, device: &str) -> Caller {
 }
 
 async fn sign_in(store: &Store, caller: &Caller) -> Session {
-    store.core.sign_in("kim", PASSWORD.into(), caller).await.unwrap()
+    whole(store.core.sign_in("kim", PASSWORD.into(), caller).await)
 }
 
 #[tokio::test]
@@ -132,7 +133,7 @@ async fn the_owner_signs_in_from_a_known_device_while_strangers_guess() {
     let stranger = store.core.sign_in("kim", PASSWORD.into(), &caller(251, "")).await;
     assert!(matches!(stranger, Err(SignInError::TooManyTries { .. })), "even the right password");
     let known = Caller { device_token: Some(first.device_token.clone()), ..caller(1, "") };
-    let again = store.core.sign_in("kim", PASSWORD.into(), &known).await.unwrap();
+    let again = whole(store.core.sign_in("kim", PASSWORD.into(), &known).await);
     assert_eq!(again.device_token.expose(), first.device_token.expose(), "the device keeps its token");
 }
 

@@ -1,0 +1,29 @@
+//! `genset user reset-second-factor`: for somebody who has lost the authenticator and the recovery codes.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::json;
+use store::AccountError;
+
+use crate::cli::{Failure, tell};
+
+pub(crate) async fn reset(name: &str, config: &Path) -> Result<ExitCode, Failure> {
+    let store = super::open_store(&super::load(config)?)?;
+    let was_there = store.core.reset_second_factor(name).await.map_err(|error| match error {
+        AccountError::Store(error) => Failure::Failed(error.to_string()),
+        error => Failure::Unusable(format!("account \"{name}\": {error}")),
+    })?;
+    if was_there {
+        super::note(&store, "second-factor-reset", json!({"name": name.trim(), "by": super::who()})).await?;
+    }
+    store.close().await;
+    tell(&if was_there {
+        format!(
+            "\"{name}\" signs in with the password alone now, and sets up a second factor at /account again."
+        )
+    } else {
+        format!("\"{name}\" has no second factor. The sessions of the account are ended all the same.")
+    });
+    Ok(ExitCode::SUCCESS)
+}
