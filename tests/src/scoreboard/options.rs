@@ -44,7 +44,7 @@ usage: tests/scoreboard [--public] [--offline] [--verdicts] [--short] [--seeds N
                         [--mode committed|stream] [--side-by-side N] [--labs N] [--drill]
   --public, --offline, --verdicts
                     the public faults, the losses in a lab, the verdict table: these alone; all where none is given
-  --drill           one drill as shipped, by its schedule, with a real cut: 45 minutes
+  --drill           one drill as shipped, by its schedule, with a real cut: 45 minutes; with --short 7
   --short           two seeds of each public fault, and each verdict once
   --seeds N         seeds 1 to N of each public fault, 20 by default
   --seed K          this seed alone: a failure is repeated by its scenario, its mode and its seed

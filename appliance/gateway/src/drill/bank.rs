@@ -21,6 +21,9 @@ use crate::gateway::Gateway;
 const SCOUTS: usize = 4;
 const SCOUT_EVERY: Duration = Duration::from_millis(500);
 
+/// So many more than wanted are let be: dropped ones are work for nothing.
+const SPARE: usize = 2;
+
 /// How much one look says about the questions that are in no model.
 const LOOK_WEIGHT: f64 = 0.1;
 /// A disk that is slower than this allows for keeps the load down, and the report says so.
@@ -57,9 +60,8 @@ impl<'a> Bank<'a> {
         Bank { gateway, alias, running: FuturesUnordered::new(), asked: 0, last_scout: None, between: 0.0 }
     }
 
-    /// Questions that are in a model, or in its queue.
-    pub(super) fn inside(&self) -> u32 {
-        self.running.len().saturating_sub(self.between()) as u32
+    pub(super) fn len(&self) -> usize {
+        self.running.len()
     }
 
     /// Takes into account how many jobs the models have now, the bank's own and others.
@@ -80,7 +82,7 @@ impl<'a> Bank<'a> {
     /// Keeps `wanted` questions in the models; what is too many gives way to real work at once.
     pub(super) fn fill(&mut self, wanted: usize) {
         let wanted = if wanted == 0 { 0 } else { wanted + self.between() };
-        if self.running.len() > wanted + 1 {
+        if self.running.len() > wanted + SPARE {
             let mut kept = std::mem::take(&mut self.running).into_iter().take(wanted).collect::<Vec<_>>();
             self.running.extend(kept.drain(..));
         }

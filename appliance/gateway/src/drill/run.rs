@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
         }
         let rated = self.report.rated_sequences;
         let wanted = (f64::from(rated) * self.wanted_load()).ceil() as u32 + 1;
-        let real = busy(self.gateway, Busy::WithQueue).saturating_sub(self.bank.inside());
+        let real = busy(self.gateway, Busy::WithQueue).saturating_sub(self.bank.len() as u32);
         self.bank.fill(wanted.min(rated).saturating_sub(real) as usize);
     }
 
@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
     fn sight(&self) -> Sight {
         let counted = self.gateway.drills().tally().counted();
         let rated = f64::from(self.report.rated_sequences.max(1));
-        let (running, bank) = (busy(self.gateway, Busy::Running), self.bank.inside());
+        let (running, bank) = (busy(self.gateway, Busy::Running), self.bank.len() as u32);
         Sight {
             standby_is_proven: standby_is_proven(self.gateway),
             transfer: counted.transfer,
