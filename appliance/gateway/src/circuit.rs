@@ -147,11 +147,7 @@ impl Circuit {
     /// What a request learned of the upstream.
     pub(crate) fn record(&self, fault: Option<&Fault>, now: Instant, now_ms: i64) -> Option<Flip> {
         let outcome = fault.map_or(Outcome::Success, Fault::outcome);
-        // Of one that is merely late a probe would say nothing.
-        if matches!(outcome, Outcome::Failure(_)) && !matches!(fault, Some(Fault::Slow(_))) {
-            self.suspect.notify_one();
-        }
-        self.change(now, now_ms, |inner| {
+        let flip = self.change(now, now_ms, |inner| {
             match (outcome, fault) {
                 (Outcome::Success, _) => {
                     inner.throttle.answered(now);
@@ -170,7 +166,12 @@ impl Circuit {
                 _ => {}
             }
             inner.breaker.record(outcome, now, draw())
-        })
+        });
+        // Of one that is merely late a probe would say nothing. Who wakes must find the failure counted already.
+        if matches!(outcome, Outcome::Failure(_)) && !matches!(fault, Some(Fault::Slow(_))) {
+            self.suspect.notify_one();
+        }
+        flip
     }
 
     /// What a probe learned of the upstream.
