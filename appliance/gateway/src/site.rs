@@ -49,6 +49,7 @@ pub struct UpstreamView {
     /// Share of new conversations that it gets, 0 to 100 percent.
     pub share_percent: u8,
     pub last_probe_ms: Option<i64>,
+    /// Since when the breaker that is shown stands so, in unix milliseconds.
     pub since_ms: i64,
     /// A labelled stand-in for evaluation, not a real cloud.
     pub demo: bool,
@@ -62,6 +63,8 @@ pub struct ModelView {
     pub name: String,
     /// `closed`, `open` or `half-open`.
     pub breaker: &'static str,
+    /// Since when, in unix milliseconds.
+    pub since_ms: i64,
     /// Only while its breaker is not closed, or while a throttle holds it back.
     pub verdict: Option<Verdict>,
     /// Share of new conversations that it gets while its upstream is there, 0 to 100 percent.

@@ -62,9 +62,19 @@ pub(crate) struct Look {
     pub(crate) state: String,
     /// The state that what is shown beside it adds up to; a second word where a throttle may be told as well.
     pub(crate) adds_up_to: Vec<&'static str>,
-    /// Every breaker that is shown, of upstreams and of their models, and its state.
-    pub(crate) breakers: Vec<(String, String)>,
+    /// Every breaker that is shown, of upstreams and of their models.
+    pub(crate) breakers: Vec<ShownBreaker>,
     pub(crate) in_flight: u64,
+}
+
+/// A breaker as the page shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShownBreaker {
+    /// The upstream, or `upstream/model`.
+    pub(crate) whose: String,
+    pub(crate) state: String,
+    /// By the box's clock, which may jump: good to tell one state from the next, not to measure.
+    pub(crate) since_ms: i64,
 }
 
 impl Book {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 use tower::ServiceExt;
 
-use crate::book::Look;
+use crate::book::{Look, ShownBreaker};
 use crate::sabotage::Sabotage;
 use crate::world::World;
 
@@ -21,8 +21,8 @@ impl World {
         let mut last = None;
         loop {
             if let Some(look) = self.look().await {
-                let out = look.breakers.iter().filter(|(_, state)| state != "closed");
-                let out: Vec<String> = out.map(|(whose, state)| format!("{whose} {state}")).collect();
+                let out = look.breakers.iter().filter(|breaker| breaker.state != "closed");
+                let out: Vec<String> = out.map(|b| format!("{} {}", b.whose, b.state)).collect();
                 let shown = format!("status: {} {}", look.state, out.join(", "));
                 if last.as_ref() != Some(&shown) {
                     self.book.tell(&shown);
@@ -46,7 +46,7 @@ impl World {
             _ => None,
         };
         if let Some(lie) = lie {
-            breakers.iter_mut().for_each(|(_, state)| lie.clone_into(state));
+            breakers.iter_mut().for_each(|breaker| lie.clone_into(&mut breaker.state));
         }
         let state = match self.sabotage {
             Some(Sabotage::FalseState) => "connected",
@@ -66,17 +66,23 @@ fn list<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     of[name].as_array().into_iter().flatten()
 }
 
-fn breakers(site: &Value) -> Vec<(String, String)> {
-    let text = |of: &Value, name: &str| of[name].as_str().unwrap_or("?").to_owned();
+fn breakers(site: &Value) -> Vec<ShownBreaker> {
     let mut breakers = Vec::new();
     for upstream in list(site, "upstreams") {
         let name = text(upstream, "name");
-        breakers.push((name.clone(), text(upstream, "breaker")));
+        breakers.push(breaker(upstream, name.clone()));
         let models = list(upstream, "models");
-        breakers
-            .extend(models.map(|model| (format!("{name}/{}", text(model, "name")), text(model, "breaker"))));
+        breakers.extend(models.map(|model| breaker(model, format!("{name}/{}", text(model, "name")))));
     }
     breakers
+}
+
+fn breaker(of: &Value, whose: String) -> ShownBreaker {
+    ShownBreaker { whose, state: text(of, "breaker"), since_ms: of["since_ms"].as_i64().unwrap_or_default() }
+}
+
+fn text(of: &Value, name: &str) -> String {
+    of[name].as_str().unwrap_or("?").to_owned()
 }
 
 /// The state that orders and breakers add up to.

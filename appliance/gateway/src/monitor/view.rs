@@ -124,13 +124,13 @@ impl<'a> Look<'a> {
             |language| evidence.as_ref().map(|evidence| evidence.in_words(language)).unwrap_or_default();
         UpstreamView {
             name: self.upstream.settings.name.clone(),
-            breaker: self.breaker(),
+            breaker: self.breaker().as_str(),
             verdict,
             evidence: in_words(Language::English),
             evidence_ko: in_words(Language::Korean),
             share_percent: self.share_percent(),
             last_probe_ms: self.own.evidence.last_probe_ms,
-            since_ms: self.own.evidence.since_ms,
+            since_ms: self.since_ms(),
             demo: self.upstream.settings.demo,
             models,
         }
@@ -163,18 +163,27 @@ impl<'a> Look<'a> {
     }
 
     /// Its own, or that of its models where none of them is closed.
-    fn breaker(&self) -> &'static str {
+    fn breaker(&self) -> StateKind {
         let own = self.own.state.kind();
-        let mut kinds = self.models.iter().map(|(_, reading)| reading.state.kind());
-        let all_out = !self.models.is_empty() && kinds.clone().all(|kind| kind != StateKind::Closed);
-        match own {
-            StateKind::Closed if all_out && kinds.any(|kind| kind == StateKind::HalfOpen) => {
-                StateKind::HalfOpen
-            }
-            StateKind::Closed if all_out => StateKind::Open,
-            own => own,
+        if !self.is_lost_by_its_models() {
+            return own;
         }
-        .as_str()
+        let mut kinds = self.models.iter().map(|(_, reading)| reading.state.kind());
+        if kinds.any(|kind| kind == StateKind::HalfOpen) { StateKind::HalfOpen } else { StateKind::Open }
+    }
+
+    /// Of the breaker that is shown: of several models, the newest change of any of them.
+    fn since_ms(&self) -> i64 {
+        let of_models = self.models.iter().map(|(_, reading)| reading.evidence.since_ms).max();
+        let of_models = of_models.filter(|_| self.is_lost_by_its_models());
+        of_models.unwrap_or(self.own.evidence.since_ms)
+    }
+
+    fn is_lost_by_its_models(&self) -> bool {
+        let is_closed = |reading: &Reading| reading.state.kind() == StateKind::Closed;
+        is_closed(&self.own)
+            && !self.models.is_empty()
+            && !self.models.iter().any(|(_, reading)| is_closed(reading))
     }
 
     /// That of its best model.
@@ -197,6 +206,7 @@ fn model_view(model: &CloudModel, reading: &Reading) -> ModelView {
     ModelView {
         name: model.name.clone(),
         breaker: reading.state.kind().as_str(),
+        since_ms: reading.evidence.since_ms,
         verdict: shown_fault(reading).and_then(|fault| verdict_of_answer(fault.sign())),
         share_percent: share_percent(reading),
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Findings, header, status};
-use crate::book::Look;
+use crate::book::{Look, ShownBreaker};
 use crate::world::Remains;
 
 /// A half-open breaker is decided upon within 30 s; the page is a second old at most, and so is the look.
@@ -12,8 +12,8 @@ const HALF_OPEN: Duration = Duration::from_millis(32_500);
 pub(super) fn check(remains: &Remains, findings: &mut Findings) {
     let looks = remains.book.pages().looks.clone();
     let names = looks.first().map_or(Vec::new(), |look| look.breakers.clone());
-    for (whose, _) in &names {
-        half_open(whose, &looks, findings);
+    for breaker in &names {
+        half_open(&breaker.whose, &looks, findings);
     }
     came_back(remains, &looks, findings);
     for look in &looks {
@@ -24,16 +24,21 @@ pub(super) fn check(remains: &Remains, findings: &mut Findings) {
     }
 }
 
+/// Between two looks a breaker may have been open and be half-open anew: then it says so by its `since_ms`.
 fn half_open(whose: &str, looks: &[Look], findings: &mut Findings) {
-    let mut since = None;
+    let mut trial: Option<(i64, Duration)> = None;
     for look in looks {
-        if !look.breakers.iter().any(|(name, state)| name == whose && state == "half-open") {
-            since = None;
+        let shown = look.breakers.iter().find(|shown| shown.whose == whose && shown.state == "half-open");
+        let Some(shown) = shown else {
+            trial = None;
             continue;
-        }
-        let since = *since.get_or_insert(look.at);
-        if look.at - since > HALF_OPEN {
-            let what = format!("{whose} is half-open since {} s", since.as_secs());
+        };
+        let (_, first_seen) = match trial {
+            Some(trial) if trial.0 == shown.since_ms => trial,
+            _ => *trial.insert((shown.since_ms, look.at)),
+        };
+        if look.at - first_seen > HALF_OPEN {
+            let what = format!("{whose} is half-open since {} s", first_seen.as_secs());
             return findings.wrong("8 half-open", what);
         }
     }
@@ -41,7 +46,7 @@ fn half_open(whose: &str, looks: &[Look], findings: &mut Findings) {
 
 fn came_back(remains: &Remains, looks: &[Look], findings: &mut Findings) {
     let Some(last) = looks.iter().rfind(|look| look.at <= remains.settled) else { return };
-    for (whose, state) in last.breakers.iter().filter(|(_, state)| state != "closed") {
+    for ShownBreaker { whose, state, .. } in last.breakers.iter().filter(|shown| shown.state != "closed") {
         let at = last.at.as_secs();
         findings.wrong("9 comes-back", format!("{whose} is well since long, and {state} at {at} s"));
     }
