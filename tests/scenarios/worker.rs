@@ -41,7 +41,7 @@ async fn a_worker_that_is_killed_while_idle_is_back_before_anybody_waits() {
         let started = Instant::now();
         let reply = appliance.client().ask(&Chat::new("local-only", &known.question)).await;
         assert_eq!(reply.said(), known.answer, "{}", reply.text());
-        assert!(started.elapsed() < Duration::from_secs(10));
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 }
 
