@@ -12,7 +12,7 @@ pub use assembly::Assembly;
 pub use chunk::{
     ChunkFacts, ChunkHead, adopt_chunk, error_chunk, finish_chunk, stamp_chunk, text_chunk, usage_chunk,
 };
-pub use request::{ChatRequest, Delivery, Message, Needs};
+pub use request::{ChatRequest, Delivery, Message, Needs, ResponseFormat};
 
 /// The data of the event that ends a stream.
 pub const DONE: &[u8] = b"[DONE]";

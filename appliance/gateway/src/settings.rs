@@ -264,6 +264,8 @@ pub struct RouteFacts {
     pub json: Option<bool>,
     pub logprobs: Option<bool>,
     pub several_choices: Option<bool>,
+    /// Answers in a form that is neither text nor JSON.
+    pub other_formats: Option<bool>,
     /// Codes of ISO 639-1.
     pub languages: Option<Vec<String>>,
 }

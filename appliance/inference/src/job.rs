@@ -16,7 +16,20 @@ pub struct Job {
     pub sampling: Sampling,
     /// Texts that end the answer; they are never part of it. Empty ones are ignored.
     pub stop: Vec<String>,
+    /// The form that the answer must have; any where there is none.
+    pub format: Option<Format>,
     pub lane: Lane,
+}
+
+/// The form of an answer. It holds for the whole answer, its prefix included.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub enum Format {
+    /// One JSON object, whatever is in it.
+    JsonObject,
+    /// JSON that this schema, itself the text of a JSON object, admits.
+    JsonSchema(String),
+    /// Text that this regular expression matches as a whole.
+    Regex(String),
 }
 
 /// One turn of the conversation, in the words of the model's own template: `system`, `user`, `assistant`.
@@ -148,6 +161,10 @@ pub enum JobError {
     TooLarge { bytes: u64, limit: u64 },
     #[error("the model's chat template refuses the conversation: {0}")]
     BadTemplate(String),
+    #[error("the form that the answer must have can't be used: {0}")]
+    BadFormat(String),
+    #[error("the model's answer does not have the form that was asked for")]
+    FormatMissed,
     #[error("the model's process died again and again while answering")]
     WorkerLost,
     #[error("the model could not compute an answer")]
@@ -159,7 +176,11 @@ impl Job {
     pub(crate) fn text_bytes(&self) -> u64 {
         let messages = self.messages.iter().map(|message| message.role.len() + message.content.len());
         let stops = self.stop.iter().map(String::len);
-        (messages.chain(stops).sum::<usize>() + self.answer_prefix.len()) as u64
+        let format = match &self.format {
+            Some(Format::JsonSchema(text) | Format::Regex(text)) => text.len(),
+            Some(Format::JsonObject) | None => 0,
+        };
+        (messages.chain(stops).sum::<usize>() + self.answer_prefix.len() + format) as u64
     }
 }
 
@@ -176,6 +197,16 @@ impl fmt::Debug for Job {
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Message({}, {} bytes)", self.role, self.content.len())
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::JsonObject => "JsonObject",
+            Format::JsonSchema(_) => "JsonSchema",
+            Format::Regex(_) => "Regex",
+        })
     }
 }
 

@@ -318,6 +318,7 @@ fn proof() -> Job {
         max_tokens: 1,
         sampling: Sampling::default(),
         stop: Vec::new(),
+        format: None,
         lane: Lane::Interactive,
     }
 }

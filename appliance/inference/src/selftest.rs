@@ -100,6 +100,7 @@ async fn answer(model: &LocalModel, question: &str) -> Result<String, String> {
         max_tokens: 400,
         sampling: Sampling::default(),
         stop: Vec::new(),
+        format: None,
         lane: Lane::Batch,
     });
     let mut text = String::new();

@@ -5,6 +5,7 @@
 
 mod devices;
 mod engine;
+mod format;
 mod load;
 mod options;
 mod prompt;

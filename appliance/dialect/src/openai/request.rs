@@ -19,8 +19,23 @@ pub struct Needs {
     pub tools: bool,
     pub images: bool,
     pub json: bool,
+    /// A form that is neither text nor JSON.
+    pub other_format: bool,
     pub logprobs: bool,
     pub several_choices: bool,
+}
+
+/// The form that an answer must have.
+#[derive(Clone, PartialEq)]
+pub enum ResponseFormat {
+    /// One JSON object, whatever is in it.
+    JsonObject,
+    /// JSON that this schema admits.
+    JsonSchema(Value),
+    /// Text that a regular expression matches as a whole. No cloud knows it; servers of local models do.
+    Regex(String),
+    /// One that this version does not know: only whoever serves it can say what it means.
+    Other,
 }
 
 /// How an upstream is asked to deliver.
@@ -51,6 +66,8 @@ pub struct ChatRequest {
     pub frequency_penalty: Option<f32>,
     pub seed: Option<u64>,
     pub stop: Vec<String>,
+    /// `None` for plain text.
+    pub response_format: Option<ResponseFormat>,
     /// How many answers are asked for at once: `n`.
     pub choices: u32,
     pub needs: Needs,
@@ -81,7 +98,12 @@ impl ChatRequest {
         let fields = Fields(&body);
         let (messages, mut needs) = parse_messages(fields.0.get("messages"))?;
         needs.tools |= fields.filled("tools") || fields.filled("functions");
-        needs.json = fields.0.get("response_format").and_then(|f| f.get("type")).is_some_and(|t| t != "text");
+        let response_format = fields.response_format()?;
+        needs.json = matches!(
+            response_format,
+            Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema(_) | ResponseFormat::Other)
+        );
+        needs.other_format = matches!(response_format, Some(ResponseFormat::Other));
         needs.logprobs = fields.0.get("logprobs") == Some(&Value::Bool(true));
         let choices = fields.integer("n", 1, 128)?.unwrap_or(1) as u32;
         needs.several_choices = choices > 1;
@@ -104,6 +126,7 @@ impl ChatRequest {
             frequency_penalty: fields.number("frequency_penalty", -2.0, 2.0)?,
             seed: fields.seed()?,
             stop: fields.stop()?,
+            response_format,
             choices,
             needs,
             body,
@@ -134,6 +157,7 @@ impl ChatRequest {
             frequency_penalty: None,
             seed: None,
             stop: Vec::new(),
+            response_format: None,
             choices: 1,
             needs: Needs::default(),
             body,
@@ -294,6 +318,22 @@ impl Fields<'_> {
         seed.map(Some).ok_or_else(|| out_of_range("seed", "a whole number"))
     }
 
+    fn response_format(&self) -> Result<Option<ResponseFormat>, ApiError> {
+        let Some(format) = self.given("response_format") else { return Ok(None) };
+        let kind = format.get("type").and_then(Value::as_str);
+        let kind = kind.ok_or_else(|| out_of_range("response_format", "an object with a \"type\""))?;
+        Ok(match kind {
+            "text" => None,
+            "json_object" => Some(ResponseFormat::JsonObject),
+            "json_schema" => Some(schema_of(format.get("json_schema"))?),
+            "regex" => match format.get("value").and_then(Value::as_str) {
+                Some(pattern) => Some(ResponseFormat::Regex(pattern.to_owned())),
+                None => return Err(out_of_range("response_format.value", "a regular expression")),
+            },
+            _ => Some(ResponseFormat::Other),
+        })
+    }
+
     fn stop(&self) -> Result<Vec<String>, ApiError> {
         let wrong = || out_of_range("stop", "a text, or a list of at most 4 texts that are not empty");
         let list = match self.given("stop") {
@@ -306,6 +346,20 @@ impl Fields<'_> {
             Some(_) => return Err(wrong()),
         };
         if list.len() > 4 || list.iter().any(String::is_empty) { Err(wrong()) } else { Ok(list) }
+    }
+}
+
+fn schema_of(wrapper: Option<&Value>) -> Result<ResponseFormat, ApiError> {
+    let Some(Value::Object(wrapper)) = wrapper else {
+        let name = "response_format.json_schema";
+        return Err(out_of_range(name, "an object with a \"name\" and a \"schema\""));
+    };
+    match wrapper.get("schema") {
+        None | Some(Value::Null) => Ok(ResponseFormat::JsonObject),
+        Some(schema @ Value::Object(_)) => Ok(ResponseFormat::JsonSchema(schema.clone())),
+        Some(_) => {
+            Err(out_of_range("response_format.json_schema.schema", "a JSON Schema, which is an object"))
+        }
     }
 }
 

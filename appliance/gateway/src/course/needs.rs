@@ -30,6 +30,9 @@ impl Wants {
                 Some("to see an image, or to hear or read a file")
             }
             needs if needs.json && cannot(facts.json) => Some("an answer in guaranteed JSON"),
+            needs if needs.other_format && cannot(facts.other_formats) => {
+                Some("an answer in a form that is neither text nor JSON")
+            }
             needs if needs.logprobs && cannot(facts.logprobs) => Some("the probabilities of tokens"),
             needs if needs.several_choices && cannot(facts.several_choices) => {
                 Some("several answers at once")
@@ -61,7 +64,8 @@ pub(crate) fn facts_of(gateway: &Gateway, model: &LocalModel) -> RouteFacts {
         context,
         images: Some(false),
         tools: Some(false),
-        json: Some(false),
+        json: Some(true),
+        other_formats: Some(false),
         logprobs: Some(false),
         several_choices: Some(false),
         languages: gateway.settings().standby_languages.get(model.name()).cloned(),
@@ -85,6 +89,7 @@ mod tests {
             images: Some(false),
             tools: Some(false),
             json: Some(false),
+            other_formats: Some(false),
             logprobs: Some(false),
             several_choices: Some(false),
             languages: Some(vec!["en".into(), "ko".into()]),

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use dialect::openai::ResponseFormat;
 use futures_util::StreamExt;
-use inference::{Event, Generation, Job, JobError, LocalModel, Message, Penalties, Place, Sampling, Status};
+use inference::{
+    Event, Format, Generation, Job, JobError, LocalModel, Message, Penalties, Place, Sampling, Status,
+};
 
 use super::Source;
 use super::open::{Closed, Opening, Size};
@@ -135,7 +138,18 @@ fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
             },
         },
         stop: request.stop.clone(),
+        format: request.response_format.as_ref().and_then(format),
         lane: ask.lane,
+    }
+}
+
+/// `None` for a form that no local model knows: such a request is sent to none.
+fn format(wanted: &ResponseFormat) -> Option<Format> {
+    match wanted {
+        ResponseFormat::JsonObject => Some(Format::JsonObject),
+        ResponseFormat::JsonSchema(schema) => Some(Format::JsonSchema(schema.to_string())),
+        ResponseFormat::Regex(pattern) => Some(Format::Regex(pattern.clone())),
+        ResponseFormat::Other => None,
     }
 }
 
@@ -161,6 +175,23 @@ fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
                 "invalid_messages",
                 "messages",
                 format!("The chat template of the local model {name} refuses this conversation: {why}"),
+            ),
+        ),
+        JobError::BadFormat(why) => next(
+            Reason::StandbyLacks,
+            Refusal::invalid(
+                "invalid_response_format",
+                "response_format",
+                format!("The local model {name} can't hold its answer to this form: {why}"),
+            ),
+        ),
+        JobError::FormatMissed => next(
+            Reason::StandbyFailed,
+            Refusal::new(
+                502,
+                "server_error",
+                "format_missed",
+                format!("The answer of the local model {name} did not get the form that was asked for."),
             ),
         ),
         JobError::QueueFull { position, wait_ms } => {

@@ -19,7 +19,7 @@ use super::sampler::Scratch;
 use super::scheduler::{Room, Scheduler};
 use super::sequence::Sequence;
 use super::vocabulary::Vocabulary;
-use crate::frames::{FromWorker, Progress};
+use crate::frames::{Finish, FromWorker, Progress};
 use crate::job::JobError;
 
 /// Prompts that are read at the same time.
@@ -107,19 +107,18 @@ impl<'a> Engine<'a> {
             let generated = std::mem::take(&mut job.generated);
             let mut sequence = Sequence::new(job, slot, self.vocabulary.clone());
             let (id, prompt_tokens) = (sequence.id, sequence.prompt_tokens);
-            // What an earlier worker said is said already, so its text goes nowhere.
-            let over = generated.into_iter().find_map(|token| sequence.accept(token).finish);
+            let over = replay(&mut sequence, generated);
             self.running.push(sequence);
             self.send(FromWorker::Started { id, prompt_tokens })?;
-            if over.is_some() {
-                self.retire(&HashSet::from([id]));
-                self.send(FromWorker::Step(vec![Progress {
-                    id,
-                    token: None,
-                    text: String::new(),
-                    finish: over,
-                }]))?;
-            }
+            let end = match over {
+                Ok(None) => continue,
+                Ok(finish) => {
+                    FromWorker::Step(vec![Progress { id, token: None, text: String::new(), finish }])
+                }
+                Err(error) => FromWorker::Refused { id, error },
+            };
+            self.retire(&HashSet::from([id]));
+            self.send(end)?;
         }
         Ok(())
     }
@@ -135,16 +134,17 @@ impl<'a> Engine<'a> {
             let sequence = &mut self.running[share.index];
             sequence.take_in(share.tokens);
             let Some(row) = share.row else { continue };
-            match sequence.choose(self.context.get_logits_ith(row), &mut self.scratch) {
-                Some(token) => progress.push(sequence.accept(token)),
-                None => failed.push(sequence.id),
+            let chosen = sequence.choose(self.context.get_logits_ith(row), &mut self.scratch);
+            match chosen.and_then(|token| sequence.accept(token)) {
+                Ok(step) => progress.push(step),
+                Err(error) => failed.push((sequence.id, error)),
             }
         }
         ended.extend(progress.iter().filter(|step| step.finish.is_some()).map(|step| step.id));
-        ended.extend(failed.iter().copied());
+        ended.extend(failed.iter().map(|(id, _)| *id));
         self.retire(&ended);
         self.send(FromWorker::Step(progress))?;
-        failed.into_iter().try_for_each(|id| self.send(FromWorker::Refused { id, error: JobError::Internal }))
+        failed.into_iter().try_for_each(|(id, error)| self.send(FromWorker::Refused { id, error }))
     }
 
     /// Shares the batch out: first the answers that are being written, then prompts by lane and age.
@@ -189,6 +189,16 @@ impl<'a> Engine<'a> {
     fn send(&self, frame: FromWorker) -> Result<(), WorkerError> {
         self.out.send(frame).map_err(|_| WorkerError::Socket(std::io::ErrorKind::BrokenPipe.into()))
     }
+}
+
+/// Takes in what an earlier worker said. It is said already, so its text goes nowhere; its end, where it has one, does.
+fn replay(sequence: &mut Sequence, generated: Vec<i32>) -> Result<Option<Finish>, JobError> {
+    for token in generated {
+        if let Some(finish) = sequence.accept(token)?.finish {
+            return Ok(Some(finish));
+        }
+    }
+    Ok(None)
 }
 
 /// What one sequence has of a batch.

@@ -14,6 +14,7 @@ use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
 use super::devices::{Device, DeviceKind, devices};
+use super::format::Formats;
 use super::options::WorkerOptions;
 use super::prompt::Prompter;
 use super::template::Template;
@@ -124,7 +125,8 @@ impl Loaded {
         let controls =
             vocab.tokens().filter(special).map(text).filter(|text| text.trim().len() > 1).collect();
         let vocabulary = Arc::new(Vocabulary::of(&self.model));
-        Ok(Prompter { model: self.model.clone(), vocabulary, template, controls, limit })
+        let formats = Formats::new(vocabulary.clone());
+        Ok(Prompter { model: self.model.clone(), vocabulary, template, formats, controls, limit })
     }
 
     pub(super) fn facts(&self, context_limit: u32) -> Facts {

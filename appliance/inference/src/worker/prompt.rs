@@ -6,6 +6,7 @@ use std::time::Duration;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
+use super::format::{Formats, Guide};
 use super::seam;
 use super::template::Template;
 use super::vocabulary::Vocabulary;
@@ -34,6 +35,7 @@ pub(super) struct Prepared {
     pub(super) sampling: Sampling,
     pub(super) seed: u64,
     pub(super) stop: Vec<String>,
+    pub(super) guide: Option<Guide>,
 }
 
 /// Prepares jobs for one model.
@@ -41,6 +43,7 @@ pub(super) struct Prompter {
     pub(super) model: Arc<LlamaModel>,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) template: Template,
+    pub(super) formats: Formats,
     /// The texts of control tokens, which a message must not be able to speak.
     pub(super) controls: Vec<String>,
     /// Tokens that one conversation may have, its answer included.
@@ -52,7 +55,8 @@ const CONTENT: [char; 2] = ['\u{f8f0}', '\u{f8f1}'];
 
 impl Prompter {
     /// # Errors
-    /// A prompt that is too long, or that the template refuses.
+    /// A prompt that is too long, or that the template refuses; a form that can't be compiled, or that the answer's
+    /// prefix does not have.
     pub(super) fn prepare(&self, submission: Submission) -> Result<Prepared, JobError> {
         let Submission { id, job, seed, waited_ms, tokens: generated } = submission;
         if !generated.iter().all(|token| self.vocabulary.has(*token)) {
@@ -65,6 +69,12 @@ impl Prompter {
         }
         let budget = job.max_tokens.clamp(1, self.limit - prompt_tokens);
         let (kept, rest) = seam::split(&prefix, &self.vocabulary);
+        let mut guide = job.format.as_ref().map(|format| self.formats.guide(format)).transpose()?;
+        if let Some(guide) = &mut guide {
+            prefix[..kept]
+                .iter()
+                .try_for_each(|token| guide.accept(*token, self.vocabulary.bytes(*token)))?;
+        }
         tokens.extend_from_slice(&prefix[..kept]);
         let cells = (tokens.len() + rest.len()) as u32 + budget;
         Ok(Prepared {
@@ -81,6 +91,7 @@ impl Prompter {
             sampling: job.sampling,
             seed,
             stop: job.stop,
+            guide,
         })
     }
 

@@ -6,6 +6,8 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use llguidance::toktrie::SimpleVob;
+
 use crate::job::Sampling;
 
 /// The choice of one answer's tokens.
@@ -13,6 +15,14 @@ pub(super) struct Sampler {
     sampling: Sampling,
     seed: u64,
     said: HashMap<i32, u32>,
+}
+
+/// The tokens that a choice is made from.
+#[derive(Clone, Copy)]
+pub(super) enum Allowed<'a> {
+    All,
+    These(&'a [i32]),
+    Mask(&'a SimpleVob),
 }
 
 /// Room for the candidates of one row, kept between rows.
@@ -44,30 +54,47 @@ impl Sampler {
         }
     }
 
-    /// Chooses token number `place` of the answer, among `allowed` only where given.
-    /// `None` when the row has no number in it: the weights or the device are broken.
+    /// Always the likeliest token.
+    pub(super) fn is_plain(&self) -> bool {
+        self.sampling.temperature <= 0.0
+    }
+
+    /// Chooses token number `place` of the answer, among those that are allowed.
+    /// `None` when the row has no number for any of them: the weights or the device are broken.
     pub(super) fn choose(
         &self,
         logits: &[f32],
-        allowed: Option<&[i32]>,
+        allowed: Allowed<'_>,
         place: usize,
         scratch: &mut Scratch,
     ) -> Option<i32> {
         let Scratch { candidates, row } = scratch;
         let logits = if self.said.is_empty() { logits } else { self.penalised(logits, row) };
-        if self.sampling.temperature <= 0.0 {
-            return match allowed {
-                Some(allowed) => likeliest(allowed.iter().map(|token| (*token, logits[*token as usize]))),
-                None => likeliest((0..).zip(logits.iter().copied())),
-            };
+        let all = (0..).zip(logits.iter().copied());
+        match allowed {
+            Allowed::All => self.choose_of(all, place, candidates),
+            Allowed::These(tokens) => {
+                let these = tokens.iter().map(|token| (*token, logits[*token as usize]));
+                self.choose_of(these, place, candidates)
+            }
+            Allowed::Mask(mask) => {
+                let admitted = all.filter(|(token, _)| mask.is_allowed(i32::cast_unsigned(*token)));
+                self.choose_of(admitted, place, candidates)
+            }
+        }
+    }
+
+    fn choose_of(
+        &self,
+        row: impl Iterator<Item = (i32, f32)> + Clone,
+        place: usize,
+        candidates: &mut Vec<Candidate>,
+    ) -> Option<i32> {
+        if self.is_plain() {
+            return likeliest(row);
         }
         candidates.clear();
-        match allowed {
-            Some(allowed) => candidates.extend(
-                allowed.iter().map(|token| Candidate { token: *token, logit: logits[*token as usize] }),
-            ),
-            None => self.collect(logits, candidates),
-        }
+        self.collect(row, candidates);
         self.draw(candidates, place)
     }
 
@@ -89,11 +116,11 @@ impl Sampler {
     }
 
     /// The candidates that can matter, in one or two passes over the row.
-    fn collect(&self, logits: &[f32], candidates: &mut Vec<Candidate>) {
-        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    fn collect(&self, row: impl Iterator<Item = (i32, f32)> + Clone, candidates: &mut Vec<Candidate>) {
+        let highest = row.clone().map(|(_, logit)| logit).fold(f32::NEG_INFINITY, f32::max);
         let mut threshold = highest - NEGLIGIBLE * self.sampling.temperature;
         let keep = self.sampling.top_k as usize;
-        for (token, logit) in (0..).zip(logits.iter().copied()) {
+        for (token, logit) in row {
             if logit >= threshold {
                 candidates.push(Candidate { token, logit });
                 if keep > 0 && candidates.len() >= 2 * keep.max(64) {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::format::Guide;
 use super::prompt::Prepared;
-use super::sampler::{Sampler, Scratch};
+use super::sampler::{Allowed, Sampler, Scratch};
 use super::text::Text;
 use super::vocabulary::Vocabulary;
 use crate::frames::{Finish, Progress};
-use crate::job::{FinishReason, Lane, Usage};
+use crate::job::{FinishReason, JobError, Lane, Usage};
 
 /// An answer that has a sequence of the context.
 pub(super) struct Sequence {
@@ -31,6 +32,8 @@ pub(super) struct Sequence {
     completion_tokens: u32,
     sampler: Sampler,
     text: Text,
+    /// What holds the answer to the form that it must have.
+    guide: Option<Guide>,
     vocabulary: Arc<Vocabulary>,
 }
 
@@ -51,6 +54,7 @@ impl Sequence {
             completion_tokens: 0,
             sampler: Sampler::new(prepared.sampling, prepared.seed),
             text: Text::new(prepared.stop),
+            guide: prepared.guide,
             vocabulary,
         }
     }
@@ -70,29 +74,60 @@ impl Sequence {
         self.taken += count;
     }
 
-    /// Chooses the next token from the last pending token's row; `None` when the row has no number in it.
-    pub(super) fn choose(&self, logits: &[f32], scratch: &mut Scratch) -> Option<i32> {
-        let allowed = (!self.rest.is_empty()).then(|| self.vocabulary.compatible(&self.rest));
+    /// Chooses the next token from the last pending token's row.
+    ///
+    /// # Errors
+    /// The row has no number in it, or nothing that it offers has the form that the answer must have.
+    pub(super) fn choose(&mut self, logits: &[f32], scratch: &mut Scratch) -> Result<i32, JobError> {
         let place = self.tokens.len() - self.prompt;
-        self.sampler.choose(logits, allowed.as_deref(), place, scratch)
+        let Some(guide) = &mut self.guide else {
+            let compatible = (!self.rest.is_empty()).then(|| self.vocabulary.compatible(&self.rest));
+            let allowed = compatible.as_deref().map_or(Allowed::All, Allowed::These);
+            return self.sampler.choose(logits, allowed, place, scratch).ok_or(JobError::Internal);
+        };
+        if self.rest.is_empty() && self.sampler.is_plain() {
+            // What the model would say by itself mostly has the form already, and one token is cheaper asked than all.
+            let likeliest =
+                self.sampler.choose(logits, Allowed::All, place, scratch).ok_or(JobError::Internal)?;
+            let ends = self.vocabulary.ends_turn(likeliest);
+            if if ends { guide.may_end()? } else { guide.admits(likeliest)? } {
+                return Ok(likeliest);
+            }
+        }
+        let mask = guide.mask()?;
+        let chosen = if self.rest.is_empty() {
+            self.sampler.choose(logits, Allowed::Mask(&mask), place, scratch)
+        } else {
+            let mut compatible = self.vocabulary.compatible(&self.rest);
+            compatible.retain(|token| mask.is_allowed(token.cast_unsigned()));
+            self.sampler.choose(logits, Allowed::These(&compatible), place, scratch)
+        };
+        chosen.ok_or(JobError::FormatMissed)
     }
 
     /// Makes `token` part of the answer. The text and the end that follow depend on the tokens alone, so an answer
     /// that is taken up again says nothing twice.
-    pub(super) fn accept(&mut self, token: i32) -> Progress {
+    ///
+    /// # Errors
+    /// The answer does not have the form that it must have.
+    pub(super) fn accept(&mut self, token: i32) -> Result<Progress, JobError> {
         if self.vocabulary.ends_turn(token) {
+            self.prove()?;
             let text = self.text.finish();
-            return Progress {
+            return Ok(Progress {
                 id: self.id,
                 token: None,
                 text,
                 finish: Some(self.finish(FinishReason::Stop)),
-            };
+            });
         }
         self.tokens.push(token);
         self.sampler.accept(token);
         let vocabulary = self.vocabulary.clone();
         let bytes = vocabulary.bytes(token);
+        if let Some(guide) = &mut self.guide {
+            guide.accept(token, bytes)?;
+        }
         let known = bytes.len().min(self.rest.len());
         let only_repeats = known > 0 && known == bytes.len();
         self.rest.drain(..known);
@@ -101,11 +136,20 @@ impl Sequence {
         let mut progress = Progress { id: self.id, token: Some(token), text: shown.text, finish: None };
         if shown.stopped {
             progress.finish = Some(self.finish(FinishReason::Stop));
+        } else if self.guide.as_ref().is_some_and(Guide::is_complete) {
+            self.prove()?;
+            progress.text.push_str(&self.text.finish());
+            progress.finish = Some(self.finish(FinishReason::Stop));
         } else if self.completion_tokens >= self.budget || self.tokens.len() > self.cells as usize {
             progress.text.push_str(&self.text.finish());
             progress.finish = Some(self.finish(FinishReason::Length));
         }
-        progress
+        Ok(progress)
+    }
+
+    /// An answer that its writer calls complete. One that a stop string or its length ended is cut by order.
+    fn prove(&mut self) -> Result<(), JobError> {
+        self.guide.as_mut().map_or(Ok(()), Guide::prove)
     }
 
     fn finish(&self, reason: FinishReason) -> Finish {

@@ -23,7 +23,7 @@ impl Vocabulary {
         Vocabulary::new(tokens)
     }
 
-    fn new(tokens: impl Iterator<Item = (Vec<u8>, bool)>) -> Vocabulary {
+    pub(super) fn new(tokens: impl Iterator<Item = (Vec<u8>, bool)>) -> Vocabulary {
         let (mut bytes, mut ends, mut ends_turn) = (Vec::new(), Vec::new(), Vec::new());
         let mut longest = 0;
         for (piece, eog) in tokens {
@@ -33,12 +33,17 @@ impl Vocabulary {
             ends_turn.push(eog);
         }
         let mut vocabulary = Vocabulary { bytes, ends, ends_turn, sorted: Vec::new(), longest };
-        let mut sorted: Vec<i32> = (0..vocabulary.ends.len() as i32)
+        let mut sorted: Vec<i32> = vocabulary
+            .tokens()
             .filter(|token| !vocabulary.ends_turn(*token) && !vocabulary.bytes(*token).is_empty())
             .collect();
         sorted.sort_by_key(|token| vocabulary.bytes(*token));
         vocabulary.sorted = sorted;
         vocabulary
+    }
+
+    pub(super) fn tokens(&self) -> impl Iterator<Item = i32> {
+        0..self.ends.len() as i32
     }
 
     pub(super) fn has(&self, token: i32) -> bool {

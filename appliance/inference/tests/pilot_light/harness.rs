@@ -66,6 +66,7 @@ pub(crate) fn job(question: &str) -> Job {
         max_tokens: 300,
         sampling: Sampling::default(),
         stop: Vec::new(),
+        format: None,
         lane: Lane::Interactive,
     }
 }

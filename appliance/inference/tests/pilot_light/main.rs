@@ -9,6 +9,7 @@
 mod answers;
 mod continuation;
 mod deaths;
+mod formats;
 mod harness;
 mod refusals;
 

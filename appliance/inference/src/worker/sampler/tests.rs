@@ -6,7 +6,7 @@ use crate::job::Penalties;
 fn draws(sampling: &Sampling, logits: &[f32], seed: u64) -> Vec<i32> {
     let sampler = Sampler::new(sampling.clone(), seed);
     let mut scratch = Scratch::default();
-    (0..2000).map(|place| sampler.choose(logits, None, place, &mut scratch).unwrap()).collect()
+    (0..2000).map(|place| sampler.choose(logits, Allowed::All, place, &mut scratch).unwrap()).collect()
 }
 
 fn share(draws: &[i32], token: i32) -> f64 {
@@ -21,9 +21,9 @@ fn warm() -> Sampling {
 fn temperature_zero_takes_the_likeliest_and_passes_over_what_is_no_number() {
     let sampler = Sampler::new(Sampling::default(), 1);
     let mut scratch = Scratch::default();
-    assert_eq!(sampler.choose(&[0.0, f32::NAN, 3.0, 3.0], None, 0, &mut scratch), Some(2));
-    assert_eq!(sampler.choose(&[f32::NAN; 3], None, 0, &mut scratch), None);
-    assert_eq!(Sampler::new(warm(), 1).choose(&[f32::NAN; 3], None, 0, &mut scratch), None);
+    assert_eq!(sampler.choose(&[0.0, f32::NAN, 3.0, 3.0], Allowed::All, 0, &mut scratch), Some(2));
+    assert_eq!(sampler.choose(&[f32::NAN; 3], Allowed::All, 0, &mut scratch), None);
+    assert_eq!(Sampler::new(warm(), 1).choose(&[f32::NAN; 3], Allowed::All, 0, &mut scratch), None);
 }
 
 #[test]
@@ -64,18 +64,23 @@ fn what_has_been_said_is_penalised() {
     let penalties = Penalties { presence: 2.0, ..Penalties::default() };
     let mut sampler = Sampler::new(Sampling { penalties, ..Sampling::default() }, 1);
     let mut scratch = Scratch::default();
-    assert_eq!(sampler.choose(&[1.5, 1.0], None, 0, &mut scratch), Some(0));
+    assert_eq!(sampler.choose(&[1.5, 1.0], Allowed::All, 0, &mut scratch), Some(0));
     sampler.accept(0);
-    assert_eq!(sampler.choose(&[1.5, 1.0], None, 1, &mut scratch), Some(1));
+    assert_eq!(sampler.choose(&[1.5, 1.0], Allowed::All, 1, &mut scratch), Some(1));
 }
 
 #[test]
 fn only_allowed_tokens_are_chosen() {
     let mut scratch = Scratch::default();
     assert_eq!(
-        Sampler::new(Sampling::default(), 1).choose(&[9.0, 1.0, 2.0], Some(&[1, 2]), 0, &mut scratch),
+        Sampler::new(Sampling::default(), 1).choose(
+            &[9.0, 1.0, 2.0],
+            Allowed::These(&[1, 2]),
+            0,
+            &mut scratch
+        ),
         Some(2)
     );
-    let drawn = Sampler::new(warm(), 1).choose(&[9.0, 1.0, 2.0], Some(&[1]), 0, &mut scratch);
+    let drawn = Sampler::new(warm(), 1).choose(&[9.0, 1.0, 2.0], Allowed::These(&[1]), 0, &mut scratch);
     assert_eq!(drawn, Some(1));
 }

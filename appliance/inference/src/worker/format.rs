@@ -1,0 +1,163 @@
+//! The form that an answer must have: compiled before any work, asked before each token, proven at the end.
+//!
+//! Architecture invariant: a form fails closed. What cannot be compiled is refused, what goes wrong while the answer is
+//! written ends it with an error, and JSON that is complete is checked once more by a validator that shares no code with
+//! the compiler.
+
+use std::sync::{Arc, OnceLock};
+
+use jsonschema::Validator;
+use llguidance::api::TopLevelGrammar;
+use llguidance::earley::SlicedBiasComputer;
+use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie};
+use llguidance::{JsonCompileOptions, Matcher, ParserFactory};
+use serde_json::{Value, json};
+
+use super::vocabulary::Vocabulary;
+use crate::job::{Format, JobError};
+
+/// Between the parts of JSON a model may put so much space, and no more: small models fall into endless space.
+const SPACE: &str = r"[ \n\t]{0,24}";
+
+/// What is wrong with a form is told in so many characters.
+const MAX_REASON: usize = 300;
+
+/// Compiles forms for one model.
+pub(super) struct Formats {
+    vocabulary: Arc<Vocabulary>,
+    /// Made with the first request that wants a form: it takes a moment, and most never do.
+    factory: OnceLock<Result<ParserFactory, String>>,
+}
+
+/// What one answer may still become.
+pub(super) struct Guide {
+    matcher: Matcher,
+    proof: Proof,
+    said: Vec<u8>,
+}
+
+/// How a complete answer is checked.
+enum Proof {
+    Json(Box<Validator>),
+    /// The matcher is the only judge of a regular expression.
+    Matcher,
+}
+
+impl Formats {
+    pub(super) fn new(vocabulary: Arc<Vocabulary>) -> Formats {
+        Formats { vocabulary, factory: OnceLock::new() }
+    }
+
+    /// # Errors
+    /// What cannot be compiled: not JSON Schema, a part of it that is not supported, or too large.
+    pub(super) fn guide(&self, format: &Format) -> Result<Guide, JobError> {
+        let (grammar, proof) = match format {
+            Format::JsonObject => json(json!({"type": "object"}))?,
+            Format::JsonSchema(schema) => {
+                json(serde_json::from_str(schema).map_err(|error| refused(&error))?)?
+            }
+            Format::Regex(pattern) => (TopLevelGrammar::from_regex(pattern), Proof::Matcher),
+        };
+        let factory = self.factory.get_or_init(|| factory(&self.vocabulary));
+        let factory = factory.as_ref().map_err(|_| JobError::Internal)?;
+        let matcher = Matcher::new(factory.create_parser(grammar));
+        match matcher.get_error() {
+            Some(error) => Err(refused(&error)),
+            None => Ok(Guide { matcher, proof, said: Vec::new() }),
+        }
+    }
+}
+
+fn json(mut schema: Value) -> Result<(TopLevelGrammar, Proof), JobError> {
+    let validator = jsonschema::options().build(&schema).map_err(|error| refused(&error.masked()))?;
+    let Some(root) = schema.as_object_mut() else {
+        return Err(refused(&"a schema is a JSON object"));
+    };
+    // These switches are ours: a request could say there that nothing needs to hold.
+    root.remove("x-guidance");
+    let options = JsonCompileOptions {
+        whitespace_pattern: Some(SPACE.to_owned()),
+        // One or more of several instead of just one of them; the validator then counts.
+        coerce_one_of: true,
+        ..JsonCompileOptions::default()
+    };
+    options.apply_to(&mut schema);
+    Ok((TopLevelGrammar::from_json_schema(schema), Proof::Json(Box::new(validator))))
+}
+
+fn refused(error: &impl ToString) -> JobError {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    JobError::BadFormat(line.chars().take(MAX_REASON).collect())
+}
+
+fn factory(vocabulary: &Vocabulary) -> Result<ParserFactory, String> {
+    let words: Vec<Vec<u8>> = vocabulary.tokens().map(|token| vocabulary.bytes(token).to_vec()).collect();
+    let ends: Vec<u32> =
+        vocabulary.tokens().filter(|token| vocabulary.ends_turn(*token)).map(i32::cast_unsigned).collect();
+    let end = ends.first().copied().unwrap_or_default();
+    let trie = TokTrie::from(&TokRxInfo::new(words.len() as u32, end), &words).with_eos_tokens(&ends);
+    let tokens: TokEnv = Arc::new(ApproximateTokEnv::new(trie));
+    let slices = SlicedBiasComputer::general_slices();
+    let mut factory = ParserFactory::new(&tokens, InferenceCapabilities::default(), &slices)
+        .map_err(|error| error.to_string())?;
+    // What it says otherwise quotes the request.
+    factory.quiet().limits_mut().verbose_errors = false;
+    Ok(factory)
+}
+
+impl Guide {
+    /// Whether this token may come next.
+    ///
+    /// # Errors
+    /// The matcher has failed: the answer cannot go on.
+    pub(super) fn admits(&mut self, token: i32) -> Result<bool, JobError> {
+        let admitted = self.matcher.validate_tokens(&[token.cast_unsigned()]);
+        admitted.map(|count| count == 1).map_err(|_| JobError::Internal)
+    }
+
+    /// Whether the answer may end here.
+    ///
+    /// # Errors
+    /// As [`Guide::admits`].
+    pub(super) fn may_end(&mut self) -> Result<bool, JobError> {
+        self.matcher.is_accepting().map_err(|_| JobError::Internal)
+    }
+
+    /// All tokens that may come next, those that end the turn where it may end.
+    ///
+    /// # Errors
+    /// As [`Guide::admits`].
+    pub(super) fn mask(&mut self) -> Result<SimpleVob, JobError> {
+        self.matcher.compute_mask_or_eos().map_err(|_| JobError::Internal)
+    }
+
+    /// Takes a token with its bytes into the answer.
+    ///
+    /// # Errors
+    /// One that must not be there.
+    pub(super) fn accept(&mut self, token: i32, bytes: &[u8]) -> Result<(), JobError> {
+        self.said.extend_from_slice(bytes);
+        self.matcher.consume_token(token.cast_unsigned()).map_err(|_| JobError::FormatMissed)
+    }
+
+    /// Nothing can follow.
+    pub(super) fn is_complete(&self) -> bool {
+        self.matcher.is_stopped()
+    }
+
+    /// # Errors
+    /// The answer, which its writer calls complete, is not what was asked for.
+    pub(super) fn prove(&mut self) -> Result<(), JobError> {
+        let holds = match &self.proof {
+            Proof::Json(validator) => {
+                serde_json::from_slice(&self.said).is_ok_and(|answer: Value| validator.is_valid(&answer))
+            }
+            Proof::Matcher => self.may_end()? || self.is_complete(),
+        };
+        if holds { Ok(()) } else { Err(JobError::FormatMissed) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
