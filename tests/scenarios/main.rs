@@ -15,6 +15,7 @@ mod contract;
 mod drills;
 mod evaluation;
 mod failback;
+mod formats;
 mod listeners;
 mod needs;
 mod orders;

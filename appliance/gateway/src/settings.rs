@@ -13,8 +13,8 @@ pub struct Settings {
     pub aliases: Vec<AliasSettings>,
     pub limits: Limits,
     pub drill: DrillSettings,
-    /// What languages local models speak, by their names; one that is not here may speak any.
-    pub standby_languages: HashMap<String, Vec<String>>,
+    /// What is known of local models beside what their workers say, by their names.
+    pub standby_facts: HashMap<String, RouteFacts>,
     pub brown_out: BrownOutSettings,
     /// The control address of a demo cloud, in an evaluation configuration.
     pub demo_control: Option<std::net::SocketAddr>,
@@ -115,7 +115,7 @@ impl Settings {
             aliases: vec![assistant],
             limits: Limits::default(),
             drill: DrillSettings::default(),
-            standby_languages: HashMap::new(),
+            standby_facts: HashMap::new(),
             brown_out: BrownOutSettings::default(),
             demo_control: None,
             outside: OutsideSettings::default(),
@@ -260,11 +260,11 @@ pub struct RouteFacts {
     pub context: Option<u32>,
     pub images: Option<bool>,
     pub tools: Option<bool>,
-    /// Answers in guaranteed JSON.
+    /// Answers in guaranteed JSON, or in another given form.
     pub json: Option<bool>,
     pub logprobs: Option<bool>,
     pub several_choices: Option<bool>,
-    /// Answers in a form that is neither text nor JSON.
+    /// Answers in a form that this version does not know.
     pub other_formats: Option<bool>,
     /// Codes of ISO 639-1.
     pub languages: Option<Vec<String>>,

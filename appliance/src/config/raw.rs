@@ -129,6 +129,7 @@ pub(super) struct Local {
     pub clinical_reserve: Option<u32>,
     pub threads: Option<u32>,
     pub queue_limit: Option<u32>,
+    pub json: Option<bool>,
     pub languages: Option<Vec<String>>,
 }
 

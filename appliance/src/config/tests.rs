@@ -136,7 +136,9 @@ fn the_facts_of_a_model_belong_to_its_routes_alone() {
         (route.facts.context, route.facts.images, route.facts.tools),
         (Some(128_000), Some(true), None)
     );
-    assert_eq!(config.gateway.standby_languages["pilot-light"], ["en", "ko"]);
+    let pilot_light = &config.gateway.standby_facts["pilot-light"];
+    assert_eq!(pilot_light.languages.as_deref(), Some(&["en".to_owned(), "ko".to_owned()][..]));
+    assert_eq!(pilot_light.json, Some(false), "it knows sentences");
     let headers = config.gateway.upstreams[0].deadlines.headers;
     assert_eq!(headers, config.gateway.upstreams[0].deadlines.first_token);
 }

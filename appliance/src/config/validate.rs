@@ -51,14 +51,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     let upstreams: Vec<_> = raw.upstream.into_iter().map(|u| check.upstream(u)).collect::<Result<_, _>>()?;
     let models: Vec<_> =
         upstreams.iter().zip(models).map(|(u, models)| check.models(u, models)).collect::<Result<_, _>>()?;
-    let standby_languages = raw
-        .local
-        .iter()
-        .map(|l| check.spoken(l))
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .flatten()
-        .collect();
+    let standby_facts = raw.local.iter().map(|l| check.standby_facts(l)).collect::<Result<_, _>>()?;
     let locals: Vec<_> =
         raw.local.into_iter().map(|l| check.local(l, &data_dir)).collect::<Result<_, _>>()?;
     let aliases = raw
@@ -75,7 +68,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         aliases,
         limits,
         drill,
-        standby_languages,
+        standby_facts,
         brown_out,
         demo_control,
         outside,

@@ -226,6 +226,11 @@ fn fate(plan: &Plan, book: &Book) -> impl FnMut() -> Commit + use<> {
     }
 }
 
+/// Simulated workers say words, and nothing that has another form.
+fn says_words() -> gateway::settings::RouteFacts {
+    gateway::settings::RouteFacts { json: Some(false), ..Default::default() }
+}
+
 fn settings(plan: &Plan) -> Settings {
     let upstreams = UPSTREAMS[..plan.upstreams].iter().map(|name| UpstreamSettings {
         name: (*name).to_owned(),
@@ -259,7 +264,7 @@ fn settings(plan: &Plan) -> Settings {
         aliases: aliases.collect(),
         limits: Limits::default(),
         drill: gateway::settings::DrillSettings::default(),
-        standby_languages: std::collections::HashMap::new(),
+        standby_facts: plan.locals.iter().map(|local| (local.name.to_owned(), says_words())).collect(),
         brown_out: gateway::settings::BrownOutSettings::default(),
         demo_control: None,
         outside: gateway::settings::OutsideSettings::default(),

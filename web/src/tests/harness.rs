@@ -79,7 +79,7 @@ impl Box {
             aliases: vec![assistant, oncology],
             limits: Limits::default(),
             drill: gateway::settings::DrillSettings::default(),
-            standby_languages: std::collections::HashMap::new(),
+            standby_facts: std::collections::HashMap::new(),
             brown_out: BrownOutSettings::default(),
             demo_control,
             outside: gateway::settings::OutsideSettings::default(),

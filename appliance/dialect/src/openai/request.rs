@@ -18,8 +18,9 @@ pub struct Message {
 pub struct Needs {
     pub tools: bool,
     pub images: bool,
+    /// JSON, or another form than plain text.
     pub json: bool,
-    /// A form that is neither text nor JSON.
+    /// A form that only clouds may know.
     pub other_format: bool,
     pub logprobs: bool,
     pub several_choices: bool,
@@ -99,10 +100,7 @@ impl ChatRequest {
         let (messages, mut needs) = parse_messages(fields.0.get("messages"))?;
         needs.tools |= fields.filled("tools") || fields.filled("functions");
         let response_format = fields.response_format()?;
-        needs.json = matches!(
-            response_format,
-            Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema(_) | ResponseFormat::Other)
-        );
+        needs.json = response_format.is_some();
         needs.other_format = matches!(response_format, Some(ResponseFormat::Other));
         needs.logprobs = fields.0.get("logprobs") == Some(&Value::Bool(true));
         let choices = fields.integer("n", 1, 128)?.unwrap_or(1) as u32;

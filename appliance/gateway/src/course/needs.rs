@@ -29,9 +29,9 @@ impl Wants {
             needs if needs.images && cannot(facts.images) => {
                 Some("to see an image, or to hear or read a file")
             }
-            needs if needs.json && cannot(facts.json) => Some("an answer in guaranteed JSON"),
+            needs if needs.json && cannot(facts.json) => Some("an answer in JSON or another given form"),
             needs if needs.other_format && cannot(facts.other_formats) => {
-                Some("an answer in a form that is neither text nor JSON")
+                Some("an answer in a form that only some clouds know")
             }
             needs if needs.logprobs && cannot(facts.logprobs) => Some("the probabilities of tokens"),
             needs if needs.several_choices && cannot(facts.several_choices) => {
@@ -54,7 +54,7 @@ impl Wants {
     }
 }
 
-/// What a local model of this version can do; its context is known once it is ready.
+/// What a local model of this version can do, with what is known of this one; its context is known once it is ready.
 pub(crate) fn facts_of(gateway: &Gateway, model: &LocalModel) -> RouteFacts {
     let context = match &*model.status().borrow() {
         Status::Ready { facts, .. } => Some(facts.context_limit),
@@ -64,11 +64,10 @@ pub(crate) fn facts_of(gateway: &Gateway, model: &LocalModel) -> RouteFacts {
         context,
         images: Some(false),
         tools: Some(false),
-        json: Some(true),
         other_formats: Some(false),
         logprobs: Some(false),
         several_choices: Some(false),
-        languages: gateway.settings().standby_languages.get(model.name()).cloned(),
+        ..gateway.settings().standby_facts.get(model.name()).cloned().unwrap_or_default()
     }
 }
 
@@ -106,7 +105,7 @@ mod tests {
             (
                 "hello",
                 ", \"response_format\": {\"type\": \"json_object\"}",
-                Some("an answer in guaranteed JSON"),
+                Some("an answer in JSON or another given form"),
             ),
         ];
         for (question, fields, expected) in table {

@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use super::vocabulary::Vocabulary;
 use crate::job::{Format, JobError};
 
-/// Between the parts of JSON a model may put so much space, and no more: small models fall into endless space.
-const SPACE: &str = r"[ \n\t]{0,24}";
+/// Between two parts of JSON stands nothing, a space, or a new line with its indentation, as people write it. Without a
+/// bound small models fall into endless space.
+const SPACE: &str = r" |\n( {0,12}|\t{0,6})";
 
 /// What is wrong with a form is told in so many characters.
 const MAX_REASON: usize = 300;

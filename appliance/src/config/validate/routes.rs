@@ -42,16 +42,18 @@ impl Check {
         Ok(known)
     }
 
-    /// The languages of one local model, where they are known.
-    pub(super) fn spoken(&self, local: &raw::Local) -> Result<Option<(String, Vec<String>)>, ConfigError> {
+    /// What is known of one local model beforehand, with its name.
+    pub(super) fn standby_facts(&self, local: &raw::Local) -> Result<(String, RouteFacts), ConfigError> {
         let place = format!("[[local]] \"{}\"", local.name);
         let is_pilot_light = local.file.file_name() == Some(pilot_light::FILE_NAME.as_ref());
-        let codes = match &local.languages {
-            Some(codes) => self.languages(&place, codes.clone())?,
-            None if is_pilot_light => PILOT_LIGHT_SPEAKS.map(str::to_owned).to_vec(),
-            None => return Ok(None),
+        let languages = match &local.languages {
+            Some(codes) => Some(self.languages(&place, codes.clone())?),
+            None if is_pilot_light => Some(PILOT_LIGHT_SPEAKS.map(str::to_owned).to_vec()),
+            None => None,
         };
-        Ok(Some((local.name.clone(), codes)))
+        // The pilot light knows sentences. Held to JSON it would say something, and a program would believe it.
+        let json = local.json.or(is_pilot_light.then_some(false));
+        Ok((local.name.clone(), RouteFacts { json, languages, ..RouteFacts::default() }))
     }
 
     pub(super) fn shorten(&self, place: &str, given: Option<&str>) -> Result<Option<Shorten>, ConfigError> {

@@ -91,9 +91,17 @@ fn a_request_cannot_switch_the_guide_off() {
 
 #[test]
 fn space_between_the_parts_has_an_end() {
-    let mut guide = formats().guide(&Format::JsonObject).unwrap();
-    let endless = format!("{{{}", " ".repeat(100));
-    assert_eq!(write(&mut guide, &endless), Err(JobError::FormatMissed));
+    for (indent, most) in [(' ', 12), ('\t', 6)] {
+        let mut guide = formats().guide(&Format::JsonObject).unwrap();
+        for byte in "{\n".bytes().chain(std::iter::repeat_n(indent as u8, most)) {
+            assert!(guide.admits(byte.into()).unwrap());
+            guide.accept(byte.into(), &[byte]).unwrap();
+        }
+        for space in [b' ', b'\n', b'\t'] {
+            assert!(!guide.admits(space.into()).unwrap(), "{space} after {most} of {indent:?}");
+        }
+        assert!(guide.admits(b'"'.into()).unwrap());
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
         sampling: Sampling::default(),
         seed: 0,
         stop: Vec::new(),
+        guide: None,
     }
 }
 
