@@ -8,7 +8,7 @@ fn formats() -> Formats {
 
 const END: i32 = 255;
 
-fn schema(schema: Value) -> Result<Guide, JobError> {
+fn schema(schema: &Value) -> Result<Guide, JobError> {
     formats().guide(&Format::JsonSchema(schema.to_string()))
 }
 
@@ -30,7 +30,7 @@ fn reason(refused: Result<Guide, JobError>) -> String {
 
 #[test]
 fn an_answer_can_only_become_what_the_schema_admits() {
-    let mut guide = schema(json!({
+    let mut guide = schema(&json!({
         "type": "object",
         "properties": {"dose_mg": {"type": "integer"}, "route": {"enum": ["oral", "경구"]}},
         "required": ["dose_mg", "route"],
@@ -60,8 +60,8 @@ fn half_an_answer_is_no_answer() {
 #[test]
 fn what_the_compiler_only_comes_near_to_is_judged_by_the_validator() {
     let one_of = json!({"oneOf": [{"type": "integer", "minimum": 5}, {"type": "integer", "maximum": 7}]});
-    assert_eq!(write(&mut schema(one_of.clone()).unwrap(), "3"), Ok(()));
-    assert_eq!(write(&mut schema(one_of).unwrap(), "6"), Err(JobError::FormatMissed), "it is both");
+    assert_eq!(write(&mut schema(&one_of).unwrap(), "3"), Ok(()));
+    assert_eq!(write(&mut schema(&one_of).unwrap(), "6"), Err(JobError::FormatMissed), "it is both");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_schema_that_cannot_be_compiled_is_refused_in_one_line() {
         json!({"type": "string", "pattern": "("}),
         json!({"not": {"type": "string"}}),
     ] {
-        let reason = reason(schema(wrong.clone()));
+        let reason = reason(schema(&wrong));
         assert!(
             !reason.is_empty() && !reason.contains('\n') && reason.len() <= 4 * MAX_REASON,
             "{wrong}: {reason}"
@@ -86,7 +86,7 @@ fn a_schema_that_cannot_be_compiled_is_refused_in_one_line() {
 #[test]
 fn a_request_cannot_switch_the_guide_off() {
     let lenient = json!({"x-guidance": {"lenient": true}, "type": "string", "pattern": "("});
-    assert!(!reason(schema(lenient)).is_empty());
+    assert!(!reason(schema(&lenient)).is_empty());
 }
 
 #[test]
