@@ -11,8 +11,12 @@ pub struct Decoder {
     data: Vec<u8>,
     has_data: bool,
     after_return: bool,
+    is_first_line: bool,
     max_event_bytes: usize,
 }
+
+/// The mark of UTF-8 that some senders put before everything; it is no part of the first line.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// An event grew over the decoder's limit: the sender is not to be trusted further.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +27,14 @@ pub struct TooLong {
 
 impl Decoder {
     pub fn new(max_event_bytes: usize) -> Self {
-        Decoder { line: Vec::new(), data: Vec::new(), has_data: false, after_return: false, max_event_bytes }
+        Decoder {
+            line: Vec::new(),
+            data: Vec::new(),
+            has_data: false,
+            after_return: false,
+            is_first_line: true,
+            max_event_bytes,
+        }
     }
 
     /// Adds bytes and appends the `data` of each event that they complete to `events`.
@@ -50,7 +61,19 @@ impl Decoder {
         Ok(())
     }
 
+    /// Appends what stands without its empty line at the end of the stream. The standard has it dropped, because it may
+    /// be half of an event; who can tell a whole one by itself need not lose the last word of a careless sender.
+    pub fn end(&mut self, events: &mut Vec<Vec<u8>>) {
+        if !self.line.is_empty() {
+            self.end_line(events);
+        }
+        self.end_line(events);
+    }
+
     fn end_line(&mut self, events: &mut Vec<Vec<u8>>) {
+        if mem::take(&mut self.is_first_line) && self.line.starts_with(BYTE_ORDER_MARK) {
+            self.line.drain(..BYTE_ORDER_MARK.len());
+        }
         if self.line.is_empty() {
             if mem::take(&mut self.has_data) {
                 events.push(mem::take(&mut self.data));
@@ -103,6 +126,24 @@ mod tests {
     #[test]
     fn an_event_without_its_empty_line_has_not_come_yet() {
         assert!(decode(&[b"data: half\n"]).is_empty());
+    }
+
+    #[test]
+    fn what_stands_at_the_end_of_the_stream_can_be_had() {
+        for wire in ["data: one\n\ndata: last", "data: one\n\ndata: last\n", "data: one\n\ndata: last\n\n"] {
+            let (mut decoder, mut events) = (Decoder::new(1024), Vec::new());
+            decoder.push(wire.as_bytes(), &mut events).expect("within the limit");
+            decoder.end(&mut events);
+            assert_eq!(events, [b"one".to_vec(), b"last".to_vec()], "{wire:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_does_not_swallow_the_first_event() {
+        let wire = "\u{feff}data: first\n\ndata: second\n\n".as_bytes();
+        for cut in 0..wire.len() {
+            assert_eq!(decode(&[&wire[..cut], &wire[cut..]]), ["first", "second"], "cut at {cut}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod model;
 mod probe;
 mod reply;
 mod retry;
+mod retry_after;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -132,10 +133,10 @@ impl Upstream {
     ) -> Result<Reply, Fault> {
         let begun = Instant::now();
         let body = request.body_for(model, delivery).into();
-        let sent = self.send(self.request(Method::POST, "/chat/completions", body)?);
+        let sent = self.send(&self.client, self.request(Method::POST, "/chat/completions", body)?);
         if delivery == Delivery::Whole {
             let answer = async {
-                let bytes = read_body(sent.await?, MAX_ANSWER_BYTES).await?;
+                let bytes = read_body(no_page(sent.await?)?, MAX_ANSWER_BYTES).await?;
                 Completion::read(&bytes).map(Reply::Whole).ok_or(Fault::Malformed)
             };
             let whole = tokio::time::timeout(patience.whole_answer, answer).await;
@@ -150,22 +151,17 @@ impl Upstream {
     }
 
     /// Sends a request and sorts out every status that is not an answer.
-    async fn send(&self, request: Request<Full<Bytes>>) -> Result<http::Response<Incoming>, Fault> {
-        self.send_by(&self.client, request).await
-    }
-
-    async fn send_by(
+    async fn send(
         &self,
         client: &Client,
         request: Request<Full<Bytes>>,
     ) -> Result<http::Response<Incoming>, Fault> {
         let response = client.request(request).await.map_err(|error| Fault::from_client(&error))?;
         let status = response.status();
-        let is_page = content_type(&response).starts_with("text/html");
-        if status == StatusCode::OK && !is_page {
+        if status == StatusCode::OK {
             return Ok(response);
         }
-        let pause = retry_after(&response);
+        let (pause, is_page) = (retry_after::of(response.headers()), is_page(&response));
         let body = match status.is_client_error() {
             true => read_body(response, MAX_ERROR_BYTES).await.unwrap_or_default(),
             false => Bytes::new(),
@@ -196,13 +192,14 @@ async fn read_body(response: http::Response<Incoming>, limit: usize) -> Result<B
     collected.map(http_body_util::Collected::to_bytes).map_err(|_| Fault::Cut)
 }
 
-fn content_type<B>(response: &http::Response<B>) -> &str {
-    response.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default()
+/// A web page in place of an answer.
+fn is_page<B>(response: &http::Response<B>) -> bool {
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
-fn retry_after<B>(response: &http::Response<B>) -> Option<Duration> {
-    let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse::<f64>().ok().filter(|s| (0.0..86_400.0).contains(s)).map(Duration::from_secs_f64)
+fn no_page<B>(response: http::Response<B>) -> Result<http::Response<B>, Fault> {
+    if is_page(&response) { Err(Fault::Intercepted) } else { Ok(response) }
 }
 
 #[cfg(test)]

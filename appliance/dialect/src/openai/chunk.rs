@@ -1,6 +1,7 @@
 //! One chunk of a streamed answer.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::{Extension, Usage};
@@ -17,56 +18,91 @@ pub struct ChunkFacts {
     pub is_bound: bool,
     /// How the first choice ends.
     pub finish_reason: Option<String>,
-    /// Choices that this chunk ends.
-    pub ended_choices: u32,
+    /// The choices that this chunk has something of, each with whether it ends here.
+    pub choices: Vec<(u32, bool)>,
     pub usage: Option<Usage>,
     /// The chunk tells the usage and nothing else.
     pub is_usage_alone: bool,
-    /// The upstream reports an error inside the stream.
+    /// The upstream reports an error inside the stream, be it as the reason of the end.
     pub is_error: bool,
 }
 
+/// Reasons of an end that is none: the upstream itself could not say more (OpenRouter, vLLM and SGLang, Zhipu, DeepSeek).
+const NO_ENDS: [&str; 5] = ["error", "abort", "aborted", "network_error", "insufficient_system_resource"];
+
 #[derive(Deserialize)]
 struct Wire {
+    object: Option<Loose>,
     choices: Option<Vec<WireChoice>>,
     usage: Option<WireUsage>,
-    error: Option<serde::de::IgnoredAny>,
+    error: Option<Loose>,
 }
 
 #[derive(Deserialize)]
 struct WireChoice {
-    #[serde(default)]
-    index: u32,
+    index: Option<u32>,
     delta: Option<WireDelta>,
-    finish_reason: Option<String>,
+    finish_reason: Option<Loose>,
 }
 
 #[derive(Deserialize, Default)]
 struct WireDelta {
-    content: Option<WireContent>,
-    refusal: Option<String>,
-    reasoning_content: Option<String>,
-    reasoning: Option<String>,
-    tool_calls: Option<Vec<serde::de::IgnoredAny>>,
-    function_call: Option<serde::de::IgnoredAny>,
+    content: Option<Loose>,
+    refusal: Option<Loose>,
+    reasoning_content: Option<Loose>,
+    reasoning: Option<Loose>,
+    tool_calls: Option<Loose>,
+    function_call: Option<Loose>,
+}
+
+/// A field that should have one shape and has others at some upstreams: that is no reason to lose the chunk.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Loose {
+    Text(String),
+    Flag(bool),
+    List(Vec<IgnoredAny>),
+    Other(IgnoredAny),
+}
+
+impl Loose {
+    fn is_something(&self) -> bool {
+        match self {
+            Loose::Text(text) => !text.is_empty(),
+            Loose::Flag(flag) => *flag,
+            Loose::List(list) => !list.is_empty(),
+            Loose::Other(_) => true,
+        }
+    }
+}
+
+fn is_something(field: Option<&Loose>) -> bool {
+    field.is_some_and(Loose::is_something)
+}
+
+/// The text of a field, where it is one and not empty.
+fn text_of(field: Option<Loose>) -> Option<String> {
+    match field {
+        Some(Loose::Text(text)) if !text.is_empty() => Some(text),
+        _ => None,
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum WireContent {
-    Text(String),
-    Other(serde::de::IgnoredAny),
-}
-
-#[derive(Deserialize)]
-struct WireUsage {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
+enum WireUsage {
+    Counted { prompt_tokens: u64, completion_tokens: u64 },
+    Other(IgnoredAny),
 }
 
 impl WireUsage {
     fn whole(&self) -> Option<Usage> {
-        Some(Usage { prompt_tokens: self.prompt_tokens?, completion_tokens: self.completion_tokens? })
+        match *self {
+            WireUsage::Counted { prompt_tokens, completion_tokens } => {
+                Some(Usage { prompt_tokens, completion_tokens })
+            }
+            WireUsage::Other(_) => None,
+        }
     }
 }
 
@@ -85,7 +121,7 @@ impl ChunkFacts {
         let mut facts = ChunkFacts {
             usage,
             is_usage_alone: usage.is_some() && choices.is_empty(),
-            is_error: wire.error.is_some(),
+            is_error: is_something(wire.error.as_ref()) || text_of(wire.object).as_deref() == Some("error"),
             ..ChunkFacts::default()
         };
         choices.into_iter().for_each(|choice| facts.add(choice));
@@ -93,22 +129,19 @@ impl ChunkFacts {
     }
 
     fn add(&mut self, choice: WireChoice) {
-        let delta = choice.delta.unwrap_or_default();
-        let some_text = |text: &Option<String>| text.as_ref().is_some_and(|t| !t.is_empty());
-        let (text, other) = match delta.content {
-            Some(WireContent::Text(text)) => (text, false),
-            Some(WireContent::Other(_)) => (String::new(), true),
-            None => (String::new(), false),
-        };
-        let calls = delta.tool_calls.is_some_and(|calls| !calls.is_empty()) || delta.function_call.is_some();
-        let is_other_choice = choice.index != 0 && !text.is_empty();
-        let is_bound = calls || other || is_other_choice || some_text(&delta.refusal);
-        let thinks = some_text(&delta.reasoning_content) || some_text(&delta.reasoning);
+        let (index, delta) = (choice.index.unwrap_or_default(), choice.delta.unwrap_or_default());
+        let calls = is_something(delta.tool_calls.as_ref()) || is_something(delta.function_call.as_ref());
+        let thinks = is_something(delta.reasoning_content.as_ref()) || is_something(delta.reasoning.as_ref());
+        let refuses = is_something(delta.refusal.as_ref());
+        let says = is_something(delta.content.as_ref());
+        let text = text_of(delta.content).unwrap_or_default();
+        let is_bound = calls || refuses || says && (text.is_empty() || index != 0);
         self.is_bound |= is_bound;
-        self.has_token |= is_bound || thinks || !text.is_empty();
-        let ends = choice.finish_reason.filter(|reason| !reason.is_empty());
-        self.ended_choices += u32::from(ends.is_some());
-        if choice.index == 0 {
+        self.has_token |= is_bound || thinks || says;
+        let ends = text_of(choice.finish_reason);
+        self.is_error |= ends.as_deref().is_some_and(|reason| NO_ENDS.contains(&reason));
+        self.choices.push((index, ends.is_some()));
+        if index == 0 {
             self.text.push_str(&text);
             self.finish_reason = ends.or(self.finish_reason.take());
         }
@@ -238,6 +271,24 @@ mod tests {
     }
 
     #[test]
+    fn an_upstream_that_could_not_say_more_has_not_ended_its_answer() {
+        for reason in ["error", "abort", "network_error", "insufficient_system_resource"] {
+            let chunk =
+                json!({"choices": [{"index": 0, "delta": {"content": "so"}, "finish_reason": reason}]});
+            assert!(facts(&chunk).is_error, "{reason}");
+        }
+        for reason in ["stop", "length", "tool_calls", "content_filter", "eos"] {
+            assert!(
+                !facts(&json!({"choices": [{"index": 0, "finish_reason": reason}]})).is_error,
+                "{reason}"
+            );
+        }
+        let bare =
+            json!({"object": "error", "message": "engine died", "type": "InternalServerError", "code": 500});
+        assert!(facts(&bare).is_error, "as vLLM said it");
+    }
+
+    #[test]
     fn what_no_other_model_can_go_on_with_is_told_apart_from_prose() {
         let bound = |choice: &Value| facts(&json!({"choices": [choice]})).is_bound;
         assert!(!bound(&json!({"index": 0, "delta": {"content": "prose"}})));
@@ -253,8 +304,13 @@ mod tests {
         assert_eq!(null, ChunkFacts::default());
         let unfinished =
             facts(&json!({"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": ""}]}));
-        assert_eq!((unfinished.finish_reason, unfinished.ended_choices), (None, 0));
+        assert_eq!((unfinished.finish_reason, unfinished.choices), (None, vec![(0, false)]));
         assert_eq!(facts(&json!({"choices": [{"index": 0, "delta": null}], "usage": {}})).usage, None);
+        let odd = facts(
+            &json!({"choices": [{"index": null, "finish_reason": 0, "delta": {"content": "a", "refusal": false,
+            "tool_calls": [], "reasoning": {"x": 1}}}], "usage": {"prompt_tokens": 1.5}, "error": null}),
+        );
+        assert_eq!((odd.text.as_str(), odd.is_bound, odd.is_error, odd.usage), ("a", false, false, None));
         let usage = json!({"prompt_tokens": 1, "completion_tokens": 2});
         assert!(facts(&json!({"choices": [], "usage": usage})).is_usage_alone);
     }

@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use dialect::openai::{
-    self, ChatRequest, ChunkHead, DONE, Usage, adopt_chunk, error_chunk, finish_chunk, stamp_chunk,
-    text_chunk, usage_chunk,
+    self, ChatRequest, ChunkFacts, ChunkHead, DONE, Usage, adopt_chunk, error_chunk, finish_chunk,
+    stamp_chunk, text_chunk, usage_chunk,
 };
 use dialect::sse;
 use futures_util::{StreamExt, stream};
@@ -223,8 +223,7 @@ impl Wire {
         let first = std::mem::take(&mut self.first);
         match raw {
             Some(raw) => {
-                // What follows the closing chunk of an upstream is its usage.
-                self.usage_sent |= self.closed;
+                self.usage_sent |= self.closed && self.include_usage && tells_usage(raw);
                 let stamp = first || closing || self.closed;
                 self.closed |= closing;
                 if first {
@@ -279,6 +278,11 @@ impl Wire {
         }
         put(out, DONE);
     }
+}
+
+/// The chunk that follows the closing one of an upstream, where it has what the client asked for.
+fn tells_usage(raw: &[u8]) -> bool {
+    ChunkFacts::read(raw).is_some_and(|facts| facts.is_usage_alone)
 }
 
 fn put(out: &mut Vec<u8>, data: &[u8]) {

@@ -9,7 +9,7 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Listed, MAX_ERROR_BYTES, Upstream, read_body};
+use super::{Listed, MAX_ERROR_BYTES, Upstream, no_page, read_body};
 use crate::fault::Fault;
 
 /// A list of models longer than this is no list of models.
@@ -42,31 +42,37 @@ impl Upstream {
 
     async fn ask_for_models(&self) -> Result<Listed, Fault> {
         let request = self.request(Method::GET, "/models", Bytes::new())?;
-        let response = match self.send_by(&self.prober, request).await {
+        let response = match self.send(&self.prober, request).await {
             // Some upstreams have no list; that they answer in their own shape is proof enough of the way.
             Err(fault) if fault.refusal().is_some() || matches!(fault, Fault::ModelWithdrawn) => {
                 return Ok(None);
             }
             other => other?,
         };
-        let body = read_body(response, MAX_LIST_BYTES).await?;
-        let list: List = serde_json::from_slice(&body).map_err(|_| Fault::Malformed)?;
-        Ok(Some(list.data.into_iter().filter_map(|model| model.id).collect::<HashSet<_>>()))
+        let body = read_body(no_page(response)?, MAX_LIST_BYTES).await?;
+        // A page that is not called one is a page all the same.
+        let wrong =
+            if body.trim_ascii_start().starts_with(b"<") { Fault::Intercepted } else { Fault::Malformed };
+        let (List::Named { data } | List::Bare(data)) = serde_json::from_slice(&body).map_err(|_| wrong)?;
+        Ok(Some(data.into_iter().filter_map(|model| model.id).collect::<HashSet<_>>()))
     }
 
     async fn ask_nothing_of(&self, model: &str) -> Result<(), Fault> {
         let body = json!({"model": model, "messages": [], "max_tokens": 1, "stream": false}).to_string();
         let request = self.request(Method::POST, "/chat/completions", Bytes::from(body))?;
-        match self.send_by(&self.prober, request).await {
+        match self.send(&self.prober, request).await.and_then(no_page) {
             Err(fault) if fault.refusal().is_none() => Err(fault),
             _ => Ok(()),
         }
     }
 }
 
+/// Some upstreams leave out what stands around the list.
 #[derive(Deserialize)]
-struct List {
-    data: Vec<Entry>,
+#[serde(untagged)]
+enum List {
+    Named { data: Vec<Entry> },
+    Bare(Vec<Entry>),
 }
 
 #[derive(Deserialize)]

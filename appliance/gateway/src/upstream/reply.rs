@@ -1,5 +1,8 @@
 //! What an upstream answers: a whole body, or chunks as they come.
 
+mod choices;
+mod shape;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -7,12 +10,14 @@ use dialect::{
     openai::{ChunkFacts, Completion, DONE},
     sse::Decoder,
 };
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Duration, Instant};
 
-use super::{MAX_ANSWER_BYTES, MAX_ERROR_BYTES, content_type};
+use super::{MAX_ANSWER_BYTES, MAX_ERROR_BYTES, is_page};
 use crate::fault::{self, Fault};
+use choices::Choices;
+use shape::Shape;
 
 /// One event of a stream may be as long as this: a chunk is small, a final tool call may not be.
 const MAX_EVENT_BYTES: usize = 16 * MAX_ERROR_BYTES;
@@ -37,8 +42,7 @@ pub(crate) struct ChunkStream {
     body: Incoming,
     decoder: Decoder,
     ready: VecDeque<Chunk>,
-    /// Choices that have not ended yet.
-    open_choices: u32,
+    choices: Choices,
     done: bool,
     received_bytes: usize,
     ends: Ends,
@@ -52,7 +56,7 @@ pub(crate) struct ChunkStream {
 pub(crate) struct Chunk {
     pub facts: ChunkFacts,
     pub raw: Bytes,
-    /// It says how the answer ends, with all of its choices.
+    /// It says how the answer ends, or one of several.
     pub closing: bool,
 }
 
@@ -64,20 +68,18 @@ impl ChunkStream {
         choices: u32,
         ends: Ends,
     ) -> Result<Self, Fault> {
-        let is_whole = content_type(&response).starts_with("application/json");
+        let is_page = is_page(&response);
         let mut stream = ChunkStream {
             body: response.into_body(),
             decoder: Decoder::new(MAX_EVENT_BYTES),
             ready: VecDeque::new(),
-            open_choices: choices.max(1),
+            choices: Choices::asked(choices),
             done: false,
             received_bytes: 0,
             ends,
             waiting_since: None,
         };
-        if is_whole {
-            stream.read_whole().await?;
-        }
+        stream.begin_reading(is_page).await?;
         while !stream.ready.iter().any(|c| c.facts.has_token || c.facts.finish_reason.is_some()) {
             if stream.done || !stream.read_more().await? {
                 return Err(Fault::Cut);
@@ -86,16 +88,32 @@ impl ChunkStream {
         Ok(stream)
     }
 
+    /// Sees by the first bytes what is coming: the type that is written above an answer is often a framework's default.
+    async fn begin_reading(&mut self, is_page: bool) -> Result<(), Fault> {
+        let mut head = Vec::new();
+        loop {
+            match Shape::of(&head, is_page) {
+                Some(Shape::Events) => return self.take_bytes(&head),
+                Some(Shape::Json) => return self.read_whole(head).await,
+                Some(Shape::Page) => return Err(Fault::Intercepted),
+                None => head.extend_from_slice(&self.frame().await?.ok_or(Fault::Cut)?),
+            }
+        }
+    }
+
     /// Reads an answer in one piece, and takes it apart as if it had come as a stream.
-    async fn read_whole(&mut self) -> Result<(), Fault> {
-        let body = Limited::new(&mut self.body, MAX_ANSWER_BYTES).collect().await;
-        let body = body.map_err(|_| Fault::Cut)?.to_bytes();
+    async fn read_whole(&mut self, mut body: Vec<u8>) -> Result<(), Fault> {
+        while let Some(more) = self.frame().await? {
+            body.extend_from_slice(&more);
+        }
         let completion =
             Completion::read(&body).ok_or_else(|| fault::of_error_inside(&body, Fault::Malformed))?;
         for chunk in completion.into_chunks() {
             self.take_event(chunk)?;
         }
         self.done = true;
+        // What is JSON to its last brace was not cut, whether it says how it ended or not.
+        self.choices.are_whole();
         Ok(())
     }
 
@@ -112,7 +130,7 @@ impl ChunkStream {
                 }
                 return Ok(Some(chunk));
             }
-            let finished = self.open_choices == 0;
+            let finished = self.choices.have_ended();
             if self.done {
                 return if finished { Ok(None) } else { Err(Fault::Cut) };
             }
@@ -133,40 +151,65 @@ impl ChunkStream {
 
     /// Reads one piece of the body; false at its end.
     async fn read_more(&mut self) -> Result<bool, Fault> {
-        let Some(frame) = self.body.frame().await else { return Ok(false) };
-        let Ok(data) = frame.map_err(|_| Fault::Cut)?.into_data() else { return Ok(true) };
+        match self.frame().await? {
+            Some(data) => self.take_bytes(&data).map(|()| true),
+            None => Ok(self.take_the_rest()),
+        }
+    }
+
+    /// The next bytes of the body; `None` at its end.
+    async fn frame(&mut self) -> Result<Option<Bytes>, Fault> {
+        let Some(frame) = self.body.frame().await else { return Ok(None) };
+        let data = frame.map_err(|_| Fault::Cut)?.into_data().unwrap_or_default();
         self.received_bytes += data.len();
         if self.received_bytes > MAX_ANSWER_BYTES {
             return Err(Fault::Malformed);
         }
+        Ok(Some(data))
+    }
+
+    fn take_bytes(&mut self, data: &[u8]) -> Result<(), Fault> {
         let mut events = Vec::new();
-        self.decoder.push(&data, &mut events).map_err(|_| Fault::Malformed)?;
-        for event in events {
-            self.take_event(event)?;
-        }
-        Ok(true)
+        self.decoder.push(data, &mut events).map_err(|_| Fault::Malformed)?;
+        events.into_iter().try_for_each(|event| self.take_event(event))
+    }
+
+    /// A last event without its empty line is taken where it is whole; half of one is nothing, and shows as a cut.
+    fn take_the_rest(&mut self) -> bool {
+        let mut events = Vec::new();
+        self.decoder.end(&mut events);
+        let whole = |event: &Vec<u8>| is_done(event) || ChunkFacts::read(event).is_some();
+        events.retain(whole);
+        !events.is_empty() && events.into_iter().all(|event| self.take_event(event).is_ok())
     }
 
     fn take_event(&mut self, event: Vec<u8>) -> Result<(), Fault> {
-        if event == DONE {
+        if self.done {
+            return Ok(());
+        }
+        if is_done(&event) {
             self.done = true;
+            self.choices.are_all_said();
             return Ok(());
         }
         let Some(facts) = ChunkFacts::read(&event) else {
             // Once the upstream has said how the answer ends, nothing that follows can take it back.
-            let is_hole = self.open_choices > 0 && ChunkFacts::may_have_been(&event);
+            let is_hole = !self.choices.have_ended() && ChunkFacts::may_have_been(&event);
             return if is_hole { Err(Fault::Malformed) } else { Ok(()) };
         };
-        if facts.is_error && self.open_choices == 0 {
+        if facts.is_error && self.choices.have_ended() {
             return Ok(());
         }
         if facts.is_error {
             return Err(fault::of_error_inside(&event, Fault::Cut));
         }
-        let was_open = self.open_choices > 0;
-        self.open_choices = self.open_choices.saturating_sub(facts.ended_choices);
-        let closing = was_open && self.open_choices == 0;
+        self.choices.take(&facts.choices);
+        let closing = facts.choices.iter().any(|(_, ends)| *ends);
         self.ready.push_back(Chunk { facts, raw: event.into(), closing });
         Ok(())
     }
+}
+
+fn is_done(event: &[u8]) -> bool {
+    event.trim_ascii() == DONE
 }
