@@ -156,14 +156,15 @@ fn of_names(evidence: &Evidence) -> Verdict {
 /// An upstream's API never redirects and never asks for a network login; captive portals and proxies do.
 fn of_status(status: u16) -> Option<Verdict> {
     match status {
+        // These are the request's own affair, and are no sign of anything; a 400 is one only where it speaks of the key.
+        200..=299 | 404 | 413 | 422 => None,
         300..=399 | 407 | 511 => Some(Verdict::Intercepted),
-        401 | 403 => Some(Verdict::KeyRejected),
+        400 | 401 | 403 => Some(Verdict::KeyRejected),
         402 => Some(Verdict::QuotaExhausted),
         408 => Some(Verdict::Slow),
         410 => Some(Verdict::ModelWithdrawn),
         429 => Some(Verdict::Throttled),
-        500.. => Some(Verdict::UpstreamDown),
-        _ => None,
+        _ => Some(Verdict::UpstreamDown),
     }
 }
 

@@ -86,17 +86,80 @@ impl ApiError {
 
 /// The error that an upstream sent, read leniently: what it does not say gets plain words.
 pub fn read_upstream_error(status: u16, body: &[u8]) -> ApiError {
-    let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
-    let error = parsed.get("error").unwrap_or(&parsed);
+    let parsed = parsed(body);
+    let error = inner(&parsed);
     let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
+    let message = text("message").or_else(|| text("detail")).or_else(|| error.as_str().map(str::to_owned));
     ApiError {
         status,
         kind: text("type").map_or(Cow::Borrowed("invalid_request_error"), Cow::Owned),
         code: text("code").map_or(Cow::Borrowed("upstream_refused"), Cow::Owned),
-        message: text("message")
+        message: message
             .unwrap_or_else(|| format!("The upstream refused this request with status {status}.")),
         param: text("param"),
         retry_after_s: None,
         queue: None,
+    }
+}
+
+/// The HTTP status that an error inside an answer gives itself, as a number or as its digits.
+pub fn status_inside(body: &[u8]) -> Option<u16> {
+    let parsed = parsed(body);
+    let error = inner(&parsed);
+    let number = |value: &Value| match value {
+        Value::String(digits) => digits.parse().ok(),
+        value => value.as_u64().and_then(|number| u16::try_from(number).ok()),
+    };
+    let named =
+        ["code", "status", "status_code"].into_iter().filter_map(|name| error.get(name).and_then(number));
+    named.into_iter().find(|status| (400..600).contains(status))
+}
+
+/// Some upstreams wrap their one error into a list.
+fn parsed(body: &[u8]) -> Value {
+    match serde_json::from_slice(body).unwrap_or_default() {
+        Value::Array(mut list) if !list.is_empty() => list.swap_remove(0),
+        other => other,
+    }
+}
+
+fn inner(parsed: &Value) -> &Value {
+    parsed.get("error").filter(|error| !error.is_null()).unwrap_or(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_understood_in_every_shape_that_upstreams_have() {
+        let table: [(&str, &str, &str); 7] = [
+            (r#"{"error": {"message": "no", "code": "c"}}"#, "no", "c"),
+            (r#"[{"error": {"message": "no", "code": 400, "status": "INVALID"}}]"#, "no", "upstream_refused"),
+            (r#"{"error": "no"}"#, "no", "upstream_refused"),
+            (r#"{"error": null, "message": "no", "code": "c"}"#, "no", "c"),
+            (r#"{"object": "error", "message": "no", "code": 40401}"#, "no", "upstream_refused"),
+            (r#"{"detail": "no"}"#, "no", "upstream_refused"),
+            ("<html>", "The upstream refused this request with status 418.", "upstream_refused"),
+        ];
+        for (body, message, code) in table {
+            let error = read_upstream_error(418, body.as_bytes());
+            assert_eq!((error.message.as_str(), error.code.as_ref()), (message, code), "{body}");
+        }
+    }
+
+    #[test]
+    fn an_error_inside_an_answer_may_say_its_status() {
+        let table = [
+            (r#"{"error": {"code": 429}}"#, Some(429)),
+            (r#"{"error": {"code": "502"}}"#, Some(502)),
+            (r#"{"error": {"code": "overloaded", "status_code": 529}}"#, Some(529)),
+            (r#"{"object": "error", "code": 400}"#, Some(400)),
+            (r#"{"error": {"code": 40401}}"#, None),
+            (r#"{"error": {"code": "server_error"}}"#, None),
+        ];
+        for (body, expected) in table {
+            assert_eq!(status_inside(body.as_bytes()), expected, "{body}");
+        }
     }
 }

@@ -8,5 +8,5 @@ pub mod sse;
 mod fault;
 mod script;
 
-pub use fault::{ApiError, Queue, read_upstream_error};
+pub use fault::{ApiError, Queue, read_upstream_error, status_inside};
 pub use script::Script;
