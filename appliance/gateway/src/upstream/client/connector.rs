@@ -24,6 +24,8 @@ pub(super) fn build(settings: &UpstreamSettings) -> Result<Connector, ClientErro
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(Duration::from_secs(15)));
+    // Shared out among the addresses of a name: behind a dead one stands another, which must have its turn in time.
+    tcp.set_connect_timeout(Some(settings.deadlines.connect));
     let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_all_versions();
     Ok(https.wrap_connector(tcp))
 }
