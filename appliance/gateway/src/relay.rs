@@ -78,8 +78,10 @@ pub(crate) struct Relay {
     is_bound: bool,
     /// Puts the chunks together again for a caller who wants the answer whole.
     assembly: Assembly,
-    /// Chunks with a token so far: the count of an upstream that tells none itself.
+    /// Pieces with a token so far: the count of an upstream that tells none itself.
     tokens_seen: u64,
+    /// The most tokens that the caller wants, whoever says them.
+    max_tokens: Option<u32>,
     usage: Option<Usage>,
     finish_reason: Option<String>,
     /// The room of this request; freed when the answer is over or nobody wants it any more.
@@ -117,6 +119,7 @@ impl Relay {
         if let Some(request) = shortened {
             ask.request = request;
         }
+        let max_tokens = ask.request.max_tokens;
         ledger.serve(&served);
         if !matches!(source, Source::Local { first: None, .. }) {
             gateway.metrics().began(&served, ledger.elapsed());
@@ -137,6 +140,7 @@ impl Relay {
             is_bound: false,
             assembly: Assembly::default(),
             tokens_seen: 0,
+            max_tokens,
             usage: None,
             finish_reason: None,
             _permit: permit,
@@ -240,7 +244,10 @@ impl Relay {
                 };
                 match event {
                     Ok(Event::Started { .. }) => Ok(Step::Nothing),
-                    Ok(Event::Text(text)) => Ok(Step::Event(self.take_text(text, None, false))),
+                    Ok(Event::Text(text)) => {
+                        self.tokens_seen += 1;
+                        Ok(Step::Event(self.take_text(text, None, false)))
+                    }
                     Ok(Event::Finished { reason, usage }) => {
                         // What was taken over is a part of the answer, so its tokens are the answer's.
                         self.usage = Some(Usage {
@@ -338,6 +345,10 @@ impl Relay {
         };
         match broken.after() {
             After::StartOver => self.forget(),
+            After::GoOn if self.has_said_all_that_it_may() => {
+                self.finish_reason = Some("length".into());
+                return self.finish(None).await;
+            }
             After::GoOn => self.course.stay_local(),
             After::GiveUp(why) => return self.fail(cut(fault, why)),
         }
@@ -356,8 +367,18 @@ impl Relay {
         self.is_bound = false;
         self.assembly = Assembly::default();
         self.tokens_seen = 0;
+        self.ask.request.max_tokens = self.max_tokens;
         self.usage = None;
         self.ledger.chars_out = 0;
+    }
+
+    /// What was said counts towards the most that the caller wants; whoever goes on may say what is left of it. Pieces
+    /// are taken for tokens, but no three bytes for more than one: some upstreams send letter by letter.
+    fn has_said_all_that_it_may(&mut self) -> bool {
+        let said = self.tokens_seen.min(self.sent.len() as u64 / 3);
+        let left = self.max_tokens.map(|most| u64::from(most).saturating_sub(said) as u32);
+        self.ask.request.max_tokens = left;
+        left == Some(0)
     }
 
     fn go_on_with(&mut self, opened: Opened) -> AnswerEvent {

@@ -36,6 +36,8 @@ pub(super) struct Prepared {
     pub(super) seed: u64,
     pub(super) stop: Vec<String>,
     pub(super) guide: Option<Guide>,
+    /// The prefix as text: a stop string may have begun in it.
+    pub(super) begun: String,
 }
 
 /// Prepares jobs for one model.
@@ -92,6 +94,7 @@ impl Prompter {
             seed,
             stop: job.stop,
             guide,
+            begun: job.answer_prefix,
         })
     }
 

@@ -53,8 +53,8 @@ impl Sequence {
             budget: prepared.budget,
             completion_tokens: 0,
             sampler: Sampler::new(prepared.sampling, prepared.seed),
-            text: Text::new(prepared.stop),
             guide: prepared.guide,
+            text: Text::new(prepared.stop, &prepared.begun),
             vocabulary,
         }
     }

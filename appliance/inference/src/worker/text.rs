@@ -3,6 +3,8 @@
 /// Puts an answer's bytes together.
 pub(super) struct Text {
     stops: Vec<String>,
+    /// The end of what was shown, as far as a stop string may have begun in it.
+    shown: String,
     /// The beginning of a character whose other bytes are still to come.
     bytes: Vec<u8>,
     /// Text that may yet turn out to be the beginning of a stop string.
@@ -18,21 +20,57 @@ pub(super) struct Shown {
 }
 
 impl Text {
-    pub(super) fn new(stops: Vec<String>) -> Text {
+    /// `begun` is what others have shown of the answer already.
+    pub(super) fn new(stops: Vec<String>, begun: &str) -> Text {
         let stops = stops.into_iter().filter(|stop| !stop.is_empty()).collect();
-        Text { stops, bytes: Vec::new(), held: String::new() }
+        let mut text = Text { stops, shown: String::new(), bytes: Vec::new(), held: String::new() };
+        text.remember(begun);
+        text
     }
 
     /// Takes the bytes of one more token.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Shown {
         self.bytes.extend_from_slice(bytes);
         self.take_whole_characters();
-        if let Some(at) = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min() {
+        if let Some(at) = self.first_stop() {
             self.held.truncate(at);
             return Shown { text: std::mem::take(&mut self.held), stopped: true };
         }
         let kept = self.held.split_off(self.held.len() - self.held_back());
-        Shown { text: std::mem::replace(&mut self.held, kept), stopped: false }
+        let text = std::mem::replace(&mut self.held, kept);
+        self.remember(&text);
+        Shown { text, stopped: false }
+    }
+
+    /// Keeps the end of what is shown; nothing of it where no stop string could end in what follows.
+    fn remember(&mut self, text: &str) {
+        let most = self.longest_stop().saturating_sub(1);
+        if most > 0 {
+            self.shown.push_str(text);
+            let from = self.shown.len().saturating_sub(most);
+            let from = (from..=self.shown.len()).find(|at| self.shown.is_char_boundary(*at));
+            self.shown.drain(..from.unwrap_or_default());
+        }
+    }
+
+    /// Where the first stop string begins that ends in the held text; at its beginning if it began before.
+    fn first_stop(&self) -> Option<usize> {
+        let all = self.shown_and_held();
+        let begins = |stop: &String| {
+            // None can end earlier: there it would have ended the answer.
+            let from = (self.shown.len() + 1).saturating_sub(stop.len());
+            let from = (from..=all.len()).find(|at| all.is_char_boundary(*at))?;
+            Some((from + all[from..].find(stop.as_str())?).saturating_sub(self.shown.len()))
+        };
+        self.stops.iter().filter_map(begins).min()
+    }
+
+    fn shown_and_held(&self) -> String {
+        format!("{}{}", self.shown, self.held)
+    }
+
+    fn longest_stop(&self) -> usize {
+        self.stops.iter().map(String::len).max().unwrap_or(0)
     }
 
     /// Gives what was held back when the answer ends without a stop string. Half a character is dropped.
@@ -66,12 +104,13 @@ impl Text {
     /// The length of the longest end of the held text that begins a stop string.
     fn held_back(&self) -> usize {
         let begins = |end: &str| self.stops.iter().any(|stop| stop.starts_with(end));
-        let longest = self.stops.iter().map(String::len).max().unwrap_or(0);
-        let starts = self.held.char_indices().map(|(at, _)| at);
+        let longest = self.longest_stop();
+        let all = self.shown_and_held();
+        let starts = all.char_indices().map(|(at, _)| at);
         starts
-            .filter(|at| self.held.len() - at < longest)
-            .find(|at| begins(&self.held[*at..]))
-            .map_or(0, |at| self.held.len() - at)
+            .filter(|at| all.len() - at < longest)
+            .find(|at| begins(&all[*at..]))
+            .map_or(0, |at| (all.len() - at).min(self.held.len()))
     }
 }
 
@@ -86,22 +125,22 @@ mod tests {
     #[test]
     fn a_hangul_syllable_comes_whole() {
         let syllable = "비".as_bytes();
-        let mut text = Text::new(Vec::new());
+        let mut text = Text::new(Vec::new(), "");
         assert_eq!(shown(&mut text, &[&syllable[..1], &syllable[1..2], &syllable[2..]]), ["", "", "비"]);
     }
 
     #[test]
     fn bytes_that_are_no_text_become_the_replacement_character() {
-        let mut text = Text::new(Vec::new());
+        let mut text = Text::new(Vec::new(), "");
         assert_eq!(shown(&mut text, &[b"a\xff\xfeb", "\u{ac00}".as_bytes()]), ["a\u{fffd}\u{fffd}b", "가"]);
     }
 
     #[test]
     fn a_stop_string_over_several_tokens_is_never_shown() {
-        let mut text = Text::new(vec!["\n\nQ:".into(), "끝".into()]);
+        let mut text = Text::new(vec!["\n\nQ:".into(), "끝".into()], "");
         assert_eq!(shown(&mut text, &[b"yes\n", b"\nno\n\n"]), ["yes", "\n\nno"]);
         assert_eq!(text.push(b"Q: more"), Shown { text: String::new(), stopped: true });
-        let mut text = Text::new(vec!["끝".into()]);
+        let mut text = Text::new(vec!["끝".into()], "");
         let end = "시작끝".as_bytes();
         assert_eq!(shown(&mut text, &[&end[..7]]), ["시작"]);
         assert!(text.push(&end[7..]).stopped);
@@ -109,14 +148,24 @@ mod tests {
 
     #[test]
     fn what_was_held_back_comes_at_the_end() {
-        let mut text = Text::new(vec!["STOP".into()]);
+        let mut text = Text::new(vec!["STOP".into()], "");
         assert_eq!(shown(&mut text, &[b"a ST"]), ["a "]);
         assert_eq!(text.finish(), "ST");
     }
 
     #[test]
     fn the_earliest_of_several_stop_strings_ends_the_answer() {
-        let mut text = Text::new(vec!["c".into(), "b".into()]);
+        let mut text = Text::new(vec!["c".into(), "b".into()], "");
         assert_eq!(text.push(b"abc"), Shown { text: "a".into(), stopped: true });
+    }
+    #[test]
+    fn a_stop_string_that_others_began_ends_the_answer_where_they_left_it() {
+        let mut text = Text::new(vec!["\n\nQ:".into()], "Yes.\n\n");
+        assert_eq!(text.push(b"Q: more"), Shown { text: String::new(), stopped: true });
+        let mut text = Text::new(vec!["끝 END".into()], "시작 끝");
+        assert_eq!(shown(&mut text, &[b" E", b"N"]), ["", ""], "it is held back from where it can be");
+        assert_eq!(text.push(b"D"), Shown { text: String::new(), stopped: true });
+        let mut text = Text::new(vec!["ab".into()], "ab a");
+        assert_eq!(shown(&mut text, &[b"c", b"a"]), ["c", ""], "one that ended before is no end");
     }
 }

@@ -23,6 +23,7 @@ fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
         seed: 0,
         stop: Vec::new(),
         guide: None,
+        begun: String::new(),
     }
 }
 
