@@ -30,4 +30,5 @@ mod standbys;
 mod stopping;
 mod streams;
 mod walls;
+mod wires;
 mod worker;

@@ -122,7 +122,8 @@ impl Streamed {
             return;
         }
         let chunk: Value = serde_json::from_str(data).expect("each event is JSON");
-        if chunk.get("error").is_some() {
+        // As the official clients do it: an error that is null is none.
+        if !chunk["error"].is_null() {
             self.ended = Ended::Error(chunk["error"].clone());
         } else {
             self.chunks.push(chunk);

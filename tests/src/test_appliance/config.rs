@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{Process, TestAppliance, model_file, repository};
 use crate::client::Sent;
 use crate::lab::Namespace;
-use crate::{FakeCloud, fake_cloud, places};
+use crate::{FakeCloud, RawCloud, fake_cloud, places};
 
 /// How a test's box treats each upstream: the defaults of the product, in a hurry.
 const TUNING: &str = "\
@@ -29,6 +29,14 @@ struct Upstream {
     base_url: String,
     ca_file: Option<String>,
     tuning: String,
+    /// The alias `assistant` tries it.
+    assists: bool,
+}
+
+impl Upstream {
+    fn new(name: &str, base_url: String, assists: bool) -> Upstream {
+        Upstream { name: name.to_owned(), base_url, ca_file: None, tuning: TUNING.to_owned(), assists }
+    }
 }
 
 /// A box that is not started yet.
@@ -70,13 +78,18 @@ impl Builder {
 
     /// One more upstream; the alias `assistant` tries them in order.
     pub fn upstream(mut self, name: &str, cloud: &FakeCloud) -> Builder {
-        self.upstreams.push(Upstream {
-            name: name.to_owned(),
-            base_url: cloud.base_url(),
-            ca_file: cloud.ca_file().map(|file| file.display().to_string()),
-            tuning: TUNING.to_owned(),
-        });
+        let ca_file = cloud.ca_file().map(|file| file.display().to_string());
+        self.upstreams.push(Upstream { ca_file, ..Upstream::new(name, cloud.base_url(), true) });
         self
+    }
+
+    /// One more upstream, which is a wire of a bare socket; its model `large` is the alias of its name.
+    pub fn wire(mut self, name: &str, cloud: &RawCloud) -> Builder {
+        self.upstreams.push(Upstream::new(name, cloud.base_url(name), false));
+        let lines = format!(
+            "\n[[alias]]\nname = {name:?}\ncloud = [\"{name}/large\"]\nstandby = [\"pilot-light\"]\n"
+        );
+        self.extra(&lines)
     }
 
     /// Another value for one of the newest upstream's own keys.
@@ -216,7 +229,7 @@ impl Builder {
         if let Some(https) = https {
             writeln!(text, "https = \"{https}\"").unwrap();
         }
-        for Upstream { name, base_url, ca_file, tuning } in &self.upstreams {
+        for Upstream { name, base_url, ca_file, tuning, .. } in &self.upstreams {
             writeln!(text, "\n[[upstream]]\nname = {name:?}\ndialect = \"openai\"\nbase_url = {base_url:?}")
                 .unwrap();
             writeln!(text, "api_key_file = {:?}", self.key_file).unwrap();
@@ -234,8 +247,8 @@ impl Builder {
             let file = model_file(folder, name).display().to_string();
             writeln!(text, "\n[[local]]\nname = {name:?}\nfile = {file:?}\n{lines}").unwrap();
         }
-        let cloud: Vec<_> =
-            self.upstreams.iter().map(|upstream| format!("{}/large", upstream.name)).collect();
+        let assists = self.upstreams.iter().filter(|upstream| upstream.assists);
+        let cloud: Vec<_> = assists.map(|upstream| format!("{}/large", upstream.name)).collect();
         writeln!(text, "\n[[alias]]\nname = \"assistant\"\ncloud = {cloud:?}\nstandby = [\"pilot-light\"]")
             .unwrap();
         writeln!(text, "\n[[alias]]\nname = \"local-only\"\ncloud = []\nstandby = [\"pilot-light\"]")
