@@ -104,7 +104,7 @@ impl OutageRecords {
             self.begin(gateway, site, OutageScope::Site, &indices).await;
         }
         for (index, upstream) in site.upstreams.iter().enumerate() {
-            let lasts = clock::unix_ms().saturating_sub(upstream.since_ms) >= PARTIAL_AFTER_MS;
+            let lasts = have_passed(PARTIAL_AFTER_MS, upstream.since_ms, clock::unix_ms());
             let is_partial = !all_out && is_out(upstream) && lasts && site.upstreams.len() > 1;
             if is_partial && !self.has(OutageScope::Upstream, Some(&upstream.name)) {
                 self.begin(gateway, site, OutageScope::Upstream, &[index]).await;
@@ -286,9 +286,9 @@ impl Open {
     }
 
     async fn write_when_due(&mut self, gateway: &Gateway) {
-        let age_ms = clock::unix_ms().saturating_sub(self.written_ms);
         let is_new = self.written != self.record;
-        if age_ms >= WRITE_EVERY_MS || (is_new && age_ms >= WRITE_AFTER_MS) {
+        let pause_ms = if is_new { WRITE_AFTER_MS } else { WRITE_EVERY_MS };
+        if have_passed(pause_ms, self.written_ms, clock::unix_ms()) {
             self.write(gateway).await;
         }
     }
@@ -304,6 +304,12 @@ impl Open {
             Err(error) => tracing::error!(%error, "the outage record cannot be brought up to date"),
         }
     }
+}
+
+/// Whether so much time has passed since a moment; also when somebody has set the clock back to before it, so that
+/// nothing waits for the clock to be there once more.
+fn have_passed(pause_ms: i64, since_ms: i64, now_ms: i64) -> bool {
+    !(0..pause_ms).contains(&now_ms.saturating_sub(since_ms))
 }
 
 /// Every upstream is lost, by what the breakers say, whatever a person has ordered meanwhile.

@@ -29,3 +29,17 @@ async fn a_record_of_an_earlier_life_stays_open_while_the_first_probes_of_this_o
     gateway.board().record_probe(0, &Ok(None));
     assert!(is_behind(&orphan));
 }
+
+#[test]
+fn a_clock_that_was_set_back_holds_nothing_up() {
+    let table = [
+        (1000, 1999, false),
+        (1000, 2000, true),
+        (1000, 1000, false),
+        (1000, 999, true),
+        (i64::MAX, 0, true),
+    ];
+    for (since_ms, now_ms, expected) in table {
+        assert_eq!(have_passed(1000, since_ms, now_ms), expected, "{since_ms} {now_ms}");
+    }
+}
