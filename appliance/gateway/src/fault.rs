@@ -32,6 +32,9 @@ pub(crate) enum Fault {
     CertificateTime(CertificateTime),
     #[error("the connection was reset")]
     Reset,
+    /// A connection that was kept from an earlier answer had been closed: it happens where nothing is wrong.
+    #[error("the connection that was kept had been closed")]
+    Dropped,
     /// Nothing came, and a probe sent meanwhile was missed as well; or the probe itself was.
     #[error("no answer within {} ms", .0.as_millis())]
     Silent(Duration),
@@ -131,8 +134,8 @@ impl Fault {
             Fault::Throttled { .. } => Outcome::Throttled,
             Fault::KeyRejected(_) | Fault::Quota(_) | Fault::NoKey => Outcome::KeyRejected,
             Fault::Caller(_) | Fault::ContextTooLong(_) | Fault::ContentFilter(_) => Outcome::CallerFault,
-            // The breaker knows already: the loss was its own finding.
-            Fault::Lost => Outcome::Cancelled,
+            // The breaker knows already: the loss was its own finding. What was dropped says nothing.
+            Fault::Lost | Fault::Dropped => Outcome::Cancelled,
         }
     }
 
@@ -160,9 +163,11 @@ impl Fault {
             | Fault::Malformed
             | Fault::Throttled { .. }
             | Fault::ModelWithdrawn => Blame::Model,
-            Fault::Caller(_) | Fault::ContextTooLong(_) | Fault::ContentFilter(_) | Fault::Lost => {
-                Blame::Nobody
-            }
+            Fault::Caller(_)
+            | Fault::ContextTooLong(_)
+            | Fault::ContentFilter(_)
+            | Fault::Lost
+            | Fault::Dropped => Blame::Nobody,
         }
     }
 
@@ -197,7 +202,7 @@ impl Fault {
             | Fault::HeadersTimeout(_)
             | Fault::FirstTokenTimeout(_) => Reason::Silent,
             Fault::Tls | Fault::CertificateTime(_) => Reason::Tls,
-            Fault::Reset => Reason::Reset,
+            Fault::Reset | Fault::Dropped => Reason::Reset,
             Fault::Stalled(_) => Reason::Stalled,
             Fault::WholeTimeout(_) | Fault::Slow(_) => Reason::Slow,
             Fault::Cut => Reason::Cut,
@@ -238,7 +243,7 @@ impl Fault {
             Fault::Tls => Sign::TlsFailed,
             Fault::CertificateTime(CertificateTime::Expired) => Sign::CertificateExpired,
             Fault::CertificateTime(CertificateTime::NotYetValid) => Sign::CertificateNotYetValid,
-            Fault::Reset => Sign::Reset,
+            Fault::Reset | Fault::Dropped => Sign::Reset,
             Fault::HeadersTimeout(_)
             | Fault::FirstTokenTimeout(_)
             | Fault::Stalled(_)

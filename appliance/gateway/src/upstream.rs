@@ -27,6 +27,7 @@ pub(crate) use retry::RetryBudget;
 use crate::{circuit::Circuit, clock, fault, fault::Fault, settings::UpstreamSettings};
 use client::Client;
 pub(crate) use gate::Gate;
+use gate::Served;
 use reply::Ends;
 
 /// An answer or an error text of an upstream longer than this is not read further.
@@ -156,7 +157,8 @@ impl Upstream {
         client: &Client,
         request: Request<Full<Bytes>>,
     ) -> Result<http::Response<Incoming>, Fault> {
-        let response = client.request(request).await.map_err(|error| Fault::from_client(&error))?;
+        let response = client.request(request).await.map_err(|error| fault_of(&error))?;
+        response.extensions().get::<Served>().inspect(|served| served.note());
         let status = response.status();
         if status == StatusCode::OK {
             return Ok(response);
@@ -190,6 +192,16 @@ fn names(error: &dialect::ApiError, field: &str) -> bool {
 async fn read_body(response: http::Response<Incoming>, limit: usize) -> Result<Bytes, Fault> {
     let collected = Limited::new(response.into_body(), limit).collect().await;
     collected.map(http_body_util::Collected::to_bytes).map_err(|_| Fault::Cut)
+}
+
+/// A connection that has brought answers before and is gone when the next request is on it shows no fault yet.
+fn fault_of(error: &client::Error) -> Fault {
+    let mut told = http::Extensions::new();
+    error.connect_info().inspect(|connection| connection.get_extras(&mut told));
+    match Fault::from_client(error) {
+        Fault::Reset if told.get::<Served>().is_some_and(Served::has) => Fault::Dropped,
+        fault => fault,
+    }
 }
 
 /// A web page in place of an answer.

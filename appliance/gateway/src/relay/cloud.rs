@@ -58,6 +58,10 @@ pub(super) async fn open(
         }
         tokio::time::sleep(pause).await;
         tried = one_try(opening, course, route).await;
+        // It was no chance: where requests share one connection, each of them may be thrown out of it.
+        if let Try::Cloud(Err(fault @ Fault::Dropped)) = &mut tried {
+            *fault = Fault::Reset;
+        }
     }
     match tried {
         Try::Kept(reason) => Err(Closed::Next { reason, refusal: None }),
@@ -109,6 +113,8 @@ fn note(opening: &Opening<'_>, route: &CloudRoute, fault: &Fault) {
 fn pause_before_another(upstream: &Upstream, fault: &Fault) -> Option<Duration> {
     let pause = match fault {
         Fault::Throttled { retry_after: Some(pause) } if *pause <= MAX_PAUSE => *pause,
+        // A new connection will tell.
+        Fault::Dropped => Duration::ZERO,
         fault if fault.retry_at_once() => Duration::from_millis(200 + (draw() * 400.0) as u64),
         _ => return None,
     };

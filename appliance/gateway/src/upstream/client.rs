@@ -21,6 +21,8 @@ use connector::{Connection, Connector};
 use super::gate::{Gate, Gated};
 use crate::{fault::ConnectDeadline, settings::UpstreamSettings};
 
+pub(super) use hyper_util::client::legacy::Error;
+
 pub(super) type Client = Legacy<WithDeadline, Full<Bytes>>;
 
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -39,7 +40,8 @@ impl Gate {
 
     /// Puts a new connection behind the switch.
     pub(super) fn guard<T>(&self, connection: T) -> Gated<T> {
-        Gated { connection, cut: Box::pin(self.lock().connections.clone().cancelled_owned()) }
+        let cut = Box::pin(self.lock().connections.clone().cancelled_owned());
+        Gated { connection, cut, served: Served::default() }
     }
 
     /// A panic while the lock was held leaves plain data behind, which is still good to use.
@@ -52,6 +54,22 @@ impl Gate {
 pub(crate) struct Gated<T> {
     connection: T,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    served: Served,
+}
+
+/// Whether a connection has brought an answer before: one that was kept may have been closed at its other end without
+/// anything being wrong there.
+#[derive(Clone, Default)]
+pub(super) struct Served(Arc<AtomicBool>);
+
+impl Served {
+    pub(super) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl<T> Gated<T> {
@@ -65,7 +83,7 @@ impl<T> Gated<T> {
 
 impl<T: Connection> Connection for Gated<T> {
     fn connected(&self) -> Connected {
-        self.connection.connected()
+        self.connection.connected().extra(self.served.clone())
     }
 }
 
