@@ -30,5 +30,6 @@ mod standbys;
 mod stopping;
 mod streams;
 mod walls;
+mod ways;
 mod wires;
 mod worker;

@@ -276,6 +276,12 @@ impl Lab {
         self.router.filter("flush chain ip lab forward\nflush chain ip lab nat");
     }
 
+    /// The cloud's name leads first to an address in its network where nobody is.
+    pub fn first_lead_nowhere(&self, site: Site) {
+        let [a, b, c, _] = site.address().octets();
+        self.names.knows(&site.host(), Ipv4Addr::new(a, b, c, 9));
+    }
+
     /// What the name server does from here on.
     pub fn names(&self, answering: Answering) {
         self.names.answer(answering);

@@ -21,6 +21,8 @@ pub enum Step {
     Pause(Duration),
     /// The connection is reset.
     Reset,
+    /// Nothing more happens until the box sends something more, or goes away.
+    UntilMore,
     /// Nothing more happens until the box goes away.
     Hold,
 }
@@ -127,6 +129,7 @@ impl Shared {
                     return rustix::net::sockopt::set_socket_linger(&socket, Some(Duration::ZERO))
                         .map_err(Into::into);
                 }
+                Step::UntilMore => drop(socket.read(&mut [0; 1 << 16])?),
                 Step::Hold => while socket.read(&mut [0; 64])? > 0 {},
             }
         }

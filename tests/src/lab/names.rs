@@ -34,7 +34,7 @@ pub(super) struct NameServer {
 }
 
 struct Shared {
-    known: Mutex<BTreeMap<String, Ipv4Addr>>,
+    known: Mutex<BTreeMap<String, Vec<Ipv4Addr>>>,
     answering: Mutex<Answering>,
     questions: AtomicUsize,
     over: AtomicBool,
@@ -56,8 +56,9 @@ impl NameServer {
         NameServer { shared, thread: Some(thread) }
     }
 
+    /// One more address of a name, before all others.
     pub(super) fn knows(&self, name: &str, address: Ipv4Addr) {
-        self.shared.known.lock().unwrap().insert(name.to_owned(), address);
+        self.shared.known.lock().unwrap().entry(name.to_owned()).or_default().insert(0, address);
     }
 
     pub(super) fn answer(&self, answering: Answering) {
@@ -91,20 +92,19 @@ impl Shared {
         let (name, end) = name_of(question)?;
         let kind = u16::from_be_bytes([*question.get(end)?, *question.get(end + 1)?]);
         let asked = question.get(12..end + 4)?;
-        let known = self.known.lock().unwrap().get(&name.to_lowercase()).copied();
-        let (code, address) = match *self.answering.lock().unwrap() {
+        let known = self.known.lock().unwrap().get(&name.to_lowercase()).cloned();
+        let (code, mut addresses) = match *self.answering.lock().unwrap() {
             Answering::Nothing => return None,
-            Answering::Servfail => (SERVFAIL, None),
-            Answering::Nxdomain => (NXDOMAIN, None),
-            Answering::Everything(address) => (NO_ERROR, Some(address)),
-            Answering::Well => (if known.is_some() { NO_ERROR } else { NXDOMAIN }, known),
+            Answering::Servfail => (SERVFAIL, Vec::new()),
+            Answering::Nxdomain => (NXDOMAIN, Vec::new()),
+            Answering::Everything(address) => (NO_ERROR, vec![address]),
+            Answering::Well => (if known.is_some() { NO_ERROR } else { NXDOMAIN }, known.unwrap_or_default()),
         };
-        let address = address.filter(|_| kind == A && code == NO_ERROR);
-        let mut answer =
-            vec![question[0], question[1], 0x81, 0x80 | code, 0, 1, 0, u8::from(address.is_some())];
+        addresses.retain(|_| kind == A && code == NO_ERROR);
+        let mut answer = vec![question[0], question[1], 0x81, 0x80 | code, 0, 1, 0, addresses.len() as u8];
         answer.extend([0, 0, 0, 0]);
         answer.extend(asked);
-        if let Some(address) = address {
+        for address in addresses {
             // The name of the question again, kind A, class IN, valid for one second, four bytes.
             answer.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
             answer.extend(address.octets());
