@@ -90,7 +90,8 @@ impl Sequence {
             let likeliest =
                 self.sampler.choose(logits, Allowed::All, place, scratch).ok_or(JobError::Internal)?;
             let ends = self.vocabulary.ends_turn(likeliest);
-            if if ends { guide.may_end()? } else { guide.admits(likeliest)? } {
+            let fits = if ends { guide.may_end()? } else { guide.admits(likeliest)? };
+            if fits {
                 return Ok(likeliest);
             }
         }
