@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
 use gateway::Peer;
+use http::HeaderValue;
+use http::header::STRICT_TRANSPORT_SECURITY;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -105,6 +108,15 @@ impl Listener {
     }
 }
 
+/// Browsers come back by TLS alone, for two years from each answer. Over plain HTTP they must ignore this.
+fn with_strict_transport(mut response: Response, transport: Transport) -> Response {
+    if transport == Transport::Tls {
+        let policy = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, policy);
+    }
+    response
+}
+
 /// One connection.
 struct Guest {
     router: Router,
@@ -133,7 +145,8 @@ impl Guest {
         let service = service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer.ip()));
             request.extensions_mut().insert(transport);
-            router.clone().oneshot(request)
+            let answering = router.clone().oneshot(request);
+            async move { answering.await.map(|response| with_strict_transport(response, transport)) }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(GREETING);

@@ -16,6 +16,17 @@ async fn https_and_plain_loopback_serve_the_same_box() {
 }
 
 #[tokio::test]
+async fn browsers_are_told_to_come_back_by_tls_alone_by_every_answer_over_it() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::builder().cloud(&cloud).https().start().await;
+    for path in ["/setup", "/no-such-page", "/livez", "/v1/models", "/v1/nothing", "/static/0/none.css"] {
+        let policy = appliance.https_client().get(path).await.header("strict-transport-security");
+        assert_eq!(policy, "max-age=63072000; includeSubDomains", "{path}");
+        assert_eq!(appliance.client().get(path).await.header("strict-transport-security"), "", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_certificate_survives_a_restart() {
     let cloud = FakeCloud::start();
     let mut appliance = TestAppliance::builder().cloud(&cloud).https().start().await;

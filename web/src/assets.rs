@@ -30,7 +30,11 @@ static ASSETS: [Asset; 4] = [
         content_type: JAVASCRIPT,
         bytes: include_bytes!("../static/vendor/htmx.min.js"),
     },
-    Asset { name: "icon.svg", content_type: "image/svg+xml", bytes: include_bytes!("../static/icon.svg") },
+    Asset {
+        name: "icon.svg",
+        content_type: "image/svg+xml; charset=utf-8",
+        bytes: include_bytes!("../static/icon.svg"),
+    },
 ];
 
 static ADDRESSES: LazyLock<Vec<String>> = LazyLock::new(|| {

@@ -8,7 +8,7 @@ use http::header::{
 };
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'";
 
 pub(crate) async fn secure(mut response: Response) -> Response {
     let always = [
@@ -18,6 +18,7 @@ pub(crate) async fn secure(mut response: Response) -> Response {
         // With "no-referrer" browsers send "Origin: null" with forms, and the guard could not tell them apart.
         (REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     let headers = response.headers_mut();
     for (name, value) in always {

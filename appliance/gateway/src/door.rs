@@ -1,6 +1,7 @@
 //! The API's door: who may come in, what is asked, and the answer in the caller's dialect.
 
 mod chat;
+mod headers;
 mod health;
 mod identity;
 mod refusal;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{FromRef, State};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
 use prometheus_client::registry::Registry;
@@ -76,7 +77,7 @@ impl Door {
             };
             router = router.route(path, handlers);
         }
-        router.with_state(self)
+        router.layer(map_response(headers::secure)).with_state(self)
     }
 }
 

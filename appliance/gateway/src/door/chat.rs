@@ -168,7 +168,6 @@ fn stream_response(answer: Answer, include_usage: bool) -> Response {
     let mut response = Response::new(Body::from_stream(chunks));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies that buffer would hold the tokens back.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response

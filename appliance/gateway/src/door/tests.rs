@@ -84,6 +84,29 @@ async fn every_route_is_as_open_as_it_declares() {
 }
 
 #[tokio::test]
+async fn every_answer_of_the_api_is_for_programs_alone_and_is_kept_nowhere() {
+    let it = Box::open();
+    let paths = ROUTES.iter().map(|entry| entry.path.replace("{*path}", "nothing/here"));
+    for path in paths {
+        for method in ["GET", "POST", "OPTIONS", "TRACE"] {
+            let request =
+                Request::builder().method(method).uri(&path).header("origin", "https://evil.example");
+            let response = it.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let header =
+                |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap());
+            let policy = header("content-security-policy");
+            assert!(policy.contains("default-src 'none'") && policy.contains("sandbox"), "{method} {path}");
+            assert!(policy.contains("frame-ancestors 'none'") && policy.contains("base-uri 'none'"));
+            assert_eq!(header("x-content-type-options"), "nosniff", "{method} {path}");
+            assert_eq!(header("referrer-policy"), "no-referrer", "{method} {path}");
+            assert_eq!(header("cache-control"), "no-store", "{method} {path}");
+            assert_eq!(header("access-control-allow-origin"), "", "{method} {path}");
+            assert!(method != "TRACE" || !response.status().is_success(), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_restricted_alias_is_hidden_from_a_key_and_refused_until_it_is_granted() {
     let it = Box::open();
     let secret = it.store.core.create_key("ward", KeyLane::default()).await.unwrap();
