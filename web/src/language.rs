@@ -4,9 +4,7 @@ use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
 
 use crate::cookies;
-
-/// The cookie that keeps a visitor's choice.
-pub(crate) const COOKIE: &str = "genset-language";
+use crate::visit::Transport;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -38,8 +36,8 @@ impl Language {
     }
 
     /// The choice in the cookie, else what the browser prefers, else English.
-    pub(crate) fn of_request(headers: &HeaderMap) -> Language {
-        let chosen = cookies::get(headers, COOKIE).and_then(Language::from_code);
+    pub(crate) fn of_request(headers: &HeaderMap, transport: Transport) -> Language {
+        let chosen = cookies::get(headers, transport.language_cookie()).and_then(Language::from_code);
         let preferred = || headers.get(ACCEPT_LANGUAGE)?.to_str().ok().and_then(preferred_language);
         chosen.or_else(preferred).unwrap_or(Language::English)
     }

@@ -50,6 +50,14 @@ impl Transport {
             Transport::Plain => "genset-plain-device",
         }
     }
+
+    /// The cookie that keeps a visitor's choice of the language.
+    pub(crate) fn language_cookie(self) -> &'static str {
+        match self {
+            Transport::Tls => "__Host-genset-language",
+            Transport::Plain => "genset-plain-language",
+        }
+    }
 }
 
 /// What kind of answer the caller can show.
@@ -113,7 +121,7 @@ impl Visit {
         let form = Form::of(&parts.headers);
         Ok(Visit {
             portal: portal.clone(),
-            language: Language::of_request(&parts.headers),
+            language: Language::of_request(&parts.headers, transport),
             transport,
             form,
             person: person(portal, &parts.headers, transport, form)?.map(Arc::new),
@@ -125,10 +133,11 @@ impl Visit {
 
     /// A visit of nobody, for saying that the store failed.
     pub(crate) fn of_nobody(portal: &Portal, parts: &Parts) -> Visit {
+        let transport = parts.extensions.get::<Transport>().copied().unwrap_or_default();
         Visit {
             portal: portal.clone(),
-            language: Language::of_request(&parts.headers),
-            transport: Transport::default(),
+            language: Language::of_request(&parts.headers, transport),
+            transport,
             form: Form::of(&parts.headers),
             person: None,
             caller: Arc::default(),

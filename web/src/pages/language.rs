@@ -5,7 +5,7 @@ use http::header::SET_COOKIE;
 use serde::Deserialize;
 
 use crate::cookies::{self, Life};
-use crate::language::{COOKIE, Language};
+use crate::language::Language;
 use crate::posted::{Posted, own_path};
 use crate::visit::Visit;
 
@@ -20,8 +20,8 @@ pub(crate) struct Choice {
 pub(crate) async fn choose(visit: Visit, Posted(choice): Posted<Choice>) -> Response {
     let mut response = Redirect::to(own_path(&choice.back)).into_response();
     let language = Language::from_code(&choice.language);
-    let cookie =
-        language.and_then(|l| cookies::set(COOKIE, l.code(), visit.transport.is_secure(), Life::Year));
+    let (name, secure) = (visit.transport.language_cookie(), visit.transport.is_secure());
+    let cookie = language.and_then(|language| cookies::set(name, language.code(), secure, Life::Year));
     if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

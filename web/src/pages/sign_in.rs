@@ -3,8 +3,8 @@
 use askama::Template;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
 use http::header::SET_COOKIE;
+use http::{HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -123,7 +123,11 @@ pub(crate) async fn sign_out(Signed(visit, person): Signed) -> Result<Response, 
     visit.portal.note(&person.account.name, "sign-out").await;
     // The device stays known: it opens nothing, and it is what lets its person in while others guess.
     let cookie = (visit.transport.session_cookie(), "", Life::Over);
-    Ok(led_with(visit.transport, "/sign-in?signed_out=true", &[cookie]))
+    let mut response = led_with(visit.transport, "/sign-in?signed_out=true", &[cookie]);
+    // What pages left in the browser goes as well; cookies stay, for the device and the language do.
+    let left_behind = HeaderValue::from_static("\"cache\", \"storage\"");
+    response.headers_mut().insert("clear-site-data", left_behind);
+    Ok(response)
 }
 
 /// Leads on with the cookies of a session that has begun.

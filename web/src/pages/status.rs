@@ -104,10 +104,17 @@ pub(crate) async fn show(Signed(visit, person): Signed) -> Result<Response, Fail
 pub(crate) struct Seen {
     #[serde(default)]
     seen: String,
+    /// The page around the band was made for somebody who was signed in.
+    #[serde(default)]
+    is_personal: bool,
 }
 
-/// `GET /band`: the band alone, or nothing when it is as it was, so that it is not read out again.
+/// `GET /band`: the band alone, or nothing when it is as it was, so that it is not read out again. A page whose session
+/// is over is loaded anew, so that nobody's texts stay on the screen of an empty desk.
 pub(crate) async fn band(visit: Visit, Query(seen): Query<Seen>) -> Result<Response, Failed> {
+    if seen.is_personal && visit.person.is_none() {
+        return Ok(visit.lead_to("/sign-in"));
+    }
     let band = Band::of_visit(&visit);
     if band.fingerprint == seen.seen {
         return Ok(StatusCode::NO_CONTENT.into_response());

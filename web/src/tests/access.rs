@@ -119,6 +119,37 @@ async fn the_cookie_is_bound_to_the_host_over_tls_and_works_over_plain_loopback(
 }
 
 #[tokio::test]
+async fn every_cookie_over_tls_is_bound_to_this_host_and_hidden_from_scripts() {
+    let the_box = Box::fresh();
+    let mut owner = the_box.owner().await;
+    owner.post("/language", "language=ko&back=/").await;
+    assert_eq!(owner.get("/sign-in").await.header("location"), "/");
+    let names: Vec<_> = owner.cookies.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(names, ["__Host-genset", "__Host-genset-device", "__Host-genset-language"]);
+    let chosen = owner.post("/language", "language=en&back=/").await;
+    let cookie = chosen.header("set-cookie");
+    assert!(cookie.contains("; HttpOnly; SameSite=Lax; Secure") && cookie.len() < 4096, "{cookie}");
+    assert!(!cookie.contains("Domain"), "{cookie}");
+}
+
+#[tokio::test]
+async fn a_page_whose_session_is_over_is_loaded_anew_and_leaves_nothing_in_the_browser() {
+    let the_box = Box::fresh();
+    let mut owner = the_box.owner().await;
+    let asks = owner.get("/").await.attribute("#band", "hx-get");
+    let mut left_open = owner.clone();
+    left_open.headers = vec![("hx-request", "true")];
+    assert_eq!(left_open.get(&asks).await.status, StatusCode::OK);
+    let out = owner.submit("/sign-out", "").await;
+    assert_eq!(out.header("clear-site-data"), "\"cache\", \"storage\"");
+    let over = left_open.get(&asks).await;
+    assert_eq!((over.status, over.header("hx-refresh")), (StatusCode::UNAUTHORIZED, "true"));
+    let strangers = the_box.browser().get("/sign-in").await.attribute("#band", "hx-get");
+    left_open.cookies.clear();
+    assert_eq!(left_open.get(&strangers).await.status, StatusCode::OK, "the sign-in is not loaded for ever");
+}
+
+#[tokio::test]
 async fn signing_out_ends_the_session_itself() {
     let the_box = Box::fresh();
     let mut owner = the_box.owner().await;
@@ -161,18 +192,33 @@ async fn after_the_sign_in_a_visitor_is_led_back_but_never_to_another_site() {
 async fn every_answer_of_the_portal_is_locked_down_and_only_files_are_kept() {
     let the_box = Box::fresh();
     let mut owner = the_box.owner().await;
-    let stylesheet = owner.get("/").await.attribute("link[rel=stylesheet]", "href");
-    for path in ["/", "/status", "/band", "/no-such-page", "/setup", "/ask", stylesheet.as_str()] {
+    let first = owner.get("/").await;
+    let stylesheet = first.attribute("link[rel=stylesheet]", "href");
+    let icon = first.attribute("link[rel=icon]", "href");
+    let paths = ["/", "/status", "/band", "/no-such-page", "/setup", "/ask", &stylesheet, &icon];
+    for path in paths {
         let page = owner.get(path).await;
         let policy = page.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{path}");
         assert!(!policy.contains("unsafe"), "{path}");
+        for directive in
+            ["object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"]
+        {
+            assert!(policy.contains(directive), "{path}: {policy}");
+        }
         assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
-        let kept = path == stylesheet;
+        assert_eq!(page.header("referrer-policy"), "same-origin", "{path}");
+        assert_eq!(page.header("cross-origin-opener-policy"), "same-origin", "{path}");
+        assert_eq!(page.header("cross-origin-resource-policy"), "same-origin", "{path}");
+        assert_eq!(page.header("access-control-allow-origin"), "", "{path}");
+        let kind = page.header("content-type");
+        assert!(page.body.is_empty() || kind.ends_with("; charset=utf-8"), "{path}: {kind}");
+        let kept = path.starts_with("/static/");
         assert_eq!(page.header("cache-control").contains("immutable"), kept, "{path}");
         assert_eq!(page.header("cache-control") == "no-store", !kept, "{path}");
         assert!(!page.has("[style], style, [onclick], script:not([src])"), "{path}");
-        assert!(!page.body.contains("http://") && !page.body.contains("https://"), "{path}");
+        // The icon names its namespace, which nobody fetches.
+        assert!(path == icon || !page.body.contains("http://") && !page.body.contains("https://"), "{path}");
     }
     assert_eq!(owner.get("/ask").await.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(owner.get("/static/0123/portal.css").await.status, StatusCode::NOT_FOUND);
