@@ -26,7 +26,7 @@ const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRoute
     Entry { path, access, handlers }
 }
 
-pub(crate) static ROUTES: [Entry; 47] = [
+pub(crate) static ROUTES: [Entry; 48] = [
     entry("/", Access::With(Right::Ask), || get(chat::begin)),
     entry("/c/{conversation}", Access::With(Right::Ask), || get(chat::show)),
     entry("/ask", Access::With(Right::Ask), || post(ask::ask)),
@@ -51,6 +51,7 @@ pub(crate) static ROUTES: [Entry; 47] = [
     entry("/people/{person}", Access::With(Right::ReadPeople), || get(person::show)),
     entry("/people/{person}/role", Access::With(Right::ManagePeople), || post(person::change_role)),
     entry("/people/{person}/code", Access::With(Right::ManagePeople), || post(person::renew_code)),
+    entry("/people/{person}/sessions/end", Access::With(Right::ManagePeople), || post(person::end_sessions)),
     entry("/people/{person}/remove", Access::With(Right::ManagePeople), || post(person::remove)),
     entry("/departments", Access::With(Right::ManagePeople), || post(department::add)),
     entry("/departments/{department}", Access::With(Right::ReadPeople), || get(department::show)),

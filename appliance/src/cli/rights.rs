@@ -28,7 +28,7 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
-    /// Print another one-time code for somebody who has not chosen a password yet
+    /// Print a one-time code for choosing a password, for somebody who has none yet or has forgotten it
     Code {
         name: String,
         #[command(flatten)]
@@ -37,6 +37,15 @@ pub(crate) enum UserCommand {
     /// Let somebody in who has lost the second factor: the password alone is enough again
     ResetSecondFactor {
         name: String,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// End all sessions of a person, or everybody's
+    EndSessions {
+        #[arg(required_unless_present = "everybody", conflicts_with = "everybody")]
+        name: Option<String>,
+        #[arg(long)]
+        everybody: bool,
         #[command(flatten)]
         config: ConfigArg,
     },

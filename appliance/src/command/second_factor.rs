@@ -9,7 +9,7 @@ use store::AccountError;
 use crate::cli::{Failure, tell};
 
 pub(crate) async fn reset(name: &str, config: &Path) -> Result<ExitCode, Failure> {
-    let store = super::open_store(&super::load(config)?)?;
+    let store = super::open_to_change(&super::load(config)?).await?;
     let was_there = store.core.reset_second_factor(name).await.map_err(|error| match error {
         AccountError::Store(error) => Failure::Failed(error.to_string()),
         error => Failure::Unusable(format!("account \"{name}\": {error}")),

@@ -45,6 +45,21 @@ pub(crate) async fn run(command: UserCommand) -> Result<ExitCode, Failure> {
         UserCommand::ResetSecondFactor { name, config } => {
             return super::second_factor::reset(&name, &config.file).await;
         }
+        UserCommand::EndSessions { name, everybody: _, config } => {
+            let store = super::open_store(&super::load(&config.file)?)?;
+            let accounts = match &name {
+                Some(name) => vec![named(&store, name)?],
+                None => store.core.accounts().map_err(|error| Failure::Failed(error.to_string()))?,
+            };
+            let mut sessions = 0;
+            for account in accounts {
+                let ended = store.end_sessions_of(&by, account.id).await;
+                sessions +=
+                    ended.map_err(|error| unchanged(&format!("person \"{}\"", account.name), &error))?;
+            }
+            store.close().await;
+            tell(&format!("Sessions that are over: {sessions}. The passwords are as they were."));
+        }
         UserCommand::Remove { name, config } => {
             let store = super::open_store(&super::load(&config.file)?)?;
             let account = named(&store, &name)?;

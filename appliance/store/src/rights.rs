@@ -66,11 +66,16 @@ impl Store {
         self.changed(by, "person-added", detail, invited).await
     }
 
-    /// A new code for somebody who has not chosen a password yet.
+    /// A new code for somebody who has not chosen a password yet; at the box itself, also for somebody who has
+    /// forgotten it. From elsewhere nobody may: whoever makes the code could sign in with it and read on.
     pub async fn renew_first_code(&self, by: &Subject<'_>, id: i64) -> Result<Secret, ChangeError> {
         let account = self.person(by, id)?;
-        let renewed =
-            async { self.core.renew_first_code(account.id).await?.ok_or(ChangeError::PasswordChosen) };
+        let renewed = async {
+            match by {
+                Subject::Console(_) => Ok(self.core.forget_password(account.id).await?),
+                _ => self.core.renew_first_code(account.id).await?.ok_or(ChangeError::PasswordChosen),
+            }
+        };
         self.changed(by, "first-code-made", json!({"name": account.name}), renewed).await
     }
 
@@ -83,6 +88,13 @@ impl Store {
         self.check_holds_all(by, Grantee::Role(role))?;
         let detail = json!({"name": account.name, "was": account.role, "role": role});
         self.changed(by, "role-changed", detail, async { Ok(self.core.set_role(id, role).await?) }).await
+    }
+
+    /// Ends all sessions of a person, wherever they are; says how many there were. The password lets in again.
+    pub async fn end_sessions_of(&self, by: &Subject<'_>, id: i64) -> Result<usize, ChangeError> {
+        let account = self.person(by, id)?;
+        let ended = async { Ok(self.core.end_sessions(account.id).await?) };
+        self.changed(by, "sessions-ended", json!({"name": account.name}), ended).await
     }
 
     /// Removes a person for good. Nobody can read what they asked after that.

@@ -89,6 +89,8 @@ pub(crate) struct PeopleText {
     pub(crate) may_use: &'static str,
     pub(crate) change_role: &'static str,
     pub(crate) new_code: &'static str,
+    pub(crate) end_sessions: &'static str,
+    pub(crate) end_sessions_hint: &'static str,
     pub(crate) remove: &'static str,
     pub(crate) remove_hint: &'static str,
     pub(crate) name_taken: &'static str,

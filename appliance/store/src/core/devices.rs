@@ -18,6 +18,8 @@ pub struct Caller {
     pub device: String,
     /// The token that an earlier sign-in left on this device.
     pub device_token: Option<Secret>,
+    /// The token of a session that the caller is in; it ends where a new one begins.
+    pub session_token: Option<Secret>,
 }
 
 impl Core {

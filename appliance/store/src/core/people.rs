@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use super::accounts::{self, account, find, insert};
 use super::setup::{new_code, plain};
-use super::{Account, AccountError, Core};
+use super::{Account, AccountError, Core, devices, sessions};
 use crate::names::checked_name;
 use crate::secret::digest;
 use crate::{Role, Secret, StoreError, now_ms, password};
@@ -89,6 +89,24 @@ impl Core {
             )
         });
         Ok((renewed.await? == 1).then_some(code))
+    }
+
+    /// A code in place of a password that was forgotten. Ends the sessions and forgets the devices; a second factor
+    /// stays, and is asked for when the code has been used.
+    pub(crate) async fn forget_password(&self, account: i64) -> Result<Secret, StoreError> {
+        let (code, code_hash) = fresh_code();
+        let unusable = self.0.hashing_of_known.hash(Secret::random("")).await;
+        let forgotten = self.write(move |core| {
+            core.execute("UPDATE accounts SET password_hash = ?2 WHERE id = ?1", params![account, unusable])?;
+            core.execute(
+                "INSERT OR REPLACE INTO first_codes (account, code_hash, created_ms) VALUES (?1, ?2, ?3)",
+                params![account, code_hash, now_ms()],
+            )?;
+            sessions::end_all(core, account, None)?;
+            devices::forget(core, account, None)
+        });
+        forgotten.await?;
+        Ok(code)
     }
 
     /// Chooses the first password. Nothing limits the tries: a code is 80 random bits, and it is looked at before the

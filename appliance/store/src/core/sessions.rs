@@ -101,6 +101,17 @@ impl Core {
             .map(drop)
     }
 
+    /// Another token for this session, in place of the one before, which is void: for a person who has just shown the
+    /// password once more. `None` where the session is over.
+    pub async fn renew_token(&self, token: &str) -> Result<Option<Secret>, StoreError> {
+        let new = Secret::random("");
+        let (hash, new_hash) = (digest(token), new.digest());
+        let renewed = self.write(move |core| {
+            core.execute("UPDATE sessions SET token_hash = ?2 WHERE token_hash = ?1", params![hash, new_hash])
+        });
+        Ok((renewed.await? == 1).then_some(new))
+    }
+
     /// Ends one session of an account; false when it has no such session.
     pub async fn end_session(&self, account: i64, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
@@ -119,7 +130,16 @@ impl Core {
         self.write(move |core| end_all(core, account, Some(hash))).await
     }
 
-    /// Also clears away the sessions that are over.
+    /// Ends every session of an account and forgets its devices; says how many sessions there were.
+    pub(crate) async fn end_sessions(&self, account: i64) -> Result<usize, StoreError> {
+        let ended = self.write(move |core| {
+            devices::forget(core, account, None)?;
+            end_all(core, account, None)
+        });
+        ended.await
+    }
+
+    /// Also clears away the sessions that are over, and the one that the caller was in.
     pub(super) async fn begin_session(
         &self,
         account: Account,
@@ -134,11 +154,15 @@ impl Core {
         };
         let (hash, device_hash, id) = (token.digest(), device_token.digest(), account.id);
         let (label, address) = (caller.device.clone(), caller.address.map(|ip| ip.to_string()));
+        let before = caller.session_token.as_ref().map(Secret::digest);
         let rules = self.1.sessions;
         let begun = self.write(move |core| {
             let now = now_ms();
             let longest = rules.staff.whole.max(rules.in_charge.whole).as_millis() as i64;
-            core.execute("DELETE FROM sessions WHERE created_ms <= ?1", [now - longest])?;
+            core.execute(
+                "DELETE FROM sessions WHERE created_ms <= ?1 OR token_hash = ?2",
+                params![now - longest, before],
+            )?;
             core.execute(
                 "INSERT INTO sessions (token_hash, account, created_ms, seen_ms, device, address)
                  VALUES (?1, ?2, ?3, ?3, ?4, ?5)",

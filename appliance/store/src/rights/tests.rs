@@ -65,11 +65,60 @@ async fn a_person_who_is_added_chooses_the_password_with_the_code_once() {
     core.choose_first_password("LEE", &renewed.expose().to_lowercase(), PASSWORD.into()).await.unwrap();
     core.sign_in("lee", PASSWORD.into(), &crate::Caller::default()).await.unwrap();
     assert!(core.choose_first_password("lee", renewed.expose(), PASSWORD.into()).await.is_err(), "used");
-    let late = it.store.renew_first_code(&ROOT, lee.id).await;
+    let admin = it.person("park", Role::Admin).await;
+    let holdings = it.holdings(&admin);
+    let late = it.store.renew_first_code(&Subject::Person(&admin, &holdings), lee.id).await;
     assert!(
         matches!(late, Err(ChangeError::PasswordChosen)),
         "a chosen password is not taken over by a code"
     );
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_at_the_box_with_a_code_and_the_second_factor_stays() {
+    let it = Box::open();
+    let core = &it.store.core;
+    let (lee, code) = it.store.add_person(&ROOT, "lee", Role::Staff, None).await.unwrap();
+    core.choose_first_password("lee", code.expose(), PASSWORD.into()).await.unwrap();
+    let nobody = crate::Caller::default();
+    let entered = core.sign_in("lee", PASSWORD.into(), &nobody).await.unwrap();
+    let crate::Entered::Session(session) = entered else { panic!("nothing else is asked for") };
+    core.begin_second_factor(lee.id).await.unwrap();
+    let pending = core.pending_second_factor(lee.id).unwrap().unwrap();
+    let app = totp_rs::Secret::try_from_base32(pending.expose()).unwrap();
+    let app = totp_rs::Builder::new().with_secret(app).build_noncompliant();
+    let shown = app.generate(now_ms() as u64 / 1000).to_string();
+    core.confirm_second_factor(lee.id, &shown, session.token.expose()).await.unwrap();
+
+    let code = it.store.renew_first_code(&ROOT, lee.id).await.unwrap();
+    assert!(core.session(session.token.expose()).unwrap().is_none(), "the sessions are over");
+    assert!(core.sign_in("lee", PASSWORD.into(), &nobody).await.is_err(), "the old one is void");
+    core.choose_first_password("lee", code.expose(), "other four plain words".into()).await.unwrap();
+    let entered = core.sign_in("lee", "other four plain words".into(), &nobody).await.unwrap();
+    assert!(matches!(entered, crate::Entered::SecondStep(_)), "the second factor is asked for");
+}
+
+#[tokio::test]
+async fn whoever_looks_after_a_person_ends_their_sessions_and_nobody_else_does() {
+    let it = Box::open();
+    let core = &it.store.core;
+    let (lee, code) = it.store.add_person(&ROOT, "lee", Role::Staff, None).await.unwrap();
+    core.choose_first_password("lee", code.expose(), PASSWORD.into()).await.unwrap();
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let entered = core.sign_in("lee", PASSWORD.into(), &crate::Caller::default()).await.unwrap();
+        let crate::Entered::Session(session) = entered else { panic!("nothing else is asked for") };
+        tokens.push(session.token);
+    }
+    let (admin, operator) = (it.person("park", Role::Admin).await, it.person("choi", Role::Operator).await);
+    let holdings = it.holdings(&operator);
+    let refused = it.store.end_sessions_of(&Subject::Person(&operator, &holdings), lee.id).await;
+    assert!(matches!(refused, Err(ChangeError::Denied(_))));
+    let holdings = it.holdings(&admin);
+    assert_eq!(it.store.end_sessions_of(&Subject::Person(&admin, &holdings), lee.id).await.unwrap(), 2);
+    assert!(tokens.iter().all(|token| core.session(token.expose()).unwrap().is_none()));
+    assert_eq!(it.events().last().map(String::as_str), Some("sessions-ended"));
+    core.sign_in("lee", PASSWORD.into(), &crate::Caller::default()).await.unwrap();
 }
 
 #[tokio::test]

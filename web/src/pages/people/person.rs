@@ -74,6 +74,14 @@ pub(crate) async fn renew_code(signed: Signed, Path(id): Path<i64>) -> Result<Re
     }
 }
 
+/// `POST /people/{person}/sessions/end`: wherever the person is signed in.
+pub(crate) async fn end_sessions(signed: Signed, Path(id): Path<i64>) -> Result<Response, Failed> {
+    let account = seen(&signed, id)?;
+    let Signed(visit, person) = &signed;
+    let ended = visit.portal.store().end_sessions_of(&person.subject(), id).await;
+    settled(&signed, &account, ended.map(drop), &format!("/people/{id}"))
+}
+
 /// `POST /people/{person}/remove`.
 pub(crate) async fn remove(signed: Signed, Path(id): Path<i64>) -> Result<Response, Failed> {
     let account = seen(&signed, id)?;

@@ -73,6 +73,8 @@ const PEOPLE: PeopleText = PeopleText {
     may_use: "Which assistants, and why",
     change_role: "Change the role",
     new_code: "Make a new one-time code",
+    end_sessions: "End all their sessions",
+    end_sessions_hint: "Wherever they are signed in. Their password lets them in again.",
     remove: "Remove this person",
     remove_hint: "For good: their sessions end, and nobody can read their conversations any more.",
     name_taken: "There is an account with this name already.",

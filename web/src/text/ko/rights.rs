@@ -77,6 +77,8 @@ const PEOPLE: PeopleText = PeopleText {
     may_use: "사용할 수 있는 도우미와 그 이유",
     change_role: "역할 변경",
     new_code: "새 일회용 코드 만들기",
+    end_sessions: "접속 모두 끝내기",
+    end_sessions_hint: "로그인한 모든 곳에서 접속이 끝납니다. 비밀번호로 다시 로그인할 수 있습니다.",
     remove: "이 사용자 삭제",
     remove_hint: "되돌릴 수 없습니다. 로그인이 모두 끊기고, 대화는 아무도 읽을 수 없게 됩니다.",
     name_taken: "같은 이름의 계정이 이미 있습니다.",
