@@ -22,7 +22,8 @@ async fn a_session_ended_from_another_device_is_over_there_at_once() {
     let appliance = TestAppliance::builder().cloud(&cloud).https().start().await;
     let (desk, phone) = (appliance.portal().await, appliance.portal_again().await);
     assert_eq!(phone.page("/").await.status, 200);
-    let ended = desk.submit("/account/sessions/end-others", &[]).await;
+    let password = ("password", tests::portal::PASSWORD);
+    let ended = desk.submit("/account/sessions/end-others", &[password]).await;
     assert_eq!((ended.status.as_u16(), ended.header("location").as_str()), (303, "/account?done=ended"));
     assert_eq!(phone.page("/").await.header("location"), "/sign-in");
     assert_eq!(desk.page("/account").await.status, 200);

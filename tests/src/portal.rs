@@ -1,5 +1,7 @@
 //! A person at the portal, with a browser that runs no scripts.
 
+use std::sync::{Arc, Mutex};
+
 use crate::client::{Client, Reply};
 
 pub const NAME: &str = "kim";
@@ -9,6 +11,8 @@ pub const PASSWORD: &str = "four plain words here";
 #[derive(Debug, Clone)]
 pub struct Portal {
     client: Client,
+    /// As they were set last.
+    cookies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Portal {
@@ -39,7 +43,24 @@ impl Portal {
         for cookie in &cookies {
             assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
         }
-        Portal { client: client.clone().with_header("cookie", &pairs(&cookies)) }
+        Portal { client: client.clone(), cookies: Arc::new(Mutex::new(cookies)) }
+    }
+
+    /// The client with the cookies of the session.
+    fn browser(&self) -> Client {
+        self.client.clone().with_header("cookie", &pairs(&self.cookies.lock().unwrap()))
+    }
+
+    /// Keeps the cookies of an answer in the place of those of the same name.
+    fn keep(&self, reply: Reply) -> Reply {
+        let name = |cookie: &String| cookie.split('=').next().unwrap_or_default().to_owned();
+        let mut kept = self.cookies.lock().unwrap();
+        for fresh in reply.cookies() {
+            kept.retain(|cookie| name(cookie) != name(&fresh));
+            kept.push(fresh);
+        }
+        drop(kept);
+        reply
     }
 
     /// The token that the forms of the session carry.
@@ -50,7 +71,7 @@ impl Portal {
 
     /// Posts a form of the portal as it is given.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
-        self.client.post_form(path, fields).await
+        self.keep(self.browser().post_form(path, fields).await)
     }
 
     /// Posts a form of the portal with the token of the session.
@@ -58,17 +79,17 @@ impl Portal {
         let token = self.token().await;
         let mut all = vec![("csrf", token.as_str())];
         all.extend_from_slice(fields);
-        self.client.post_form(path, &all).await
+        self.post(path, &all).await
     }
 
     /// A page of the portal.
     pub async fn page(&self, path: &str) -> Reply {
-        self.client.get(path).await
+        self.browser().get(path).await
     }
 
     /// A page for somebody whose browser prefers this language.
     pub async fn page_in(&self, path: &str, language: &str) -> Reply {
-        self.client.clone().with_header("accept-language", language).get(path).await
+        self.browser().with_header("accept-language", language).get(path).await
     }
 
     /// Asks on a new conversation's page and gives the page with the answer.
@@ -77,7 +98,7 @@ impl Portal {
         let token = between(&page, "name=\"csrf\" value=\"", "\"").expect("a form carries a token");
         let fields = [("csrf", token), ("conversation", ""), ("alias", alias), ("question", question)];
         self.client.note(question);
-        let asked = self.client.post_form("/ask", &fields).await;
+        let asked = self.post("/ask", &fields).await;
         assert_eq!(asked.status, 303, "{}", asked.text());
         self.page(&asked.header("location")).await
     }

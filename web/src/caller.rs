@@ -34,7 +34,8 @@ pub(crate) fn of(parts: &Parts, transport: Transport) -> Caller {
     let address = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let device_token = cookies::get(&parts.headers, transport.device_cookie()).map(Into::into);
-    Caller { address, device: device(agent), device_token }
+    let session_token = cookies::get(&parts.headers, transport.session_cookie()).map(Into::into);
+    Caller { address, device: device(agent), device_token, session_token }
 }
 
 /// "Firefox, Windows": two words that the portal knows, and nothing of what the caller wrote.

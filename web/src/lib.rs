@@ -9,6 +9,7 @@ mod asking;
 mod assets;
 mod band;
 mod caller;
+mod confirmed;
 mod cookies;
 mod csrf;
 mod error_page;

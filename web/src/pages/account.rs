@@ -1,5 +1,7 @@
 //! A person's own account: where one is signed in, and the password.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -8,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use store::{Core, OwnPasswordError, Secret, SessionRecord};
 
+use crate::confirmed::Confirmed;
 use crate::error_page::{Failed, Fault, log};
 use crate::frame::{Frame, Place};
 use crate::posted::Posted;
@@ -45,6 +48,11 @@ pub(crate) struct Arrival {
 }
 
 #[derive(Deserialize)]
+pub(crate) struct EndForm {
+    password: Secret,
+}
+
+#[derive(Deserialize)]
 pub(crate) struct PasswordForm {
     old: Secret,
     password: Secret,
@@ -70,22 +78,35 @@ pub(crate) async fn show(
 pub(crate) async fn end_one(
     Signed(visit, person): Signed,
     Path(session): Path<String>,
+    Posted(form): Posted<EndForm>,
 ) -> Result<Response, Failed> {
+    if let Err((status, problem)) = confirm_password(&visit, &person, form.password).await {
+        return refuse(&visit, &person, status, problem);
+    }
     let ended = visit.portal.store().core.end_session(person.account.id, &session).await;
     if !ended.map_err(|error| visit.internal(&error))? {
         return Err(visit.fail(Fault::NotFound));
     }
-    visit.portal.note_with(&person.account.name, "session-ended", json!({"sessions": 1})).await;
-    Ok(Redirect::to("/account?done=ended").into_response())
+    Ok(ended_with(&visit, &person, 1).await)
 }
 
 /// `POST /account/sessions/end-others`.
-pub(crate) async fn end_others(Signed(visit, person): Signed) -> Result<Response, Failed> {
+pub(crate) async fn end_others(
+    Signed(visit, person): Signed,
+    Posted(form): Posted<EndForm>,
+) -> Result<Response, Failed> {
+    if let Err((status, problem)) = confirm_password(&visit, &person, form.password).await {
+        return refuse(&visit, &person, status, problem);
+    }
     let core = &visit.portal.store().core;
     let ended = core.end_other_sessions(person.account.id, &person.token).await;
     let sessions = ended.map_err(|error| visit.internal(&error))?;
+    Ok(ended_with(&visit, &person, sessions).await)
+}
+
+async fn ended_with(visit: &Visit, person: &Arc<Person>, sessions: usize) -> Response {
     visit.portal.note_with(&person.account.name, "session-ended", json!({"sessions": sessions})).await;
-    Ok(Redirect::to("/account?done=ended").into_response())
+    Confirmed::of(visit, person).await.hand(Redirect::to("/account?done=ended").into_response())
 }
 
 /// `POST /account/password`.
@@ -104,7 +125,8 @@ pub(crate) async fn change_password(
     match changed {
         Ok(()) => {
             visit.portal.note(&person.account.name, "password-changed").await;
-            Ok(Redirect::to("/account?done=password").into_response())
+            let response = Redirect::to("/account?done=password").into_response();
+            Ok(Confirmed::of(&visit, &person).await.hand(response))
         }
         Err(error) => {
             visit.portal.note(&person.account.name, "password-change-refused").await;
@@ -114,8 +136,20 @@ pub(crate) async fn change_password(
     }
 }
 
+/// Asks for the password once more; what is wrong is said beside the form.
+pub(crate) async fn confirm_password(
+    visit: &Visit,
+    person: &Person,
+    password: Secret,
+) -> Result<(), (StatusCode, &'static str)> {
+    let core = &visit.portal.store().core;
+    let confirmed = core.confirm_password(&person.account, password, &person.token).await;
+    let text = visit.text();
+    confirmed.map_err(|error| problem(&error, &text.account, &text.own_account))
+}
+
 /// What a person is told when the password was not accepted.
-pub(crate) fn problem(
+fn problem(
     error: &OwnPasswordError,
     text: &'static AccountText,
     own: &'static OwnAccountText,

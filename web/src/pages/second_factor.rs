@@ -1,5 +1,7 @@
 //! The second factor of a person's own account: set up with a QR code, proven by a code, renewed, removed.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
@@ -7,9 +9,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use store::{SecondFactorError, Secret};
 
+use crate::confirmed::Confirmed;
 use crate::error_page::{Failed, log};
 use crate::frame::{Frame, Place};
-use crate::pages::account;
+use crate::pages::account::confirm_password;
 use crate::posted::Posted;
 use crate::qr::QrView;
 use crate::visit::{Person, Signed, Visit};
@@ -51,7 +54,7 @@ pub(crate) struct CodeForm {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct RemoveForm {
+pub(crate) struct BothForm {
     password: Secret,
     code: Secret,
 }
@@ -73,7 +76,7 @@ pub(crate) async fn begin(
         return refuse(&visit, &person, problem, standing(&visit, &person)?);
     }
     match visit.portal.store().core.begin_second_factor(person.account.id).await {
-        Ok(secret) => page(&visit, &person, None, pending(&visit, &person, &secret)),
+        Ok(secret) => shown(&visit, &person, pending(&visit, &person, &secret)).await,
         Err(error) => refuse(&visit, &person, told(&visit, &error), standing(&visit, &person)?),
     }
 }
@@ -87,7 +90,7 @@ pub(crate) async fn confirm(
     match core.confirm_second_factor(person.account.id, form.code.expose(), &person.token).await {
         Ok(codes) => {
             visit.portal.note(&person.account.name, "second-factor-set-up").await;
-            page(&visit, &person, None, State::Codes(exposed(&codes)))
+            shown(&visit, &person, State::Codes(exposed(&codes))).await
         }
         Err(error) => {
             let waiting = core.pending_second_factor(person.account.id);
@@ -100,10 +103,10 @@ pub(crate) async fn confirm(
     }
 }
 
-/// `POST /account/second-factor/codes`: ten other recovery codes.
+/// `POST /account/second-factor/codes`: ten other recovery codes, against the password and one more code.
 pub(crate) async fn renew(
     Signed(visit, person): Signed,
-    Posted(form): Posted<PasswordForm>,
+    Posted(form): Posted<BothForm>,
 ) -> Result<Response, Failed> {
     let core = &visit.portal.store().core;
     let is_on = core.second_factor(person.account.id).map_err(|error| visit.internal(&error))?.is_some();
@@ -113,10 +116,10 @@ pub(crate) async fn renew(
     if let Err(problem) = confirm_password(&visit, &person, form.password).await {
         return refuse(&visit, &person, problem, standing(&visit, &person)?);
     }
-    match core.renew_recovery_codes(person.account.id).await {
+    match core.renew_recovery_codes(person.account.id, form.code.expose()).await {
         Ok(codes) => {
             visit.portal.note(&person.account.name, "recovery-codes-renewed").await;
-            page(&visit, &person, None, State::Codes(exposed(&codes)))
+            shown(&visit, &person, State::Codes(exposed(&codes))).await
         }
         Err(error) => refuse(&visit, &person, told(&visit, &error), standing(&visit, &person)?),
     }
@@ -125,7 +128,7 @@ pub(crate) async fn renew(
 /// `POST /account/second-factor/remove`.
 pub(crate) async fn remove(
     Signed(visit, person): Signed,
-    Posted(form): Posted<RemoveForm>,
+    Posted(form): Posted<BothForm>,
 ) -> Result<Response, Failed> {
     if let Err(problem) = confirm_password(&visit, &person, form.password).await {
         return refuse(&visit, &person, problem, standing(&visit, &person)?);
@@ -133,7 +136,8 @@ pub(crate) async fn remove(
     match visit.portal.store().core.remove_second_factor(&person.account, form.code.expose()).await {
         Ok(()) => {
             visit.portal.note(&person.account.name, "second-factor-removed").await;
-            Ok(Redirect::to("/account?done=second-factor-removed").into_response())
+            let response = Redirect::to("/account?done=second-factor-removed").into_response();
+            Ok(Confirmed::of(&visit, &person).await.hand(response))
         }
         Err(error) => {
             visit.portal.note(&person.account.name, "second-step-refused").await;
@@ -142,11 +146,11 @@ pub(crate) async fn remove(
     }
 }
 
-async fn confirm_password(visit: &Visit, person: &Person, password: Secret) -> Result<(), Problem> {
-    let core = &visit.portal.store().core;
-    let confirmed = core.confirm_password(&person.account, password, &person.token).await;
-    let text = visit.text();
-    confirmed.map_err(|error| account::problem(&error, &text.account, &text.own_account))
+/// The page for a person who has just shown who they are.
+async fn shown(visit: &Visit, person: &Arc<Person>, state: State) -> Result<Response, Failed> {
+    let confirmed = Confirmed::of(visit, person).await;
+    let response = page(&confirmed.visit, &confirmed.person, None, state)?;
+    Ok(confirmed.hand(response))
 }
 
 fn told(visit: &Visit, error: &SecondFactorError) -> Problem {

@@ -1,7 +1,6 @@
 //! The first visit: the setup code makes the owner's account and signs the owner in.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
@@ -24,12 +23,6 @@ pub(crate) struct SetupPage {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Link {
-    #[serde(default)]
-    code: String,
-}
-
-#[derive(Deserialize)]
 pub(crate) struct NewOwner {
     code: String,
     name: String,
@@ -37,10 +30,10 @@ pub(crate) struct NewOwner {
     again: Secret,
 }
 
-/// `GET /setup`. A link may carry the code, so that nobody has to copy it.
-pub(crate) async fn show(visit: Visit, Query(link): Query<Link>) -> Result<Response, Failed> {
+/// `GET /setup`. No link carries the code: addresses are kept by browsers and by whatever stands between.
+pub(crate) async fn show(visit: Visit) -> Result<Response, Failed> {
     let frame = Frame::of(&visit, Place::Elsewhere);
-    visit.show(&SetupPage { frame, problem: None, code: link.code, name: String::new() })
+    visit.show(&SetupPage { frame, problem: None, code: String::new(), name: String::new() })
 }
 
 /// `POST /setup`.

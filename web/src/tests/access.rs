@@ -163,6 +163,11 @@ async fn a_wrong_password_and_a_wrong_code_are_said_beside_the_form() {
     let the_box = Box::fresh();
     the_box.store.core.begin_setup().await.unwrap();
     let mut visitor = the_box.browser();
+    assert_eq!(
+        visitor.get("/setup?code=AAAA").await.attribute("#code", "value"),
+        "",
+        "no code in an address"
+    );
     let wrong =
         visitor.post("/setup", &format!("code=AAAA&name=kim&password={PASSWORD}&again={PASSWORD}")).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);

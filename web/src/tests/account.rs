@@ -41,13 +41,20 @@ async fn one_sees_where_one_is_signed_in_and_ends_it_there() {
 
     let phone_row = page.attribute("button[aria-label*='Safari, iPhone']", "aria-label");
     assert!(phone_row.starts_with("End the session on Safari, iPhone since"), "{phone_row}");
-    let id = page.attribute("form:has(button[aria-label*='iPhone'])", "action");
-    assert_eq!(here.submit(&id, "").await.header("location"), "/account?done=ended");
+    let id = page.attribute("button[aria-label*='iPhone']", "formaction");
+    let with_password = format!("password={PASSWORD}");
+    let without = here.submit(&id, "password=not the right words").await;
+    assert_eq!(without.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(without.text(".notice--bad").starts_with("The password as it is now is not right."));
+    assert_eq!(phone.get("/").await.status, StatusCode::OK);
+    assert_eq!(here.submit(&id, &with_password).await.header("location"), "/account?done=ended");
     assert_eq!(phone.get("/").await.header("location"), "/sign-in");
     assert_eq!(ward.get("/").await.status, StatusCode::OK);
-    assert_eq!(here.submit(&id, "").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(here.submit(&id, &with_password).await.status, StatusCode::NOT_FOUND);
 
-    here.submit("/account/sessions/end-others", "").await;
+    let wrong = here.submit("/account/sessions/end-others", "password=not the right words").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    here.submit("/account/sessions/end-others", &with_password).await;
     assert_eq!(ward.get("/").await.header("location"), "/sign-in");
     let page = here.get("/account?done=ended").await;
     assert_eq!(page.count("#sessions tbody tr"), 1);
@@ -63,8 +70,9 @@ async fn nobody_ends_another_persons_session() {
     let mut owner = the_box.owner().await;
     again(&the_box, "x").await;
     let mut lee = the_box.staff("lee").await;
-    let foreign = owner.get("/account").await.attribute("#sessions form", "action");
-    assert_eq!(lee.submit(&foreign, "").await.status, StatusCode::NOT_FOUND);
+    let foreign = owner.get("/account").await.attribute("#sessions button", "formaction");
+    let with_password = format!("password={PASSWORD}");
+    assert_eq!(lee.submit(&foreign, &with_password).await.status, StatusCode::NOT_FOUND);
     assert_eq!(owner.get("/account").await.count("#sessions tbody tr"), 2);
     assert_eq!(lee.get("/account").await.count("#sessions tbody tr"), 1);
 }
@@ -99,6 +107,24 @@ async fn a_password_is_changed_with_the_old_one_and_the_log_tells_it_without_eit
     assert!(log.contains("password-changed") && log.contains("password-change-refused"), "{log}");
     for secret in [PASSWORD, NEW_PASSWORD, "not the right words"] {
         assert!(!log.contains(secret), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_and_each_new_proof_of_the_password_make_the_token_before_void() {
+    let the_box = Box::fresh();
+    let mut here = the_box.owner().await;
+    let proofs = [
+        ("/account/second-factor", format!("password={PASSWORD}")),
+        ("/account/sessions/end-others", format!("password={PASSWORD}")),
+        ("/account/password", format!("old={PASSWORD}&password={NEW_PASSWORD}&again={NEW_PASSWORD}")),
+        ("/sign-in", format!("name=kim&password={NEW_PASSWORD}")),
+    ];
+    for (path, form) in proofs {
+        let mut thief = here.clone();
+        here.submit(path, &form).await;
+        assert_eq!(thief.get("/").await.header("location"), "/sign-in", "{path}");
+        assert_eq!(here.get("/").await.status, StatusCode::OK, "{path}");
     }
 }
 

@@ -110,9 +110,13 @@ async fn setting_up_renewing_and_removing_ask_for_the_password() {
     let again = owner.submit("/account/second-factor", &format!("password={PASSWORD}")).await;
     assert_eq!(again.status, StatusCode::CONFLICT);
 
-    let refused = owner.submit("/account/second-factor/codes", "password=x").await;
+    let refused =
+        owner.submit("/account/second-factor/codes", &format!("password=x&code={}", codes[0])).await;
     assert!(!refused.has("#codes"));
-    let renewed = owner.submit("/account/second-factor/codes", &format!("password={PASSWORD}")).await;
+    let refused = owner.submit("/account/second-factor/codes", &format!("password={PASSWORD}&code=1")).await;
+    assert!(!refused.has("#codes") && refused.has(".notice--bad"), "the password alone is not enough");
+    let both = format!("password={PASSWORD}&code={}", codes[1]);
+    let renewed = owner.submit("/account/second-factor/codes", &both).await;
     assert!(!renewed.text("#codes").contains(&codes[0]));
 
     let remove = |code: &str| format!("password={PASSWORD}&code={code}");

@@ -21,6 +21,7 @@ pub(crate) struct OwnAccountText {
     /// The device and the time since when, for those who hear the button without its row.
     pub(crate) end_label: fn(&str, &str) -> String,
     pub(crate) end_others: &'static str,
+    pub(crate) end_hint: &'static str,
     pub(crate) ended: &'static str,
     pub(crate) change_password: &'static str,
     pub(crate) old_password: &'static str,
@@ -58,6 +59,7 @@ pub(super) const EN: OwnAccountText = OwnAccountText {
     end: "End",
     end_label: |device, since| format!("End the session on {device} since {since}"),
     end_others: "End all other sessions",
+    end_hint: "Ending a session asks for it, so that nobody at a desk that you left can sign you out elsewhere.",
     ended: "Ended. Whoever used it has to sign in again.",
     change_password: "Change the password",
     old_password: "Password as it is now",
@@ -95,6 +97,7 @@ pub(super) const KO: OwnAccountText = OwnAccountText {
     end: "끝내기",
     end_label: |device, since| format!("{since}에 시작한 {device} 접속 끝내기"),
     end_others: "다른 접속 모두 끝내기",
+    end_hint: "자리를 비운 사이 다른 사람이 접속을 끝내지 못하도록, 접속을 끝낼 때 비밀번호를 확인합니다.",
     ended: "접속을 끝냈습니다. 그 기기에서는 다시 로그인해야 합니다.",
     change_password: "비밀번호 바꾸기",
     old_password: "현재 비밀번호",

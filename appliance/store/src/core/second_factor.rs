@@ -11,7 +11,7 @@ use totp_rs::{Builder, Totp};
 use zeroize::Zeroizing;
 
 use super::accounts::find;
-use super::setup::{new_code, plain};
+use super::setup::{code_of, plain};
 use super::{Account, AccountError, Core, devices, sessions};
 use crate::secret::{digest, random_bytes};
 use crate::{Role, Secret, StoreError, now_ms};
@@ -121,12 +121,23 @@ impl Core {
         if confirmed.await? { Ok(codes) } else { Err(SecondFactorError::WrongCode) }
     }
 
-    /// Ten other recovery codes; the ones before are void.
-    pub async fn renew_recovery_codes(&self, account: i64) -> Result<Vec<Secret>, SecondFactorError> {
+    /// Ten other recovery codes, against one more code; the ones before are void.
+    pub async fn renew_recovery_codes(
+        &self,
+        account: i64,
+        code: &str,
+    ) -> Result<Vec<Secret>, SecondFactorError> {
         let codes = new_codes();
         let hashes = hashes(&codes);
-        self.write(move |core| replace_codes(core, account, &hashes)).await?;
-        Ok(codes)
+        let given = Zeroizing::new(code.to_owned());
+        let renewed = self.write(move |core| {
+            let fits = take(core, account, &given)?.is_some();
+            if fits {
+                replace_codes(core, account, &hashes)?;
+            }
+            Ok(fits)
+        });
+        if renewed.await? { Ok(codes) } else { Err(SecondFactorError::WrongCode) }
     }
 
     /// Takes a code of the authenticator, or a recovery code; each works once.
@@ -233,8 +244,9 @@ fn base32(secret: &[u8]) -> Secret {
     authenticator(secret.to_vec()).secret().to_base32().into()
 }
 
+/// 120 random bits each: a code that waits in a drawer for years has only a fast hash around it.
 fn new_codes() -> Vec<Secret> {
-    (0..RECOVERY_CODES).map(|_| new_code()).collect()
+    (0..RECOVERY_CODES).map(|_| code_of::<24>()).collect()
 }
 
 fn hashes(codes: &[Secret]) -> Vec<[u8; 32]> {

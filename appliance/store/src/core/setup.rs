@@ -100,9 +100,14 @@ fn check_code(core: &Connection, given: [u8; 32]) -> rusqlite::Result<Result<(),
     })
 }
 
-/// 80 random bits in four groups of four.
+/// 80 random bits in four groups of four, for a code that works for some days at most.
 pub(super) fn new_code() -> Secret {
-    let symbols = random_bytes::<16>().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
+    code_of::<16>()
+}
+
+/// `N` symbols of five random bits each, in groups of four.
+pub(super) fn code_of<const N: usize>() -> Secret {
+    let symbols = random_bytes::<N>().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
     let groups: Vec<String> = symbols.chunks(4).map(|group| group.iter().collect()).collect();
     Secret::from(groups.join("-"))
 }

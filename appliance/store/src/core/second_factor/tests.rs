@@ -80,6 +80,7 @@ async fn a_second_factor_counts_only_once_a_code_has_proven_it() {
     let code = owner.code(0);
     let codes = owner.core.confirm_second_factor(owner.id(), &code, token).await.unwrap();
     assert_eq!(codes.len(), 10);
+    assert!(codes.iter().all(|code| plain(code.expose()).len() == 24), "120 bits each");
     assert_eq!(owner.core.second_factor(owner.id()).unwrap().unwrap().codes_left, 10);
     assert!(owner.core.pending_second_factor(owner.id()).unwrap().is_none(), "it is not shown again");
     let again = owner.core.begin_second_factor(owner.id()).await;
@@ -118,7 +119,9 @@ async fn each_recovery_code_lets_in_once_and_new_ones_void_the_old() {
     assert_eq!(owner.second_step(&typed).await.unwrap().1, SecondStep::RecoveryCode);
     assert!(matches!(owner.second_step(&typed).await, Err(SignInError::WrongCode { .. })));
     assert_eq!(owner.core.second_factor(owner.id()).unwrap().unwrap().codes_left, 9);
-    let renewed = owner.core.renew_recovery_codes(owner.id()).await.unwrap();
+    let wrong = owner.core.renew_recovery_codes(owner.id(), "no code").await;
+    assert!(matches!(wrong, Err(SecondFactorError::WrongCode)));
+    let renewed = owner.core.renew_recovery_codes(owner.id(), codes[5].expose()).await.unwrap();
     assert!(matches!(owner.second_step(codes[4].expose()).await, Err(SignInError::WrongCode { .. })));
     assert!(owner.second_step(renewed[0].expose()).await.is_ok());
 }

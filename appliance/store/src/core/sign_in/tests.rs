@@ -18,7 +18,7 @@ async fn with_owner() -> (TempDir, Store) {
 
 fn caller(last: u8, device: &str) -> Caller {
     let address = Some(std::net::IpAddr::from([10, 0, 0, last]));
-    Caller { address, device: device.to_owned(), device_token: None }
+    Caller { address, device: device.to_owned(), ..Caller::default() }
 }
 
 async fn sign_in(store: &Store, caller: &Caller) -> Session {
@@ -147,4 +147,21 @@ async fn a_device_is_known_to_the_account_that_was_signed_in_on_it_and_to_no_oth
     assert_eq!(store.core.known_device(lee.id, &caller).unwrap(), None);
     let forged = Caller { device_token: Some("0".repeat(64).into()), ..Caller::default() };
     assert_eq!(store.core.known_device(session.account.id, &forged).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_sign_in_ends_the_session_that_was_there_before_and_a_renewed_token_voids_the_old() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let core = crate::Store::open(dir.path()).unwrap().core;
+    core.create_account("kim", PASSWORD.into(), crate::Role::Owner).await.unwrap();
+    let first = whole(core.sign_in("kim", PASSWORD.into(), &Caller::default()).await);
+    let elsewhere = whole(core.sign_in("kim", PASSWORD.into(), &Caller::default()).await);
+    let again = Caller { session_token: Some(first.token.clone()), ..Caller::default() };
+    let second = whole(core.sign_in("kim", PASSWORD.into(), &again).await);
+    assert_eq!(core.session(first.token.expose()).unwrap(), None);
+    assert!(core.session(elsewhere.token.expose()).unwrap().is_some());
+    let renewed = core.renew_token(second.token.expose()).await.unwrap().unwrap();
+    assert_eq!(core.session(second.token.expose()).unwrap(), None);
+    assert!(core.session(renewed.expose()).unwrap().is_some());
+    assert!(core.renew_token(second.token.expose()).await.unwrap().is_none(), "a void token renews nothing");
 }
