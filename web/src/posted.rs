@@ -1,7 +1,8 @@
-//! The body of a form, with refusals that are pages of the portal.
+//! What a request brings along, in its body, its path and its query, with refusals that are pages of the portal.
 
-use axum::extract::{Form, FromRequest, Request};
+use axum::extract::{self, Form, FromRequest, FromRequestParts, Request};
 use axum::response::IntoResponse;
+use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::error_page::{Failed, Fault};
@@ -21,6 +22,41 @@ impl<T: DeserializeOwned, S: Sync + Send> FromRequest<S> for Posted<T> {
                 None => rejection.into_response().into(),
             }),
         }
+    }
+}
+
+/// The parts of the path that name something. What is no name of it is not there.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Sync + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Path<T>, Failed> {
+        let found = extract::Path::<T>::from_request_parts(parts, state).await;
+        found
+            .map(|extract::Path(part)| Path(part))
+            .map_err(|rejection| refused(parts, Fault::NotFound, rejection))
+    }
+}
+
+/// What stands behind the question mark.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync + Send> FromRequestParts<S> for Query<T> {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Query<T>, Failed> {
+        let found = extract::Query::<T>::from_request_parts(parts, state).await;
+        found
+            .map(|extract::Query(asked)| Query(asked))
+            .map_err(|rejection| refused(parts, Fault::BadRequest, rejection))
+    }
+}
+
+fn refused(parts: &Parts, fault: Fault, rejection: impl IntoResponse) -> Failed {
+    match parts.extensions.get::<Visit>() {
+        Some(visit) => visit.fail(fault),
+        None => rejection.into_response().into(),
     }
 }
 

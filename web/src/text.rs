@@ -15,6 +15,8 @@ pub(crate) use keeping::KeepingText;
 pub(crate) use recording::RecordingText;
 pub(crate) use rights::{GlassText, GrantsText, PeopleText, RightsText, WelcomeText, WhyText};
 
+use store::BadPassword;
+
 use crate::language::Language;
 pub(crate) use own_account::OwnAccountText;
 pub(crate) use second_factor::SecondFactorText;
@@ -299,6 +301,10 @@ pub(crate) struct StatusText {
     pub(crate) event_demo_restored: fn(&str) -> String,
     pub(crate) event_second_look_marked: fn(&str) -> String,
     pub(crate) event_sign_in_refused: &'static str,
+    pub(crate) event_key_refused: &'static str,
+    pub(crate) event_access_refused: fn(&str) -> String,
+    /// By whom, whose.
+    pub(crate) event_sessions_ended: fn(&str, &str) -> String,
     /// The account that strangers guess at, if there is one of that name.
     pub(crate) event_guessing: fn(Option<&str>) -> String,
     /// Who did it.
@@ -348,12 +354,23 @@ pub(crate) struct AccountText {
     pub(crate) too_many_tries: &'static str,
     pub(crate) passwords_differ: &'static str,
     pub(crate) weak_password: &'static str,
+    pub(crate) guessable_password: &'static str,
     pub(crate) bad_name: &'static str,
     pub(crate) wrong_password: &'static str,
     pub(crate) signed_out: &'static str,
     pub(crate) code_expired: &'static str,
     pub(crate) store_failed: &'static str,
     pub(crate) session_over: &'static str,
+}
+
+impl AccountText {
+    /// Why a new password is not taken.
+    pub(crate) fn bad_password(&self, bad: BadPassword) -> &'static str {
+        match bad {
+            BadPassword::TooShort | BadPassword::TooLong => self.weak_password,
+            BadPassword::Guessable => self.guessable_password,
+        }
+    }
 }
 
 /// The card of the evaluation set-up.

@@ -37,11 +37,11 @@ pub use sessions::SessionRecord;
 pub use setup::SetupError;
 pub use sign_in::{Entered, Session, SignInError};
 
-use crate::StoreError;
 use crate::file::StoreFile;
 use crate::password::Hashing;
 use crate::readers::Readers;
 use crate::writer::{Receipt, Writer};
+use crate::{BadPassword, Secret, StoreError, password};
 use attempts::Attempts;
 use half_signed_in::HalfSignedIn;
 
@@ -53,9 +53,9 @@ const HASHES_AT_ONCE: usize = 2;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The handle on `core.db`. Reads are plain calls of some microseconds; writes and password checks are async.
+/// The handle on `core.db`, with the rules for signing in and the name of the site. Reads are plain calls of some microseconds; writes and password checks are async.
 #[derive(Clone)]
-pub struct Core(Arc<Parts>, SignInRules);
+pub struct Core(Arc<Parts>, SignInRules, Arc<str>);
 
 struct Parts {
     writer: Writer,
@@ -85,11 +85,20 @@ impl Core {
             second_steps: Attempts::within(60 * MINUTE),
             half_signed_in: HalfSignedIn::default(),
         };
-        Core(Arc::new(parts), SignInRules::default())
+        Core(Arc::new(parts), SignInRules::default(), Arc::default())
     }
 
     pub(crate) fn with_rules(self, rules: SignInRules) -> Core {
-        Core(self.0, rules)
+        Core(self.0, rules, self.2)
+    }
+
+    pub(crate) fn with_site_name(self, name: &str) -> Core {
+        Core(self.0, self.1, name.into())
+    }
+
+    /// A new password of this person is no name that is known here, and none that is guessed first.
+    fn check_new_password(&self, password: &Secret, person: &str) -> Result<(), BadPassword> {
+        password::check_new(password, &[person, &self.2])
     }
 
     pub(crate) fn close_readers(&self) {

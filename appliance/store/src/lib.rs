@@ -144,6 +144,13 @@ impl Store {
         self
     }
 
+    /// The same store in a building of this name, which no password may be made of.
+    #[must_use]
+    pub fn with_site_name(mut self, name: &str) -> Store {
+        self.core = self.core.with_site_name(name);
+        self
+    }
+
     /// Writes what is queued, then closes the files. Later writes are refused with [`StoreError::Closed`].
     ///
     /// Dropping every handle does the same without waiting for it.

@@ -1,5 +1,7 @@
 //! What a password must be, and the slow hash that is stored of it.
 
+mod guessable;
+
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -16,15 +18,24 @@ const MAX_BYTES: usize = 256;
 const MEMORY_KIB: u32 = 46 * 1024;
 const PASSES: u32 = 2;
 
-/// Length is the only rule: rules on composition make passwords worse.
+/// Length, and that nobody guesses it first: rules on composition make passwords worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadPassword {
     #[error("a password has at least {MIN_CHARS} characters; a few plain words are good")]
     TooShort,
     #[error("a password has at most {MAX_BYTES} bytes")]
     TooLong,
+    #[error("this password is guessed among the first; choose one that no list and no name leads to")]
+    Guessable,
 }
 
+/// What a new password must be. `names` are the person's and the site's: no secrets.
+pub(crate) fn check_new(password: &Secret, names: &[&str]) -> Result<(), BadPassword> {
+    check(password)?;
+    if guessable::is_guessable(password.expose(), names) { Err(BadPassword::Guessable) } else { Ok(()) }
+}
+
+/// What any password has, so that nothing else is hashed.
 pub(crate) fn check(password: &Secret) -> Result<(), BadPassword> {
     let text = password.expose();
     if text.len() > MAX_BYTES {
@@ -95,6 +106,7 @@ mod tests {
         assert_eq!(check(&"가나다라마바사아자차카타".into()), Ok(()));
         assert_eq!(check(&"x".repeat(256).into()), Ok(()));
         assert_eq!(check(&"x".repeat(257).into()), Err(BadPassword::TooLong));
+        assert_eq!(check(&"🦊".repeat(64).into()), Ok(()), "64 characters of whatever script");
     }
 
     #[test]
@@ -103,6 +115,9 @@ mod tests {
         assert!(stored.starts_with("$argon2id$v=19$m=47104,t=2,p=1$"), "{stored}");
         assert!(verify(&"correct horse battery".into(), &stored));
         assert!(!verify(&"correct horse batterY".into(), &stored));
+        assert!(!verify(&" correct horse battery".into(), &stored));
+        let long = "x".repeat(255);
+        assert!(!verify(&format!("{long}y").as_str().into(), &hash(&format!("{long}z").as_str().into())));
         assert!(!verify(&"correct horse battery".into(), "no hash at all"));
     }
 }

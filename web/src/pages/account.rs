@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde::Deserialize;
@@ -13,7 +12,7 @@ use store::{Core, OwnPasswordError, Secret, SessionRecord};
 use crate::confirmed::Confirmed;
 use crate::error_page::{Failed, Fault, log};
 use crate::frame::{Frame, Place};
-use crate::posted::Posted;
+use crate::posted::{Path, Posted, Query};
 use crate::text::{AccountText, OwnAccountText};
 use crate::visit::{Person, Signed, Visit};
 
@@ -156,7 +155,7 @@ fn problem(
 ) -> (StatusCode, &'static str) {
     match error {
         OwnPasswordError::Wrong => (StatusCode::UNPROCESSABLE_ENTITY, own.wrong_old_password),
-        OwnPasswordError::BadPassword(_) => (StatusCode::UNPROCESSABLE_ENTITY, text.weak_password),
+        OwnPasswordError::BadPassword(bad) => (StatusCode::UNPROCESSABLE_ENTITY, text.bad_password(*bad)),
         OwnPasswordError::TooManyTries { .. } => (StatusCode::TOO_MANY_REQUESTS, text.too_many_tries),
         OwnPasswordError::Store(error) => {
             log(error);

@@ -64,7 +64,7 @@ fn problem(error: &SetupError, text: &'static AccountText) -> &'static str {
         SetupError::WrongCode | SetupError::AlreadyDone => text.wrong_code,
         SetupError::Expired => text.code_expired,
         SetupError::TooManyTries { .. } => text.too_many_tries,
-        SetupError::Account(AccountError::BadPassword(_)) => text.weak_password,
+        SetupError::Account(AccountError::BadPassword(bad)) => text.bad_password(*bad),
         SetupError::Account(AccountError::Store(error)) | SetupError::Store(error) => {
             log(error);
             text.store_failed

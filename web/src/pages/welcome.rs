@@ -1,7 +1,6 @@
 //! The first visit of somebody who was added by others: a one-time code, and a password of their own.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
@@ -10,7 +9,7 @@ use store::{FirstPasswordError, Secret};
 use crate::error_page::{Failed, log};
 use crate::frame::{Frame, Place};
 use crate::pages::sign_in;
-use crate::posted::Posted;
+use crate::posted::{Posted, Query};
 use crate::visit::Visit;
 
 #[derive(Template)]
@@ -59,7 +58,7 @@ pub(crate) async fn finish(visit: Visit, Posted(new): Posted<NewPerson>) -> Resu
             text.rights.welcome.refused
         }
         Err(FirstPasswordError::Expired) => text.rights.welcome.expired,
-        Err(FirstPasswordError::BadPassword(_)) => text.account.weak_password,
+        Err(FirstPasswordError::BadPassword(bad)) => text.account.bad_password(bad),
         Err(FirstPasswordError::Store(error)) => {
             log(&error);
             text.account.store_failed

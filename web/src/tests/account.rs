@@ -87,6 +87,11 @@ async fn a_password_is_changed_with_the_old_one_and_the_log_tells_it_without_eit
         (form("not the right words", NEW_PASSWORD, NEW_PASSWORD), "The password as it is now is not right."),
         (form(PASSWORD, NEW_PASSWORD, PASSWORD), "The two passwords are not the same."),
         (form(PASSWORD, "short", "short"), "The password is too short or too long."),
+        (form(PASSWORD, "1qaz2wsx3edc", "1qaz2wsx3edc"), "This password is guessed among the first"),
+        (
+            form(PASSWORD, "harbor+hospital+7", "harbor+hospital+7"),
+            "This password is guessed among the first",
+        ),
     ];
     for (form, sentence) in table {
         let page = here.submit("/account/password", &form).await;

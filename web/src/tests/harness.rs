@@ -85,7 +85,8 @@ impl Box {
             outside: gateway::settings::OutsideSettings::default(),
         };
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap().with_sign_in_rules(rules);
+        let store =
+            Store::open(folder.path()).unwrap().with_sign_in_rules(rules).with_site_name("Harbor Hospital");
         let mut registry = prometheus_client::registry::Registry::default();
         let (gateway, monitor) = Gateway::build(settings, Vec::new(), store.clone(), &mut registry).unwrap();
         let options = PortalOptions { site_name: "Harbor Hospital".into() };

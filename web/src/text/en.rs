@@ -329,6 +329,9 @@ const STATUS: StatusText = StatusText {
     event_demo_restored: |who| format!("{who} restored the demo cloud."),
     event_second_look_marked: |who| format!("{who} marked an answer as looked at."),
     event_sign_in_refused: "A sign-in was refused.",
+    event_key_refused: "A key of the API was refused.",
+    event_access_refused: |who| format!("{who} was refused what they may not see or do."),
+    event_sessions_ended: |who, whose| format!("{who} ended all sessions of {whose}."),
     event_guessing: |account| match account {
         Some(account) => {
             format!("Too many tries to sign in as “{account}”; further ones were refused for a minute.")
@@ -379,6 +382,7 @@ const ACCOUNT: AccountText = AccountText {
     wrong_code: "That setup code is not right. “genset setup-code” on the box prints a new one.",
     too_many_tries: "Too many tries. Wait a minute and try again.",
     passwords_differ: "The two passwords are not the same. Write both again.",
+    guessable_password: "This password is guessed among the first: it was leaked somewhere, follows a pattern, or is made of names that everybody here knows. Take a few words of your own.",
     weak_password: "The password is too short or too long. It needs at least 12 characters.",
     bad_name: "That account name cannot be used. Choose one without spaces at its ends, up to 64 characters.",
     wrong_password: "The name or the password is not right. Nobody can see the password; the owner of the box can set a new one.",

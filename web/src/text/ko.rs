@@ -331,6 +331,9 @@ const STATUS: StatusText = StatusText {
     event_demo_restored: |who| format!("{who} 님이 데모 클라우드를 복구했습니다."),
     event_second_look_marked: |who| format!("{who} 님이 답변 하나를 확인한 것으로 표시했습니다."),
     event_sign_in_refused: "로그인이 거부되었습니다.",
+    event_key_refused: "API 키가 거부되었습니다.",
+    event_access_refused: |who| format!("{who}: 권한이 없는 요청이 거부되었습니다."),
+    event_sessions_ended: |who, whose| format!("{who}: {whose} 님의 접속을 모두 끝냈습니다."),
     event_guessing: |account| match account {
         Some(account) => format!("‘{account}’ 계정의 로그인 시도가 너무 많아 1분 동안 거부했습니다."),
         None => "한 곳에서 로그인 시도가 너무 많아 1분 동안 거부했습니다.".to_owned(),
@@ -375,6 +378,7 @@ const ACCOUNT: AccountText = AccountText {
     wrong_code: "설정 코드가 올바르지 않습니다. 장비에서 “genset setup-code” 명령으로 새 코드를 받을 수 있습니다.",
     too_many_tries: "시도 횟수가 너무 많습니다. 1분 뒤에 다시 시도해 주십시오.",
     passwords_differ: "두 비밀번호가 서로 다릅니다. 다시 입력해 주십시오.",
+    guessable_password: "쉽게 추측할 수 있는 비밀번호입니다. 유출된 적이 있거나, 규칙적이거나, 이곳에서 누구나 아는 이름으로 되어 있습니다. 본인만의 단어를 몇 개 이어 쓰십시오.",
     weak_password: "비밀번호가 너무 짧거나 깁니다. 12자 이상이어야 합니다.",
     bad_name: "사용할 수 없는 계정 이름입니다. 앞뒤 공백 없이 64자 이내로 정해 주십시오.",
     wrong_password: "이름 또는 비밀번호가 올바르지 않습니다. 비밀번호는 아무도 볼 수 없으며, 장비 소유자가 새로 정해 드릴 수 있습니다.",

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Core, devices, sessions};
 use crate::names::checked_name;
 use crate::secret::random_bytes;
-use crate::{BadName, BadPassword, Role, Secret, StoreError, now_ms, password};
+use crate::{BadName, BadPassword, Role, Secret, StoreError, now_ms};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Account {
@@ -46,7 +46,7 @@ impl Core {
             return Err(AccountError::NotForPeople);
         }
         let name = checked_name(name)?;
-        password::check(&password)?;
+        self.check_new_password(&password, &name)?;
         let hash = self.0.hashing.hash(password).await;
         let created = self.write(move |core| {
             if find(core, &name)?.is_some() { Ok(None) } else { insert(core, &name, role, &hash).map(Some) }
@@ -65,7 +65,7 @@ impl Core {
 
     /// Sets a new password, ends every session of the account and forgets its devices.
     pub async fn set_password(&self, name: &str, password: Secret) -> Result<(), AccountError> {
-        password::check(&password)?;
+        self.check_new_password(&password, name)?;
         let hash = self.0.hashing.hash(password).await;
         let name = name.trim().to_owned();
         let changed = self.write(move |core| {

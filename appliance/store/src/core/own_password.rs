@@ -59,7 +59,7 @@ impl Core {
         token: &str,
         caller: &Caller,
     ) -> Result<(), OwnPasswordError> {
-        password::check(&new)?;
+        self.check_new_password(&new, &account.name)?;
         self.confirm_password(account, old, token).await?;
         let hash = self.0.hashing_of_known.hash(new).await;
         let (id, session) = (account.id, digest(token));

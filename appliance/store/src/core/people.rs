@@ -10,7 +10,7 @@ use super::setup::{new_code, plain};
 use super::{Account, AccountError, Core, devices, sessions};
 use crate::names::checked_name;
 use crate::secret::digest;
-use crate::{Role, Secret, StoreError, now_ms, password};
+use crate::{Role, Secret, StoreError, now_ms};
 
 /// Long enough for somebody who begins next Monday.
 const CODE_LIFE_MS: i64 = 7 * 24 * 3_600_000;
@@ -117,7 +117,7 @@ impl Core {
         code: &str,
         password: Secret,
     ) -> Result<Account, FirstPasswordError> {
-        password::check(&password)?;
+        self.check_new_password(&password, name)?;
         let (name, given) = (name.trim().to_owned(), digest(&plain(code)));
         self.read(|core| check_code(core, &name, given))??;
         let password_hash = self.0.hashing_of_known.hash(password).await;

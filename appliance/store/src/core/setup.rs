@@ -10,7 +10,7 @@ use super::attempts::Try;
 use super::{Account, AccountError, Caller, Core, accounts};
 use crate::names::checked_name;
 use crate::secret::{digest, random_bytes};
-use crate::{Role, Secret, StoreError, now_ms, password};
+use crate::{Role, Secret, StoreError, now_ms};
 
 /// Crockford's base 32: no I, L, O or U, so nothing looks like something else.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -66,7 +66,7 @@ impl Core {
         caller: &Caller,
     ) -> Result<Account, SetupError> {
         let name = checked_name(account_name).map_err(AccountError::from)?;
-        password::check(&password).map_err(AccountError::from)?;
+        self.check_new_password(&password, &name).map_err(AccountError::from)?;
         let admitted = self.0.setups.admit(&Try::new("", caller.address, None), Instant::now().into_std());
         sleep(admitted.map_err(|refused| SetupError::TooManyTries { retry_after: refused.retry_after })?)
             .await;
