@@ -9,8 +9,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::command;
 
+mod one_line;
 mod rights;
 
+use one_line::OneLine;
 pub(crate) use rights::{DepartmentCommand, GrantCommand, UserCommand};
 
 /// An emergency generator for a building's AI.
@@ -343,7 +345,8 @@ async fn run_async(command: Command) -> Result<ExitCode, Failure> {
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_env("GENSET_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    let on_one_line = || OneLine(std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(on_one_line).with_ansi(colours).init();
 }
 
 /// What a person should read: standard error.
