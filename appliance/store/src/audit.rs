@@ -10,6 +10,7 @@ mod checkpoints;
 mod export;
 mod follow;
 mod rows;
+mod seldom;
 mod signing;
 mod spool;
 mod verify;
@@ -51,6 +52,7 @@ struct Parts {
     /// The newest write to the log went well.
     is_well: Arc<AtomicBool>,
     written: Arc<Written>,
+    told: seldom::Told,
 }
 
 /// What was put on disk since the start.
@@ -75,8 +77,8 @@ impl Written {
 impl Audit {
     pub(crate) fn new(writer: Writer, readers: Readers, key: SigningKey) -> Audit {
         let (spool, is_well) = (Arc::default(), Arc::new(AtomicBool::new(true)));
-        let (key, written) = (Arc::new(key), Arc::default());
-        Audit(Arc::new(Parts { writer, readers, key, spool, is_well, written }))
+        let (key, written, told) = (Arc::new(key), Arc::default(), seldom::Told::default());
+        Audit(Arc::new(Parts { writer, readers, key, spool, is_well, written, told }))
     }
 
     /// Says in the log that the key beside it is another one than the one that has signed it so far.

@@ -30,6 +30,7 @@ pub(super) async fn completions(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
+    check_kind(&headers)?;
     let body = read_body(body, gateway.settings().limits.max_body_bytes).await?;
     let request = ChatRequest::parse(&body)?;
     let (streamed, include_usage) = (request.stream, request.include_usage);
@@ -88,6 +89,18 @@ impl Wish {
         let conversation = text("x-genset-conversation").map(|id| id.chars().take(128).collect());
         Ok(Wish { mode, local_only, lane, conversation })
     }
+}
+
+/// A body that says what it is says JSON; browsers send nothing else across sites without asking first.
+fn check_kind(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let message =
+        "This path takes JSON alone. Send the header \"Content-Type: application/json\" with the body.";
+    Err(Refusal::new(415, "invalid_request_error", "unsupported_media_type", message))
 }
 
 async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {

@@ -4,11 +4,15 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header, request::Parts};
-use store::{ApiKey, Holdings, KeyLane, Right, Subject, authorize};
+use serde_json::json;
+use store::{ApiKey, EventRow, Holdings, KeyLane, Right, Subject, authorize};
 
 use super::refusal::Refused;
 use super::{Door, Peer};
 use crate::answer::{Caller, CallerKind, Lane, Refusal};
+use crate::clock;
+
+const MISSING: &str = "api_key_missing";
 
 /// Who may use a route of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +67,27 @@ pub(super) async fn admit(
             request.extensions_mut().insert(holder);
             next.run(request).await
         }
-        Err(refusal) => Refused(refusal).into_response(),
+        Err(refusal) => {
+            let from = request.extensions().get::<Peer>().copied();
+            note(&door, from, &refusal).await;
+            Refused(refusal).into_response()
+        }
+    }
+}
+
+/// The log knows who came with a key that opens nothing; one who came without any only asked for the way.
+async fn note(door: &Door, from: Option<Peer>, refusal: &Refusal) {
+    if refusal.code == MISSING {
+        return;
+    }
+    let row = EventRow {
+        at_ms: clock::unix_ms(),
+        who: "nobody".to_owned(),
+        what: "key-refused".to_owned(),
+        detail: json!({"address": from.map(|Peer(address)| address.to_string()), "why": refusal.code}),
+    };
+    if let Err(error) = door.gateway.store().audit.refusal(row).await {
+        tracing::error!(%error, "that a key was refused could not be written down");
     }
 }
 
@@ -109,7 +133,7 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
 fn missing() -> Refusal {
     let message = "No API key was sent. Send one as \"Authorization: Bearer …\"; an administrator makes it with \
         \"genset key create NAME\".";
-    Refusal::new(401, "invalid_request_error", "api_key_missing", message)
+    Refusal::new(401, "invalid_request_error", MISSING, message)
 }
 
 fn wrong() -> Refusal {

@@ -81,6 +81,32 @@ async fn every_route_is_as_open_as_it_declares() {
     }
     it.store.core.revoke_key("ward").await.unwrap();
     assert_eq!(it.send("GET", "/v1/models", Some(key.expose()), "").await.0, StatusCode::UNAUTHORIZED);
+    let refused = it.store.audit.recent(10).unwrap().into_iter().filter_map(|entry| match entry.record {
+        store::Record::Event(event) if event.what == "key-refused" => Some(event.detail),
+        _ => None,
+    });
+    let refused: Vec<_> = refused.collect();
+    assert_eq!(refused.len(), 1, "once a minute, however often: {refused:?}");
+    assert_eq!(refused[0]["why"], "invalid_api_key");
+}
+
+#[tokio::test]
+async fn a_body_that_is_called_something_else_than_json_is_refused() {
+    let it = Box::open();
+    let key = it.store.core.create_key("ward", KeyLane::default()).await.unwrap();
+    let table = [
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/json", 400),
+        ("Application/JSON; charset=utf-8", 400),
+    ];
+    for (kind, expected) in table {
+        let request = Request::post("/v1/chat/completions").header("content-type", kind);
+        let request = request.header("authorization", format!("Bearer {}", key.expose()));
+        let response = it.router.clone().oneshot(request.body(Body::from("{}")).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), expected, "{kind}");
+    }
 }
 
 #[tokio::test]
