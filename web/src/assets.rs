@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use sha2::{Digest, Sha256};
 
 use crate::error_page::{Failed, Fault};
+use crate::posted::Path;
 use crate::visit::Visit;
 
 struct Asset {

@@ -1,5 +1,7 @@
 //! The page for a request that cannot be served. It imports no page.
 
+use std::net::IpAddr;
+
 use askama::Template;
 use axum::Json;
 use axum::response::{Html, IntoResponse, Response};
@@ -68,6 +70,13 @@ impl IntoResponse for Failed {
     }
 }
 
+/// Who a refusal was said to, where somebody is signed in; among the response's extensions.
+#[derive(Clone)]
+pub(crate) struct RefusedTo {
+    pub(crate) who: String,
+    pub(crate) address: Option<IpAddr>,
+}
+
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
@@ -86,7 +95,12 @@ impl Visit {
             Form::Stream => Json(json!({"kind": "failed", "sentence": sentence(refusal)})).into_response(),
             Form::Fragment => sentence(refusal).into_response(),
         };
-        Failed::from((status, response).into_response())
+        let mut response = (status, response).into_response();
+        if let Some(person) = &self.person {
+            let (who, address) = (person.account.name.clone(), self.caller.address);
+            response.extensions_mut().insert(RefusedTo { who, address });
+        }
+        Failed::from(response)
     }
 
     /// Logs the error with its sources, and tells the visitor only that something failed.

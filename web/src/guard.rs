@@ -1,20 +1,25 @@
 //! The one gate before every handler: setup first, then who comes, then the form's origin and token.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::Method;
+use http::{Method, StatusCode};
 use serde::Deserialize;
-use store::{Denied, Right, authorize};
+use store::{Denied, EventRow, Right, authorize};
 
 use crate::Portal;
 use crate::csrf;
-use crate::error_page::{Failed, Fault, log};
+use crate::error_page::{Failed, Fault, RefusedTo, log};
+use crate::moment::Clock;
 use crate::visit::{Form, Visit};
 
 /// The most that a form may weigh.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
+/// A browser that trickles its form holds a connection for so long at most.
+const BODY_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +49,35 @@ impl Access {
 
 /// Lets a request through to its handler, with its [`Visit`], or answers in the handler's place.
 pub(crate) async fn admit(
-    State((portal, access)): State<(Portal, Access)>,
+    State((portal, access, path)): State<(Portal, Access, &'static str)>,
     request: Request,
     next: Next,
 ) -> Response {
-    match check(&portal, access, request).await {
+    let response = match check(&portal, access, request).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
+    };
+    if let Some(refused) = response.extensions().get::<RefusedTo>().cloned() {
+        note_refusal(&portal, path, refused, response.status()).await;
+    }
+    response
+}
+
+/// The log knows who was refused what: a right that is lacking, a form of another site, a number of what belongs to
+/// others or is not there.
+async fn note_refusal(portal: &Portal, path: &'static str, to: RefusedTo, status: StatusCode) {
+    let RefusedTo { who, address } = to;
+    let named_something = status == StatusCode::NOT_FOUND && path.contains('{');
+    if status != StatusCode::FORBIDDEN && !named_something {
+        return;
+    }
+    let detail = serde_json::json!({
+        "path": path, "status": status.as_u16(), "address": address.map(|ip| ip.to_string()),
+    });
+    let what = "access-refused".to_owned();
+    let row = EventRow { at_ms: Clock::now_ms(), who, what, detail };
+    if let Err(error) = portal.store().audit.refusal(row).await {
+        log(&error);
     }
 }
 
@@ -73,8 +100,9 @@ async fn check(portal: &Portal, access: Access, request: Request) -> Result<Requ
         if !csrf::is_from_here(&parts) {
             return Err(visit.fail(Fault::StaleForm));
         }
-        let bytes =
-            axum::body::to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| visit.fail(Fault::TooLarge))?;
+        let read = tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, BODY_LIMIT_BYTES)).await;
+        let read = read.map_err(|_| visit.fail(Fault::BadRequest))?;
+        let bytes = read.map_err(|_| visit.fail(Fault::TooLarge))?;
         check_token(&visit, access, &parts, &bytes).await?;
         if access.is_administration() {
             check_recording(&visit).await?;
@@ -130,7 +158,7 @@ async fn check_recording(visit: &Visit) -> Result<(), Failed> {
 fn lead_to_sign_in(visit: &Visit) -> Failed {
     if visit.form == Form::Stream {
         let line = serde_json::json!({"kind": "failed", "sentence": visit.text().account.session_over});
-        return (http::StatusCode::UNAUTHORIZED, axum::Json(line)).into_response().into();
+        return (StatusCode::UNAUTHORIZED, axum::Json(line)).into_response().into();
     }
     match visit.path.as_str() {
         "/" => visit.lead_to("/sign-in").into(),

@@ -82,12 +82,12 @@ pub(crate) static ROUTES: [Entry; 48] = [
 ];
 
 pub(crate) fn router(portal: &Portal) -> Router {
-    let guard = |access| from_fn_with_state((portal.clone(), access), admit);
+    let guard = |access, path: &'static str| from_fn_with_state((portal.clone(), access, path), admit);
     let mut router = Router::new();
     for Entry { path, access, handlers } in &ROUTES {
-        router = router.route(path, handlers().fallback(wrong_method).layer(guard(*access)));
+        router = router.route(path, handlers().fallback(wrong_method).layer(guard(*access, *path)));
     }
-    let unknown = no_such_page.layer(guard(Access::Visitor));
+    let unknown = no_such_page.layer(guard(Access::Visitor, ""));
     router.fallback(unknown).layer(map_response(headers::secure)).with_state(portal.clone())
 }
 

@@ -1,7 +1,6 @@
 //! The chat page: a person's conversations, one of them open, and the form to ask.
 
 use askama::Template;
-use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use crate::error_page::{Failed, Fault};
 use crate::frame::{Frame, Place};
 use crate::moment::Clock;
 use crate::pages::demo::DemoView;
+use crate::posted::{Path, Query};
 use crate::visit::{Form, Person, Signed, Visit};
 
 const CONVERSATIONS_SHOWN: u32 = 40;

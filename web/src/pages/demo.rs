@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use gateway::DemoControl;
 use serde::Deserialize;
@@ -11,7 +10,7 @@ use store::{Right, authorize};
 
 use crate::error_page::{Failed, Fault, log};
 use crate::line::Line;
-use crate::posted::{Posted, own_path};
+use crate::posted::{Posted, Query, own_path};
 use crate::text::DemoText;
 use crate::visit::{Form, Person, Signed, Visit};
 

@@ -3,7 +3,6 @@
 mod findings;
 
 use askama::Template;
-use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use continuity::drill::Urgency;
 use gateway::drill::{DrillRefused, DrillServed, NoDrill};
@@ -14,7 +13,7 @@ use store::DrillRecord;
 
 use crate::error_page::{Failed, Fault, log};
 use crate::frame::{Frame, Place};
-use crate::posted::Posted;
+use crate::posted::{Path, Posted};
 use crate::text::DrillText;
 use crate::visit::{Signed, Visit};
 

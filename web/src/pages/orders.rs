@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use store::{EVERY, Need, NewOrder, Object, ObjectKind, OrderError, OrderKind, Or
 use crate::error_page::{Failed, Fault, log};
 use crate::frame::{Frame, Place};
 use crate::moment::Clock;
-use crate::posted::Posted;
+use crate::posted::{Path, Posted};
 use crate::text::{OrderText, Text};
 use crate::visit::{Person, Signed, Visit};
 

@@ -1,7 +1,6 @@
 //! The pages of outages: all that were recorded, and the report of one, for the screen and for paper.
 
 use askama::Template;
-use axum::extract::Path;
 use axum::response::Response;
 use continuity::Verdict;
 use store::{Outage, OutageCounts, OutageScope, Right, authorize};
@@ -10,6 +9,7 @@ use crate::error_page::{Failed, Fault};
 use crate::frame::{Frame, Place};
 use crate::language::Language;
 use crate::moment::Clock;
+use crate::posted::Path;
 use crate::text::OutageText;
 use crate::visit::{Signed, Visit};
 

@@ -1,7 +1,6 @@
 //! The page of rights: why somebody may (not) use an alias, what is granted, granting and ending it.
 
 use askama::Template;
-use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use store::{
@@ -14,7 +13,7 @@ use crate::frame::{Frame, Place};
 use crate::moment::Clock;
 use crate::pages::people::person::{AliasWhy, aliases};
 use crate::pages::people::{Choice, Directory, holds, status_of};
-use crate::posted::Posted;
+use crate::posted::{Path, Posted, Query};
 use crate::visit::{Person, Signed, Visit};
 use crate::why::Teller;
 

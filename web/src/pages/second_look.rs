@@ -1,7 +1,6 @@
 //! The page of second looks: answers that a local model gave in the cloud's place. Never their text.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use store::SecondLook;
@@ -9,7 +8,7 @@ use store::SecondLook;
 use crate::answers::{Narrator, Out};
 use crate::error_page::Failed;
 use crate::frame::{Frame, Place};
-use crate::posted::Posted;
+use crate::posted::{Posted, Query};
 use crate::visit::{Signed, Visit};
 
 const SHOWN: u32 = 200;

@@ -1,7 +1,6 @@
 //! The second step of a sign-in: a code of the authenticator, or a recovery code.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use serde::Deserialize;
@@ -11,7 +10,7 @@ use store::{SecondStep, Secret, SignInError};
 use crate::error_page::{Failed, log};
 use crate::frame::{Frame, Place};
 use crate::pages::sign_in::{self, begun, whence};
-use crate::posted::{Posted, own_path};
+use crate::posted::{Posted, Query, own_path};
 use crate::visit::Visit;
 
 #[derive(Template)]

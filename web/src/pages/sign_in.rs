@@ -1,7 +1,6 @@
 //! Signing in and out.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::SET_COOKIE;
 use http::{HeaderValue, StatusCode};
@@ -13,7 +12,7 @@ use store::{Entered, Secret, Session, SignInError};
 use crate::cookies::{self, Life};
 use crate::error_page::{Failed, log};
 use crate::frame::{Frame, Place};
-use crate::posted::{Posted, own_path};
+use crate::posted::{Posted, Query, own_path};
 use crate::visit::{Signed, Transport, Visit};
 
 #[derive(Template)]

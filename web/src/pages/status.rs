@@ -1,7 +1,6 @@
 //! The status page: the site, its upstreams, its local models, its outages, and the band alone.
 
 use askama::Template;
-use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use gateway::{AliasView, Announcement, LocalView, OutageView, Site, UpstreamView};
 use http::StatusCode;
@@ -17,6 +16,7 @@ use crate::moment::Clock;
 use crate::notices;
 use crate::pages::demo::DemoView;
 use crate::pages::{drills, outages};
+use crate::posted::Query;
 use crate::text::StatusText;
 use crate::visit::{Signed, Visit};
 

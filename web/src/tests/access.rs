@@ -1,7 +1,11 @@
 //! Who gets where: setup, sign-in, rights, forms of other sites.
 
+use std::convert::Infallible;
+
+use bytes::Bytes;
 use http::StatusCode;
 use store::Right;
+use tower::ServiceExt;
 
 use super::harness::{Box, PASSWORD};
 use crate::Transport;
@@ -91,6 +95,58 @@ async fn a_form_without_the_token_of_the_session_changes_nothing() {
 }
 
 #[tokio::test]
+async fn who_is_refused_stands_in_the_log_once_a_minute() {
+    let the_box = Box::fresh();
+    the_box.owner().await;
+    let mut staff = the_box.staff("lee").await;
+    for _ in 0..3 {
+        assert_eq!(staff.get("/people").await.status, StatusCode::FORBIDDEN);
+        assert_eq!(staff.get("/c/0123").await.status, StatusCode::NOT_FOUND);
+        assert_eq!(staff.post("/ask", "alias=assistant&question=x").await.status, StatusCode::FORBIDDEN);
+        the_box.browser().get("/people").await;
+    }
+    let entries = the_box.store.audit.recent(100).unwrap().into_iter().rev();
+    let refused: Vec<_> = entries
+        .filter_map(|entry| match entry.record {
+            store::Record::Event(event) if event.what == "access-refused" => Some((event.who, event.detail)),
+            _ => None,
+        })
+        .collect();
+    let paths: Vec<_> = refused.iter().map(|(_, detail)| detail["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["/people", "/c/{conversation}", "/ask"]);
+    assert!(refused.iter().all(|(who, _)| who == "lee"));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_in_an_address_or_twice_in_a_form_is_refused_in_the_readers_words() {
+    let the_box = Box::fresh();
+    let mut owner = the_box.owner().await;
+    for path in ["/people/abc", "/outages/1.5", "/drills/-x", "/people/99999999999999999999", "/c/%FF"] {
+        let page = owner.get(path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(page.has("h1") && !page.body.contains("i64"), "{path}: {}", page.body);
+    }
+    let page = owner.get("/sign-in?signed_out=perhaps").await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert!(page.has("h1") && !page.body.contains("bool"), "{}", page.body);
+    let twice = owner.submit("/ask", "alias=assistant&alias=oncology&question=x").await;
+    assert_eq!(twice.status, StatusCode::BAD_REQUEST);
+    let token = owner.get("/account").await.attribute("input[name=csrf]", "value");
+    let twice = owner.post("/ask", &format!("csrf={token}&csrf={token}&alias=assistant&question=x")).await;
+    assert_eq!(twice.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_trickles_in_is_given_up() {
+    let the_box = Box::fresh();
+    the_box.owner().await;
+    let body = axum::body::Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
+    let request = http::Request::post("/sign-in").body(body).unwrap();
+    let response = the_box.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn a_form_over_the_limit_is_refused_in_words() {
     let the_box = Box::fresh();
     let mut owner = the_box.owner().await;
@@ -175,6 +231,9 @@ async fn a_wrong_password_and_a_wrong_code_are_said_beside_the_form() {
     assert_eq!(wrong.attribute("#name", "value"), "kim");
     let differ = visitor.post("/setup", &format!("code=A&name=kim&password={PASSWORD}&again=other")).await;
     assert!(differ.text(".notice--bad").starts_with("The two passwords"));
+    let leaked = "code=A&name=kim&password=1qaz2wsx3edc&again=1qaz2wsx3edc";
+    let leaked = visitor.post("/setup", leaked).await.text(".notice--bad");
+    assert!(leaked.starts_with("This password is guessed among the first"), "{leaked}");
     the_box.owner().await;
     let refused = visitor.post("/sign-in", "name=kim&password=not+the+right+words").await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);

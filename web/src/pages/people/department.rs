@@ -1,7 +1,6 @@
 //! The page of one department: who belongs to it, what is granted to it, and changing both.
 
 use askama::Template;
-use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use store::{ChangeError, Department, Grantee, Member, Object, ObjectKind, Verb};
@@ -10,7 +9,7 @@ use super::{Directory, holds, status_of};
 use crate::error_page::{Failed, Fault};
 use crate::frame::{Frame, Place};
 use crate::pages::rights::{GrantRow, grant_rows};
-use crate::posted::Posted;
+use crate::posted::{Path, Posted};
 use crate::visit::{Signed, Visit};
 use crate::why::Teller;
 

@@ -1,7 +1,6 @@
 //! The page of one person: what they may use and why, their role, and what others may change of it.
 
 use askama::Template;
-use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use store::{Account, ChangeError, Grantee, Need, Role, Subject, Verb, authorize};
@@ -10,7 +9,7 @@ use super::{Choice, Directory, FreshCode, PersonRow, status_of};
 use crate::error_page::{Failed, Fault};
 use crate::frame::{Frame, Place};
 use crate::pages::rights::{GrantRow, grant_rows};
-use crate::posted::Posted;
+use crate::posted::{Path, Posted};
 use crate::visit::{Signed, Visit};
 use crate::why::{Teller, WhyView};
 

@@ -90,6 +90,9 @@ fn of_a_person(event: &EventRow, text: &Text) -> Option<String> {
         "setup-code-made" => return Some(text.event_setup_code_made.to_owned()),
         "key-created" => return Some((text.event_key_created)(key_name(event))),
         "key-revoked" => return Some((text.event_key_revoked)(key_name(event))),
+        "key-refused" => return Some(text.event_key_refused.to_owned()),
+        "sessions-ended" => return Some((text.event_sessions_ended)(&who, key_name(event))),
+        "access-refused" => text.event_access_refused,
         "sign-in-refused" => return Some(text.event_sign_in_refused.to_owned()),
         "sign-in-guessing" => return Some((text.event_guessing)(event.detail["account"].as_str())),
         "second-step-refused" | "second-step-guessing" => {
