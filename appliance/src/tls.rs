@@ -116,3 +116,26 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
         .map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_suites_that_keep_the_past_secret_and_prove_what_they_carry_are_offered() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = server_config(dir.path(), &["localhost".to_owned()], &[]).unwrap();
+        let suites = &config.crypto_provider().cipher_suites;
+        for suite in suites {
+            let name = format!("{:?}", suite.suite());
+            assert!(name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"), "{name}");
+            assert!(name.contains("_GCM_") || name.contains("CHACHA20_POLY1305"), "{name}");
+        }
+        assert!(format!("{:?}", suites[0].suite()).starts_with("TLS13_"), "the newest first");
+        assert!(!config.ignore_client_order || suites.len() > 1);
+        let groups = &config.crypto_provider().kx_groups;
+        assert!(groups.iter().all(|group| {
+            ["X25519", "secp256r1", "secp384r1"].contains(&format!("{:?}", group.name()).as_str())
+        }));
+    }
+}
