@@ -3,6 +3,7 @@
 mod access;
 mod account;
 mod chat;
+mod defence;
 mod drills;
 mod events;
 mod harness;

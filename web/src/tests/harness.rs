@@ -119,6 +119,14 @@ impl Box {
         browser
     }
 
+    /// The store closes, and its file of accounts cannot be opened any more.
+    pub(super) async fn lose_the_accounts(&self) {
+        self.store.close().await;
+        let file = self._folder.path().join("core.db");
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+    }
+
     /// Somebody who is not signed in.
     pub(super) fn browser(&self) -> Browser {
         Browser { router: self.router.clone(), transport: None, cookies: Vec::new(), headers: Vec::new() }

@@ -91,6 +91,18 @@ async fn every_route_is_as_open_as_it_declares() {
 }
 
 #[tokio::test]
+async fn nobody_is_on_the_box_by_saying_so_in_a_header() {
+    let it = Box::open();
+    let status = |peer: [u8; 4]| {
+        let request = Request::get("/api/status").extension(Peer(peer.into()));
+        let request = request.header("x-forwarded-for", "127.0.0.1").header("x-real-ip", "127.0.0.1");
+        it.router.clone().oneshot(request.header("forwarded", "for=127.0.0.1").body(Body::empty()).unwrap())
+    };
+    assert_eq!(status([10, 0, 0, 1]).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(status([127, 0, 0, 1]).await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_body_that_is_called_something_else_than_json_is_refused() {
     let it = Box::open();
     let key = it.store.core.create_key("ward", KeyLane::default()).await.unwrap();
