@@ -25,6 +25,7 @@ mod readiness;
 mod real_cut;
 mod rights;
 mod scarcity;
+mod security;
 mod sign_in;
 mod standbys;
 mod stopping;

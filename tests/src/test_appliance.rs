@@ -63,6 +63,11 @@ impl TestAppliance {
         }
     }
 
+    /// Where the box listens for TLS.
+    pub fn https_address(&self) -> std::net::SocketAddr {
+        self.https.expect("the test asked for an HTTPS listener")
+    }
+
     /// A client with an API key, over HTTPS with the box's own authority.
     pub fn https_client(&self) -> Client {
         self.visitor().with_key(&self.key)
