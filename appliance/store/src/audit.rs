@@ -159,9 +159,9 @@ impl Audit {
         self.0.spool.state()
     }
 
-    /// Whether the newest write to the log went well.
+    /// Whether the newest write to the log went well, and none hangs.
     pub fn is_well(&self) -> bool {
-        self.0.is_well.load(Ordering::Acquire)
+        self.0.is_well.load(Ordering::Acquire) && !self.0.writer.hangs(StoreFile::Audit)
     }
 
     /// Rows and commits that this process has put on disk: the rows of one commit are their quotient.

@@ -27,6 +27,8 @@ pub enum Trouble {
     ReadOnly,
     /// The disk gives errors, or the process has no file handles left.
     Failing,
+    /// The disk gives no answer at all.
+    Hanging,
     /// Another process holds the file for longer than anybody may.
     Busy,
     Damaged,
@@ -52,6 +54,7 @@ impl Trouble {
             Trouble::DiskFull => "disk-full",
             Trouble::ReadOnly => "read-only",
             Trouble::Failing => "failing",
+            Trouble::Hanging => "hanging",
             Trouble::Busy => "busy",
             Trouble::Damaged => "damaged",
         }
@@ -66,6 +69,7 @@ impl fmt::Display for Trouble {
                 "the disk or the file is read-only; look at the kernel's log, and mount it writable"
             }
             Trouble::Failing => "the disk gives errors; look at the kernel's log, and replace it",
+            Trouble::Hanging => "the disk does not answer; look at the kernel's log, and replace it",
             Trouble::Busy => "another process holds the file; end it",
             Trouble::Damaged => "the file is damaged; restore it from a backup",
         })
@@ -177,12 +181,22 @@ impl Findings {
 
     /// A commit failed; told once for each trouble.
     pub(crate) fn failed(&self, file: StoreFile, error: &rusqlite::Error) {
-        let Some(trouble) = Trouble::of(error) else { return };
+        if let Some(trouble) = Trouble::of(error) {
+            self.note(file, trouble, format_args!(" ({error})"));
+        }
+    }
+
+    /// A commit goes on and on.
+    pub(crate) fn hangs(&self, file: StoreFile) {
+        self.note(file, Trouble::Hanging, format_args!(""));
+    }
+
+    fn note(&self, file: StoreFile, trouble: Trouble, detail: fmt::Arguments<'_>) {
         let mut noted = self.noted();
         let notes = &mut noted.files[file as usize];
         let before = notes.trouble;
         if before.is_none_or(|(known, _)| known != trouble) {
-            tracing::error!("{} cannot be written: {trouble} ({error})", file.name());
+            tracing::error!("{} cannot be written: {trouble}{detail}", file.name());
         }
         notes.trouble = Some((trouble, before.map_or_else(now_ms, |(_, since_ms)| since_ms)));
     }

@@ -10,6 +10,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::OpenError;
 use crate::condition::WAL_ALARM_BYTES;
 
+/// For so long one process waits for another to let go of a file. Less than a disk may take for a commit, so that the
+/// one trouble is never taken for the other.
+const BUSY_PATIENCE_MS: u32 = 3000;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreFile {
     Audit,
@@ -109,7 +113,7 @@ pub(crate) fn connect(path: &Path, file: StoreFile) -> rusqlite::Result<Connecti
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.execute_batch(&format!(
-        "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
+        "PRAGMA busy_timeout = {BUSY_PATIENCE_MS}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = {WAL_ALARM_BYTES}; PRAGMA synchronous = {};",
         file.synchronous()
     ))?;

@@ -6,7 +6,7 @@
 //! | `audit.db` | append only, hash-chained: who asked, what served it, what happened | WAL, synchronous FULL: yes |
 //! | `work.db` | conversations and outages | WAL, synchronous NORMAL: safe from a crash of the box; a power cut may take the last seconds |
 //!
-//! One thread writes all three and commits what has queued up together (`writer.rs`). Readers have their own
+//! One thread writes each of them and commits what has queued up together (`writer.rs`). Readers have their own
 //! connections and never wait for it. A second process (the command line) may open the same folder at any
 //! time: what it writes is seen by the next read here.
 //!

@@ -10,6 +10,9 @@ pub enum StoreError {
     /// Comes at once: the disk is slower than the work that arrives.
     #[error("too many writes are waiting for the disk")]
     QueueFull,
+    /// Comes within seconds: a commit has been going on for longer than any may. The write may still be carried out.
+    #[error("{file} could not be written: {}", Trouble::Hanging)]
+    Hangs { file: &'static str },
     #[error("the store is closed")]
     Closed,
     #[error("{file} could not be read{}", because(source))]

@@ -1,12 +1,20 @@
-//! The one thread that writes: it takes what has queued up, commits it together, and then answers.
+//! The threads that write, one for each file: each takes what has queued up, commits it together, and then answers.
 //!
 //! Nothing waits for company. A batch is what arrived while the previous one was being put on disk, so a lone
-//! write costs one sync, and a thousand at once cost one sync too.
+//! write costs one sync, and a thousand at once cost one sync too. Nor does one file wait for another: the log is
+//! what answers to clients wait for.
+//!
+//! A disk may also do nothing at all. A commit that has not ended within [`pulse::COMMIT_PATIENCE`] counts as hanging
+//! (`pulse.rs`): who waits for that file is told at once, until the commit ends after all.
 
+mod pulse;
+#[cfg(feature = "simulation")]
+pub(crate) mod simulated;
+
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::{io, thread};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -15,29 +23,50 @@ use tokio::time::Instant;
 use crate::StoreError;
 use crate::condition::Findings;
 use crate::file::StoreFile;
+use pulse::{Hang, Pulse, Watch};
 
-/// Writes that may wait. One more is refused at once: waiting longer than this helps nobody.
+/// Writes to one file that may wait. One more is refused at once: waiting longer than this helps nobody.
 const QUEUE_LIMIT: usize = 16_384;
 /// Rows in one commit, so that the first of a long queue is not kept for the last.
 const BATCH_LIMIT: usize = 512;
 
-/// The answer to a write; ready when the write is committed, or has failed.
+/// The answer to a write; ready when the write is committed, has failed, or waits for a disk that hangs.
 ///
-/// The write is in the queue when this exists, and is carried out even if this is dropped.
+/// The write is in the queue when this exists, and is carried out even if this is dropped, and also if it was told
+/// that the disk hangs.
 #[must_use = "a write is known to be on disk only once its receipt is ready"]
-pub struct Receipt<T = u64>(oneshot::Receiver<Result<T, StoreError>>);
+pub struct Receipt<T = u64>(Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>);
 
 impl<T> Future for Receipt<T> {
     type Output = Result<T, StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(StoreError::Closed)))
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl<T: Send + 'static> Receipt<T> {
+    fn new(file: StoreFile, answer: oneshot::Receiver<Result<T, StoreError>>, hang: Hang) -> Receipt<T> {
+        Receipt(Box::pin(async move {
+            tokio::select! {
+                biased;
+                answer = answer => answer.unwrap_or(Err(StoreError::Closed)),
+                () = hang.noticed() => Err(StoreError::Hangs { file: file.name() }),
+            }
+        }))
     }
 }
 
 #[derive(Clone)]
 pub(crate) struct Writer {
+    /// In the order of the files' numbers.
+    lanes: [Lane; 3],
+}
+
+#[derive(Clone)]
+struct Lane {
     orders: mpsc::Sender<Order>,
+    pulse: Pulse,
 }
 
 /// The writer's own connection to each file.
@@ -49,16 +78,49 @@ pub(crate) struct Connections {
     pub(crate) findings: Findings,
 }
 
+impl Connections {
+    fn desks(self) -> [Desk; 3] {
+        let desk = |file, connection| {
+            let (findings, pulse) = (self.findings.clone(), Pulse::default());
+            Desk { file, connection, findings, pulse }
+        };
+        [
+            desk(StoreFile::Audit, self.audit),
+            desk(StoreFile::Core, self.core),
+            desk(StoreFile::Work, self.work),
+        ]
+    }
+}
+
 enum Order {
-    Change(StoreFile, Box<dyn Change>),
+    Change(
+        #[cfg_attr(
+            not(feature = "simulation"),
+            expect(dead_code, reason = "a simulated disk has one queue")
+        )]
+        StoreFile,
+        Box<dyn Change>,
+    ),
     Stop,
 }
 
 impl Writer {
     pub(crate) fn start(connections: Connections) -> io::Result<Writer> {
-        let (orders, queue) = mpsc::channel(QUEUE_LIMIT);
-        thread::Builder::new().name("store-writer".to_owned()).spawn(move || run(connections, queue))?;
-        Ok(Writer { orders })
+        let findings = connections.findings.clone();
+        let desks = connections.desks();
+        let watch = Watch::start(findings, desks.each_ref().map(|desk| (desk.file, desk.pulse.clone())))?;
+        let lanes = desks.map(|desk| {
+            let (orders, queue) = mpsc::channel(QUEUE_LIMIT);
+            let (pulse, watch) = (desk.pulse.clone(), watch.clone());
+            let name = format!("store-{}", desk.file.name().trim_end_matches(".db"));
+            let started = std::thread::Builder::new().name(name).spawn(move || {
+                desk.work_off(queue);
+                drop(watch);
+            });
+            started.map(|_| Lane { orders, pulse })
+        });
+        let [audit, core, work] = lanes;
+        Ok(Writer { lanes: [audit?, core?, work?] })
     }
 
     /// Queues `change`. It may run twice, when another change of its batch failed, and then only the second
@@ -82,21 +144,40 @@ impl Writer {
     {
         let (answer, receipt) = oneshot::channel();
         let pending = Box::new(Pending { change, value: None, settled, answer });
-        let (order, error) = match self.orders.try_send(Order::Change(file, pending)) {
-            Ok(()) => return Receipt(receipt),
+        let lane = &self.lanes[file as usize];
+        let receipt = Receipt::new(file, receipt, lane.pulse.hang());
+        let (order, error) = match lane.orders.try_send(Order::Change(file, pending)) {
+            Ok(()) => return receipt,
             Err(mpsc::error::TrySendError::Full(order)) => (order, StoreError::QueueFull),
             Err(mpsc::error::TrySendError::Closed(order)) => (order, StoreError::Closed),
         };
         if let Order::Change(_, pending) = order {
             pending.settle(Err(error));
         }
-        Receipt(receipt)
+        receipt
     }
 
-    /// Ready when all that was queued is committed and the files are closed.
+    /// Whether a commit to this file has been going on for longer than any may.
+    pub(crate) fn hangs(&self, file: StoreFile) -> bool {
+        self.lanes[file as usize].pulse.hangs()
+    }
+
+    /// Ready when all that was queued is committed and the files are closed. A file whose disk hangs is not waited for.
     pub(crate) async fn close(&self) {
-        if self.orders.send(Order::Stop).await.is_ok() {
-            self.orders.closed().await;
+        for lane in &self.lanes {
+            // A queue that is full has its end once there is room.
+            tokio::select! {
+                biased;
+                sent = lane.orders.send(Order::Stop) => drop(sent),
+                () = lane.pulse.hang().noticed() => {}
+            }
+        }
+        for lane in &self.lanes {
+            tokio::select! {
+                biased;
+                () = lane.orders.closed() => {}
+                () = lane.pulse.hang().noticed() => {}
+            }
         }
     }
 }
@@ -133,17 +214,15 @@ where
     }
 }
 
-fn run(mut connections: Connections, mut queue: mpsc::Receiver<Order>) {
-    let mut orders = Vec::new();
-    while queue.blocking_recv_many(&mut orders, BATCH_LIMIT) > 0 {
-        if carry_out(&mut connections, &mut orders) == Next::Stop {
-            break;
-        }
-    }
-    // In this order: the end of the queue tells [`Writer::close`] that the files are closed.
-    drop(connections);
-    drop(queue);
+/// One file's place of work.
+struct Desk {
+    file: StoreFile,
+    connection: Connection,
+    findings: Findings,
+    pulse: Pulse,
 }
+
+type Batch = Vec<Box<dyn Change>>;
 
 #[derive(PartialEq, Eq)]
 enum Next {
@@ -151,50 +230,80 @@ enum Next {
     Stop,
 }
 
-/// Commits what has queued up, one batch for each file.
-fn carry_out(connections: &mut Connections, orders: &mut Vec<Order>) -> Next {
-    let (mut to_audit, mut to_core, mut to_work) = (Vec::new(), Vec::new(), Vec::new());
-    let mut next = Next::GoOn;
+impl Desk {
+    /// Commits what is queued until it is told to stop, or nobody is left who could queue anything.
+    fn work_off(mut self, mut queue: mpsc::Receiver<Order>) {
+        let mut orders = Vec::new();
+        while queue.blocking_recv_many(&mut orders, BATCH_LIMIT) > 0 {
+            let (batch, next) = sorted(&mut orders);
+            self.commit(batch);
+            if next == Next::Stop {
+                break;
+            }
+        }
+        self.close();
+        // The end of the queue tells [`Writer::close`] that the file is closed.
+        drop(queue);
+    }
+
+    /// The last connection folds the log back into its file, which takes the disk as well.
+    fn close(self) {
+        self.pulse.begins();
+        drop(self.connection);
+        self.pulse.ends();
+    }
+
+    fn commit(&mut self, mut batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let begun = Instant::now();
+        let committed = match self.attempt(&mut batch) {
+            Ok(()) => {
+                self.findings.written(self.file, begun.elapsed());
+                Ok(())
+            }
+            Err(Failure::OfOne(_)) if batch.len() > 1 => {
+                batch.into_iter().for_each(|change| self.commit(vec![change]));
+                return;
+            }
+            Err(Failure::OfOne(source) | Failure::OfAll(source)) => {
+                self.findings.failed(self.file, &source);
+                Err(StoreError::Write { file: self.file.name(), source: Arc::new(source) })
+            }
+        };
+        // What the log could not take goes to the spool, which lies on a disk too.
+        self.pulse.begins();
+        for change in batch {
+            change.settle(committed.clone());
+        }
+        self.pulse.ends();
+    }
+
+    fn attempt(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+        self.pulse.queues();
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(Failure::OfAll)?;
+        self.pulse.begins();
+        for change in batch {
+            change.apply(&transaction).map_err(Failure::OfOne)?;
+        }
+        transaction.commit().map_err(Failure::OfAll)
+    }
+}
+
+/// The changes of one batch, in their order, and whether they are the last.
+fn sorted(orders: &mut Vec<Order>) -> (Batch, Next) {
+    let (mut batch, mut next) = (Batch::new(), Next::GoOn);
     for order in orders.drain(..) {
         match order {
-            Order::Change(StoreFile::Audit, change) => to_audit.push(change),
-            Order::Change(StoreFile::Core, change) => to_core.push(change),
-            Order::Change(StoreFile::Work, change) => to_work.push(change),
+            Order::Change(_, change) => batch.push(change),
             Order::Stop => next = Next::Stop,
         }
     }
-    // The audit log comes first: answers to clients wait for it.
-    let findings = &connections.findings;
-    commit(&mut connections.audit, StoreFile::Audit, to_audit, findings);
-    commit(&mut connections.core, StoreFile::Core, to_core, findings);
-    commit(&mut connections.work, StoreFile::Work, to_work, findings);
-    next
-}
-
-type Batch = Vec<Box<dyn Change>>;
-
-fn commit(connection: &mut Connection, file: StoreFile, mut batch: Batch, findings: &Findings) {
-    if batch.is_empty() {
-        return;
-    }
-    let begun = Instant::now();
-    let committed = match attempt(connection, &mut batch) {
-        Ok(()) => {
-            findings.written(file, begun.elapsed());
-            Ok(())
-        }
-        Err(Failure::OfOne(_)) if batch.len() > 1 => {
-            batch.into_iter().for_each(|change| commit(connection, file, vec![change], findings));
-            return;
-        }
-        Err(Failure::OfOne(source) | Failure::OfAll(source)) => {
-            findings.failed(file, &source);
-            Err(StoreError::Write { file: file.name(), source: Arc::new(source) })
-        }
-    };
-    for change in batch {
-        change.settle(committed.clone());
-    }
+    (batch, next)
 }
 
 enum Failure {
@@ -203,18 +312,6 @@ enum Failure {
     /// The transaction did not begin or did not end: the file is busy or the disk failed.
     OfAll(rusqlite::Error),
 }
-
-fn attempt(connection: &mut Connection, batch: &mut Batch) -> Result<(), Failure> {
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Failure::OfAll)?;
-    for change in batch {
-        change.apply(&transaction).map_err(Failure::OfOne)?;
-    }
-    transaction.commit().map_err(Failure::OfAll)
-}
-
-#[cfg(feature = "simulation")]
-pub(crate) mod simulated;
 
 #[cfg(test)]
 mod tests;

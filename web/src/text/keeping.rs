@@ -36,6 +36,7 @@ pub(super) const EN: KeepingText = KeepingText {
                 "the disk or the file is read-only. Look at the kernel's log, and mount it writable"
             }
             Trouble::Failing => "the disk gives errors. Look at the kernel's log, and replace it",
+            Trouble::Hanging => "the disk does not answer. Look at the kernel's log, and replace it",
             Trouble::Busy => "another program holds the file. End it",
             Trouble::Damaged => "the file is damaged. Restore it from a backup",
         };
@@ -84,6 +85,7 @@ pub(super) const KO: KeepingText = KeepingText {
                 "디스크나 파일이 읽기 전용입니다. 커널 로그를 확인하고 쓰기 가능하게 마운트하십시오"
             }
             Trouble::Failing => "디스크에서 오류가 발생합니다. 커널 로그를 확인하고 디스크를 교체하십시오",
+            Trouble::Hanging => "디스크가 응답하지 않습니다. 커널 로그를 확인하고 디스크를 교체하십시오",
             Trouble::Busy => "다른 프로그램이 파일을 잡고 있습니다. 그 프로그램을 종료하십시오",
             Trouble::Damaged => "파일이 손상되었습니다. 백업에서 복원하십시오",
         };

@@ -81,7 +81,11 @@ pub(super) struct Drained {
 
 /// Empty until [`Spool::keep_in`] gives it a file. Only the writer's thread adds and takes away.
 #[derive(Default)]
-pub(super) struct Spool(Mutex<Option<Kept>>);
+pub(super) struct Spool {
+    kept: Mutex<Option<Kept>>,
+    /// Apart, because the other lock is held while the disk works, which may be for ever.
+    state: Mutex<SpoolState>,
+}
 
 struct Kept {
     file: File,
@@ -99,22 +103,32 @@ struct Kept {
 impl Spool {
     /// Opens the spool of the folder, with what an earlier life of the box left in it.
     pub(super) fn keep_in(&self, path: &Path) -> io::Result<()> {
-        *self.kept() = Some(Kept::open(path)?);
+        let kept = Kept::open(path)?;
+        self.publish(&kept);
+        *self.kept() = Some(kept);
         Ok(())
     }
 
     pub(super) fn state(&self) -> SpoolState {
-        self.kept().as_ref().map_or_else(SpoolState::default, |kept| SpoolState {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, kept: &Kept) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = SpoolState {
             rows: kept.rows.len(),
             percent: kept.used * 100 / FILE_BYTES,
             since_ms: kept.rows.first().map(|row| row.at_ms),
             lost: kept.lost,
-        })
+        };
     }
 
     /// Takes a row that the log did not; true once it is on disk.
     pub(super) fn take(&self, row: &Waiting, claim: &Claim) -> bool {
-        self.kept().as_mut().is_some_and(|kept| kept.take(row, claim))
+        let mut kept = self.kept();
+        let Some(kept) = kept.as_mut() else { return false };
+        let is_taken = kept.take(row, claim);
+        self.publish(kept);
+        is_taken
     }
 
     /// Chains in what waits, in the transaction of the row that follows it. Each row of a batch calls this; the log
@@ -148,12 +162,13 @@ impl Spool {
     pub(super) fn drained(&self, drained: &Drained) {
         if let Some(kept) = self.kept().as_mut().filter(|kept| kept.id == drained.id) {
             kept.empty();
+            self.publish(kept);
         }
     }
 
     /// The lock guards one writer's changes and short looks; a panic elsewhere leaves nothing half done in it.
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -49,7 +49,7 @@ fn connections_have_the_settings_that_keep_data_safe() {
         let connection = folder.open(file).unwrap();
         assert_eq!(pragma::<String>(&connection, "journal_mode"), "wal");
         assert_eq!(pragma::<i64>(&connection, "synchronous"), synchronous, "{file:?}");
-        assert_eq!(pragma::<i64>(&connection, "busy_timeout"), 5000);
+        assert_eq!(pragma::<i64>(&connection, "busy_timeout"), 3000);
         assert!(pragma::<bool>(&connection, "foreign_keys"));
         assert!(pragma::<bool>(&connection, "cell_size_check"));
         assert!(!pragma::<bool>(&connection, "trusted_schema"));

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::{BATCH_LIMIT, Connections, Next, Order, QUEUE_LIMIT, Writer, carry_out};
+use super::{BATCH_LIMIT, Connections, Desk, Lane, Next, Order, QUEUE_LIMIT, Writer, sorted};
+use crate::file::StoreFile;
 
 /// The disk under a store that a simulation opened; nothing is written until [`Disk::run`] does.
 pub struct Disk {
     /// Before the queue, whose end tells that the files are closed.
-    connections: Connections,
+    desks: [Desk; 3],
+    /// One for all files, so that a run can be repeated.
     queue: mpsc::Receiver<Order>,
 }
 
@@ -31,21 +32,39 @@ impl Disk {
             let commit = fate();
             sleep(commit.takes).await;
             self.set_read_only(commit.audit_is_read_only);
-            if carry_out(&mut self.connections, &mut orders) == Next::Stop {
+            if self.carry_out(&mut orders) == Next::Stop {
                 return;
             }
         }
     }
 
+    /// One batch for each file, the audit log's first.
+    fn carry_out(&mut self, orders: &mut Vec<Order>) -> Next {
+        let mut next = Next::GoOn;
+        for desk in &mut self.desks {
+            let is_its_own =
+                |order: &mut Order| !matches!(order, Order::Change(file, _) if *file != desk.file);
+            let mut own: Vec<Order> = orders.extract_if(.., is_its_own).collect();
+            let (batch, then) = sorted(&mut own);
+            desk.commit(batch);
+            if then == Next::Stop {
+                next = Next::Stop;
+            }
+        }
+        next
+    }
+
     fn set_read_only(&self, read_only: bool) {
-        let set = |audit: &Connection| audit.pragma_update(None, "query_only", read_only);
-        set(&self.connections.audit).expect("SQLite takes the pragma at any time");
+        let audit = &self.desks[StoreFile::Audit as usize].connection;
+        audit.pragma_update(None, "query_only", read_only).expect("SQLite takes the pragma at any time");
     }
 }
 
 impl Writer {
     pub(crate) fn simulated(connections: Connections) -> (Writer, Disk) {
         let (orders, queue) = mpsc::channel(QUEUE_LIMIT);
-        (Writer { orders }, Disk { connections, queue })
+        let desks = connections.desks();
+        let lanes = desks.each_ref().map(|desk| Lane { orders: orders.clone(), pulse: desk.pulse.clone() });
+        (Writer { lanes }, Disk { desks, queue })
     }
 }

@@ -35,12 +35,12 @@ fn settings(dir: &TempDir) -> Vec<String> {
     query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// Keeps the writer busy until the sender is dropped, so that what is queued meanwhile becomes one batch.
-async fn hold(writer: &Writer) -> std_mpsc::Sender<()> {
+/// Keeps a file's writer busy until the sender is dropped, so that what is queued meanwhile becomes one batch.
+async fn hold(writer: &Writer, file: StoreFile) -> std_mpsc::Sender<()> {
     let (release, held) = std_mpsc::channel::<()>();
     let (begun, beginning) = oneshot::channel();
     let mut begun = Some(begun);
-    drop(writer.write(StoreFile::Work, move |_| {
+    drop(writer.write(file, move |_| {
         begun.take().map(|begun| begun.send(()));
         let _ = held.recv();
         Ok(())
@@ -53,7 +53,7 @@ async fn hold(writer: &Writer) -> std_mpsc::Sender<()> {
 async fn only_the_bad_write_of_a_batch_fails() {
     let dir = TempDir::new().unwrap();
     let writer = writer(&dir);
-    let release = hold(&writer).await;
+    let release = hold(&writer, StoreFile::Core).await;
     let receipts = [set(&writer, "a", Some("1")), set(&writer, "b", None), set(&writer, "c", Some("3"))];
     drop(release);
     let [first, bad, last] = receipts;
@@ -67,7 +67,7 @@ async fn only_the_bad_write_of_a_batch_fails() {
 async fn a_full_queue_refuses_at_once_and_loses_nothing_that_it_took() {
     let dir = TempDir::new().unwrap();
     let writer = writer(&dir);
-    let release = hold(&writer).await;
+    let release = hold(&writer, StoreFile::Core).await;
     let note = |_: &Transaction<'_>| Ok(());
     let taken: Vec<_> = (0..QUEUE_LIMIT).map(|_| writer.write(StoreFile::Core, note)).collect();
     assert!(matches!(writer.write(StoreFile::Core, note).await, Err(StoreError::QueueFull)));
@@ -108,7 +108,7 @@ async fn a_full_disk_fails_the_writes_that_it_has_no_room_for_and_no_others() {
             work.execute("INSERT INTO outages (start_ms, verdict) VALUES (1, hex(zeroblob(15000)))", [])
         })
     };
-    let release = hold(&writer).await;
+    let release = hold(&writer, StoreFile::Work).await;
     let receipts = [fill(), fill(), fill()];
     drop(release);
     let mut written = 0;
@@ -120,4 +120,35 @@ async fn a_full_disk_fails_the_writes_that_it_has_no_room_for_and_no_others() {
     }
     assert_eq!(written, 1);
     assert_eq!(set(&writer, "a", Some("1")).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn no_file_waits_for_another() {
+    let dir = TempDir::new().unwrap();
+    let writer = writer(&dir);
+    let release = hold(&writer, StoreFile::Work).await;
+    assert_eq!(set(&writer, "a", Some("1")).await.unwrap(), 1);
+    drop(release);
+}
+
+/// It takes the 5 s that a disk is given.
+#[tokio::test]
+async fn a_commit_that_hangs_is_told_to_all_who_wait_and_is_carried_out_all_the_same() {
+    let dir = TempDir::new().unwrap();
+    let writer = writer(&dir);
+    let release = hold(&writer, StoreFile::Core).await;
+    let (early, late) = (set(&writer, "a", Some("1")), set(&writer, "b", Some("2")));
+    assert!(matches!(early.await, Err(StoreError::Hangs { file: "core.db" })));
+    assert!(writer.hangs(StoreFile::Core) && !writer.hangs(StoreFile::Audit));
+    assert!(matches!(late.await, Err(StoreError::Hangs { .. })));
+    let begun = Instant::now();
+    assert!(matches!(set(&writer, "c", Some("3")).await, Err(StoreError::Hangs { .. })));
+    assert!(begun.elapsed() < pulse::COMMIT_PATIENCE, "a hang that is known is not waited out again");
+    let closing = writer.clone();
+    closing.close().await;
+    drop(release);
+    while !writer.lanes[StoreFile::Core as usize].orders.is_closed() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(settings(&dir), ["a", "b", "c"]);
 }
