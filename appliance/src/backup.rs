@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use store::durable::{make_folder, sync_name};
 use store::{BackupCondition, EventRow, Store, Verified, check_copy};
 use tokio::task::spawn_blocking;
 
@@ -153,11 +154,18 @@ async fn write_and_check(
     let written = spawn_blocking(move || {
         let expected = check_copy(&copies)?;
         let plan = plan::of(&config_file, &data_dir, &copies)?;
-        write(&file, &plan, &key)?;
-        let again = scratch.folder("again")?;
-        unpack(&file, &key, &again)?;
-        let found = check_copy(&again.join("data"))?;
-        is_the_same(&file, expected, found)?;
+        // It gets its name once it was read back: what looks like a backup is one.
+        let partial = file.with_extension("partial");
+        let checked = || -> Result<Verified, BackupError> {
+            write(&partial, &plan, &key)?;
+            let again = scratch.folder("again")?;
+            unpack(&partial, &key, &again)?;
+            let found = check_copy(&again.join("data"))?;
+            is_the_same(&partial, expected, found)?;
+            std::fs::rename(&partial, &file).and_then(|()| sync_name(&file)).map_err(at(&file))?;
+            Ok(found)
+        };
+        let found = checked().inspect_err(|_| drop(std::fs::remove_file(&partial)))?;
         let size_bytes = std::fs::metadata(&file).map_err(at(&file))?.len();
         Ok(Made { file, size_bytes, audit_rows: found.rows })
     });
@@ -171,21 +179,17 @@ fn is_the_same(file: &Path, expected: Verified, found: Verified) -> Result<(), B
     Err(BackupError::Short { path: file.to_owned(), found: found.rows, expected: expected.rows })
 }
 
-/// On disk, whole and under its name, or not there at all.
+/// Writes a backup, on disk before this returns.
 fn write(file: &Path, plan: &plan::Plan, key: &Key) -> Result<(), BackupError> {
-    let partial = file.with_extension("partial");
-    let folder = file.parent().unwrap_or(Path::new("."));
     let seal = || -> std::io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        make_folder(file.parent().unwrap_or(Path::new(".")))?;
+        let out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
         let sealer = Sealer::new(BufWriter::new(out), key)?;
         let mut out = archive::pack(sealer, plan)?.finish()?;
         out.flush()?;
-        out.get_ref().sync_all()?;
-        std::fs::rename(&partial, file)?;
-        File::open(folder)?.sync_all()
+        out.get_ref().sync_all()
     };
-    seal().inspect_err(|_| drop(std::fs::remove_file(&partial))).map_err(at(file))
+    seal().map_err(at(file))
 }
 
 /// Opens a backup file.

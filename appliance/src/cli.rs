@@ -274,6 +274,12 @@ pub(crate) enum Failure {
     Failed(String),
 }
 
+impl From<store::StoreError> for Failure {
+    fn from(error: store::StoreError) -> Failure {
+        Failure::Failed(error.to_string())
+    }
+}
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

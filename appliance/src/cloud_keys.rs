@@ -40,6 +40,14 @@ pub(crate) fn read(path: &Path, data_dir: &Path) -> io::Result<CloudKey> {
     Ok(CloudKey::Sealed(Zeroizing::new(opened.to_owned())))
 }
 
+/// Whether a key file holds no plain key.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn is_sealed(path: &Path) -> io::Result<bool> {
+    Ok(Zeroizing::new(std::fs::read_to_string(path)?).starts_with(SEALED))
+}
+
 /// Seals a plain key file in its place; false when it was sealed before.
 ///
 /// # Errors

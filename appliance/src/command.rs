@@ -47,6 +47,16 @@ async fn open_to_change(config: &Config) -> Result<Store, Failure> {
     Ok(store)
 }
 
+/// Writes into the audit what is about to be changed from the command line, then makes the change.
+async fn recorded<T>(
+    store: &Store,
+    what: &str,
+    detail: serde_json::Value,
+    change: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    store.recorded(COMMAND_LINE, what, detail, change).await
+}
+
 /// Writes into the audit what was done from the command line, and waits until it is on disk.
 async fn note(store: &Store, what: &str, detail: serde_json::Value) -> Result<(), Failure> {
     let at_ms = jiff::Timestamp::now().as_millisecond();

@@ -1,10 +1,10 @@
 //! The box's own keys, in files that only its account can read: the one that seals cloud keys, the one of backups.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use store::durable::write_file;
 use zeroize::Zeroizing;
 
 use crate::sealing::{Key, hex, unhex};
@@ -47,19 +47,7 @@ pub(crate) fn save(path: &Path, key: &Key) -> io::Result<()> {
 
 /// Writes a file that only its owner can read, in one step.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let partial = folder.join(format!(".{name}.{}.partial", std::process::id()));
-    let write = || -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, path)?;
-        File::open(folder)?.sync_all()
-    };
-    write().inspect_err(|_| drop(std::fs::remove_file(&partial)))
+    write_file(path, content, 0o600)
 }
 
 #[cfg(test)]

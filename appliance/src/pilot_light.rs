@@ -1,9 +1,10 @@
 //! The pilot light: the small model that is part of the program, so that a box can always prove that it works.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use inference::KnownAnswer;
+use store::durable::write_file;
 
 pub(crate) const FILE_NAME: &str = "pilot-light.gguf";
 
@@ -19,12 +20,7 @@ pub(crate) fn place(models: &Path) -> io::Result<PathBuf> {
     if std::fs::read(&path).is_ok_and(|there| there == MODEL) {
         return Ok(path);
     }
-    std::fs::create_dir_all(models)?;
-    let unfinished = models.join(format!(".{FILE_NAME}.{}", std::process::id()));
-    let mut file = std::fs::File::create(&unfinished)?;
-    file.write_all(MODEL)?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, &path)?;
+    write_file(&path, MODEL, 0o644)?;
     Ok(path)
 }
 

@@ -2,9 +2,8 @@
 //! workplace. No outside authority is needed, and none is asked.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use store::durable::{make_folder, write_file};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
@@ -43,7 +43,7 @@ pub(crate) fn server_config(
     addresses: &[IpAddr],
 ) -> Result<rustls::ServerConfig, TlsError> {
     let folder = data_dir.join("tls");
-    fs::create_dir_all(&folder).map_err(|source| TlsError::File { path: folder.clone(), source })?;
+    make_folder(&folder).map_err(|source| TlsError::File { path: folder.clone(), source })?;
     let (ca_file, key_file) = (authority_file(data_dir), folder.join("ca.key"));
     if !ca_file.exists() || !key_file.exists() {
         make_authority(&ca_file, &key_file)?;
@@ -70,6 +70,7 @@ fn make_authority(ca_file: &Path, key_file: &Path) -> Result<(), TlsError> {
     let key = KeyPair::generate()?;
     let certificate = authority_params()?.self_signed(&key)?;
     write(key_file, &key.serialize_pem(), 0o600)?;
+    // Last, because it says that there is an authority: without it the next start makes both anew.
     write(ca_file, &certificate.pem(), 0o644)
 }
 
@@ -101,20 +102,12 @@ fn server_params(names: &[String], addresses: &[IpAddr]) -> Result<CertificatePa
     Ok(params)
 }
 
-fn read(path: &Path) -> Result<String, TlsError> {
-    fs::read_to_string(path).map_err(|source| TlsError::File { path: path.to_owned(), source })
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
+    write_file(path, text.as_bytes(), mode).map_err(|source| TlsError::File { path: path.to_owned(), source })
 }
 
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
-    let failed = |source| TlsError::File { path: path.to_owned(), source };
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(path)
-        .map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+fn read(path: &Path) -> Result<String, TlsError> {
+    fs::read_to_string(path).map_err(|source| TlsError::File { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

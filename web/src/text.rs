@@ -425,6 +425,7 @@ pub(crate) struct OrderText {
     /// What stands.
     pub(crate) stands: fn(&str) -> String,
     pub(crate) unknown: &'static str,
+    pub(crate) at_once: &'static str,
     pub(crate) store_failed: &'static str,
 }
 

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use store::durable::sync_name;
 use store::{Audit, StoreError};
 use tokio::task::spawn_blocking;
 use verifier::{Anchor, PublicKey, anchors};
@@ -79,7 +80,11 @@ fn catch_up(path: &Path, audit: &Audit) -> Result<State, AnchorFileError> {
     if !path.parent().is_some_and(Path::is_dir) {
         return Ok(State::Away);
     }
+    let is_new = !path.exists();
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    if is_new {
+        sync_name(path)?;
+    }
     let (mut known, mut ends_whole) = newest(&mut file, &audit.public_key())?;
     let newest = audit.newest_checkpoint()?.map_or(0, |newest| newest.number);
     if known > newest {

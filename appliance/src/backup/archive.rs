@@ -1,10 +1,11 @@
 //! The tar archive inside a backup: regular files under relative names, and nothing else.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path};
 
+use store::durable::{make_folder, sync_name};
 use tar::{Archive, Builder, EntryType, Header};
 
 use super::plan::{Plan, Source};
@@ -49,11 +50,11 @@ pub(crate) fn unpack(file: &Path, key: &Key, folder: &Path) -> Result<(), Backup
                 return Err(io::Error::other(format!("{}: no backup holds this", name.display())));
             }
             let path = folder.join(&name);
-            let parent = path.parent().unwrap_or(folder);
-            DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+            make_folder(path.parent().unwrap_or(folder))?;
             let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
             io::copy(&mut entry, &mut out)?;
             out.sync_all()?;
+            sync_name(&path)?;
         }
         // The end of the archive is not the end of the seal: what follows must be proven too.
         io::copy(&mut archive.into_inner(), &mut io::sink()).map(drop)

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
+use store::durable::sync_name;
 use store::{Audit, Store};
 use tokio::task::spawn_blocking;
 use verifier::{Anchor, Code, Trust, anchors};
@@ -96,9 +97,10 @@ fn export_to_file(audit: &Audit, site: &str, path: &Path) -> Result<u64, Failure
         .mode(0o600)
         .open(path)
         .map_err(|error| Failure::Unusable(place(&error)))?;
-    let exported = written(audit, site, &file)
-        .map_err(|error| place(&error))
-        .and_then(|rows| file.sync_all().map(|()| rows).map_err(|error| place(&error)));
+    let exported = written(audit, site, &file).map_err(|error| place(&error)).and_then(|rows| {
+        let synced = file.sync_all().and_then(|()| sync_name(path));
+        synced.map(|()| rows).map_err(|error| place(&error))
+    });
     exported.map_err(|why| {
         let _ = remove_file(path);
         Failure::Failed(why)

@@ -13,15 +13,22 @@ pub(crate) async fn run(command: KeyCommand) -> Result<ExitCode, Failure> {
         KeyCommand::Create { name, lane, config } => {
             let lane = KeyLane::from(lane);
             let store = super::open_to_change(&super::load(&config.file)?).await?;
-            let secret = store.core.create_key(&name, lane).await.map_err(|error| refused(&name, &error))?;
-            super::note(&store, "key-created", json!({"name": name, "lane": lane})).await?;
+            store.core.check_new_key(&name).map_err(|error| refused(&name, &error))?;
+            let created =
+                async { store.core.create_key(&name, lane).await.map_err(|error| refused(&name, &error)) };
+            let detail = json!({"name": name, "lane": lane});
+            let secret = super::recorded(&store, "key-created", detail, created).await?;
             store.close().await;
             say(secret.expose());
         }
         KeyCommand::Revoke { name, config } => {
             let store = super::open_to_change(&super::load(&config.file)?).await?;
-            store.core.revoke_key(&name).await.map_err(|error| refused(&name, &error))?;
-            super::note(&store, "key-revoked", json!({"name": name})).await?;
+            if store.core.key_named(&name)?.is_none() {
+                return Err(refused(&name, &store::KeyError::Unknown));
+            }
+            let revoked =
+                async { store.core.revoke_key(&name).await.map_err(|error| refused(&name, &error)) };
+            super::recorded(&store, "key-revoked", json!({"name": name}), revoked).await?;
             store.close().await;
             tell(&format!("The key \"{name}\" is revoked."));
         }

@@ -24,15 +24,23 @@ pub(crate) async fn print(file: &Path, anew: bool) -> Result<ExitCode, Failure> 
                     keep needing the old one";
         return Err(Failure::Unusable(what.to_owned()));
     }
-    let failed = |error: std::io::Error| Failure::Failed(error.to_string());
-    let code = RecoveryCode::random().map_err(failed)?;
-    keys::save(&keys::of_backups(&config.data_dir), &code.key()).map_err(failed)?;
+    let code = RecoveryCode::random().map_err(|error| Failure::Failed(error.to_string()))?;
     let now = Timestamp::now();
-    let sheet_state = Sheet { made_ms: Some(now.as_millisecond()), proven_ms: None };
-    backup::note_sheet(&store, &sheet_state).await.map_err(|error| Failure::Failed(error.to_string()))?;
-    super::note(&store, "recovery-sheet-made", json!({"by": super::who()})).await?;
+    let made = async {
+        let sheet_state = Sheet { made_ms: Some(now.as_millisecond()), proven_ms: None };
+        backup::note_sheet(&store, &sheet_state).await?;
+        // Printed before it counts: a key whose code nobody has seen would seal backups that nobody can open.
+        say(sheet(&config.site_name, &code.printed(), now).trim_end());
+        let key_file = keys::of_backups(&config.data_dir);
+        keys::save(&key_file, &code.key()).map_err(|error| {
+            let file = key_file.display();
+            Failure::Failed(format!(
+                "{file}: cannot be written ({error}). Throw this sheet away, and make another"
+            ))
+        })
+    };
+    super::recorded(&store, "recovery-sheet-made", json!({"by": super::who()}), made).await?;
     store.close().await;
-    say(sheet(&config.site_name, &code.printed(), now).trim_end());
     tell(
         "Print this page now: it is shown this once. Then prove the print with `genset recovery-sheet --prove`.",
     );
@@ -53,9 +61,9 @@ pub(crate) async fn prove(file: &Path) -> Result<ExitCode, Failure> {
     }
     let store = super::open_store(&config)?;
     let proven_ms = Some(Timestamp::now().as_millisecond());
-    let proven = Sheet { proven_ms, ..backup::sheet(&store) };
-    backup::note_sheet(&store, &proven).await.map_err(|error| Failure::Failed(error.to_string()))?;
-    super::note(&store, "recovery-sheet-proven", json!({"by": super::who()})).await?;
+    let sheet = Sheet { proven_ms, ..backup::sheet(&store) };
+    let proven = async { Ok(backup::note_sheet(&store, &sheet).await?) };
+    super::recorded(&store, "recovery-sheet-proven", json!({"by": super::who()}), proven).await?;
     store.close().await;
     tell("The recovery sheet is proven: its code opens the backups.");
     Ok(ExitCode::SUCCESS)

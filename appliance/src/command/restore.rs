@@ -1,10 +1,10 @@
 //! `genset restore`: a backup and the code of its sheet make a whole box on a blank machine.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::json;
+use store::durable::sync_name;
 use store::{Store, check_copy};
 use tokio::task::spawn_blocking;
 
@@ -74,7 +74,7 @@ fn put_in_place(partial: &Path, to: &Path) -> Result<(), Failure> {
             std::fs::remove_dir(to)?;
         }
         std::fs::rename(partial, to)?;
-        File::open(to.parent().unwrap_or(Path::new("/")))?.sync_all()
+        sync_name(to)
     };
     put().map_err(|error| unwritable(to, &error))
 }

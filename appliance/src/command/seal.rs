@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::cli::{Failure, tell};
-use crate::cloud_keys::seal;
+use crate::cloud_keys::{is_sealed, seal};
 
 pub(crate) async fn run(file: &Path, only: Option<PathBuf>) -> Result<ExitCode, Failure> {
     let config = super::load(file)?;
@@ -17,14 +17,18 @@ pub(crate) async fn run(file: &Path, only: Option<PathBuf>) -> Result<ExitCode, 
     }
     let store = super::open_store(&config)?;
     for path in &paths {
-        let sealed = seal(path, &config.data_dir)
-            .map_err(|error| Failure::Unusable(format!("{}: cannot be sealed ({error})", path.display())))?;
-        let what = if sealed { "sealed" } else { "was sealed already" };
-        tell(&format!("{}: {what}", path.display()));
-        if sealed {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            super::note(&store, "cloud-key-sealed", json!({"file": name, "by": super::who()})).await?;
+        let unusable = |error: std::io::Error| {
+            Failure::Unusable(format!("{}: cannot be sealed ({error})", path.display()))
+        };
+        if is_sealed(path).map_err(unusable)? {
+            tell(&format!("{}: was sealed already", path.display()));
+            continue;
         }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let detail = json!({"file": name, "by": super::who()});
+        let sealed = async { seal(path, &config.data_dir).map_err(unusable) };
+        super::recorded(&store, "cloud-key-sealed", detail, sealed).await?;
+        tell(&format!("{}: sealed", path.display()));
     }
     store.close().await;
     tell("Only this box opens them now. Older copies of the plain files must be removed by hand.");

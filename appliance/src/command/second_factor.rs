@@ -10,13 +10,16 @@ use crate::cli::{Failure, tell};
 
 pub(crate) async fn reset(name: &str, config: &Path) -> Result<ExitCode, Failure> {
     let store = super::open_to_change(&super::load(config)?).await?;
-    let was_there = store.core.reset_second_factor(name).await.map_err(|error| match error {
+    let refused = |error| match error {
         AccountError::Store(error) => Failure::Failed(error.to_string()),
         error => Failure::Unusable(format!("account \"{name}\": {error}")),
-    })?;
-    if was_there {
-        super::note(&store, "second-factor-reset", json!({"name": name.trim(), "by": super::who()})).await?;
+    };
+    if store.core.account_named(name)?.is_none() {
+        return Err(refused(AccountError::Unknown));
     }
+    let reset = async { store.core.reset_second_factor(name).await.map_err(refused) };
+    let detail = json!({"name": name.trim(), "by": super::who()});
+    let was_there = super::recorded(&store, "second-factor-reset", detail, reset).await?;
     store.close().await;
     tell(&if was_there {
         format!(

@@ -1,14 +1,15 @@
 //! Opening one database file: who may read it, how it syncs, that it is whole, and its schema's version.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, set_permissions};
+use std::fs::{File, OpenOptions, Permissions, set_permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::OpenError;
 use crate::condition::WAL_ALARM_BYTES;
+use crate::durable::{make_folder, sync_folder};
 
 /// For so long one process waits for another to let go of a file. Less than a disk may take for a commit, so that the
 /// one trouble is never taken for the other.
@@ -79,7 +80,7 @@ pub(crate) struct Folder {
 impl Folder {
     pub(crate) fn claim(path: &Path) -> Result<Folder, OpenError> {
         let claim = || {
-            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+            make_folder(path)?;
             restrict(path, 0o700)?;
             private_file(&path.join("store.lock"))?;
             let lock = File::open(path.join("store.lock"))?;
@@ -193,10 +194,6 @@ pub(crate) fn restrict(path: &Path, mode: u32) -> io::Result<()> {
         return Err(io::Error::other("all users share it"));
     }
     if found == mode { Ok(()) } else { set_permissions(path, Permissions::from_mode(mode)) }
-}
-
-pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use std::sync::atomic::Ordering;
 use rusqlite::{Connection, OpenFlags};
 use tokio::task::spawn_blocking;
 
-use crate::file::{StoreFile, sync_folder};
+use crate::durable::sync_folder;
+use crate::file::StoreFile;
 use crate::{BackupCondition, Condition, Store, now_ms};
 
 /// The setting that holds when all files were last found whole, unix milliseconds.

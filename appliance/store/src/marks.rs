@@ -2,24 +2,20 @@
 
 use serde_json::json;
 
-use crate::{EventRow, Store, StoreError, now_ms};
+use crate::{Store, StoreError};
 
 impl Store {
     /// Somebody has looked at what a local model answered to this request; false when it is unknown or was marked
     /// before.
     ///
     /// # Errors
-    /// When the store fails. A mark that the audit log does not know is taken back.
+    /// When the store fails. The audit log knows of a mark before it is made.
     pub async fn mark_looked(&self, request_id: &str, who: &str) -> Result<bool, StoreError> {
-        if self.work.mark_looked(Some(request_id), who).await? == 0 {
+        if !self.work.waits_for_a_look(request_id)? {
             return Ok(false);
         }
-        let (who, what) = (who.to_owned(), "second-look-marked".to_owned());
-        let row = EventRow { at_ms: now_ms(), who, what, detail: json!({"request": request_id}) };
-        if let Err(error) = self.audit.event(row).await {
-            self.work.take_mark_back(request_id).await?;
-            return Err(error);
-        }
-        Ok(true)
+        let detail = json!({"request": request_id});
+        let marked = self.work.mark_looked(Some(request_id), who);
+        Ok(self.recorded::<_, StoreError>(who, "second-look-marked", detail, marked).await? > 0)
     }
 }

@@ -7,7 +7,7 @@ use crate::access::authorize;
 use crate::access::{Denied, Grant, Grantee, Need, NewGrant, Object, ObjectKind, Right, Role, Subject, Verb};
 use crate::core::Member;
 use crate::names::checked_name;
-use crate::{Account, AccountError, Department, EventRow, Secret, Store, StoreError, now_ms};
+use crate::{Account, AccountError, Department, Secret, Store, StoreError, now_ms};
 
 const REASON_CHARS: std::ops::RangeInclusive<usize> = 3..=200;
 
@@ -292,8 +292,6 @@ impl Store {
         name.ok_or(ChangeError::NobodyThere)
     }
 
-    /// Writes the row, then makes the change: no change is unknown to the log, and none is made while the log cannot
-    /// be written. Where the change was refused after all, a second row says so.
     async fn changed<T>(
         &self,
         by: &Subject<'_>,
@@ -301,15 +299,7 @@ impl Store {
         detail: Value,
         change: impl Future<Output = Result<T, ChangeError>>,
     ) -> Result<T, ChangeError> {
-        let row =
-            |what: &str, detail| EventRow { at_ms: now_ms(), who: by.who(), what: what.to_owned(), detail };
-        self.audit.event(row(what, detail)).await?;
-        let changed = change.await;
-        if let Err(error) = &changed {
-            let detail = json!({"what": what, "why": error.to_string()});
-            self.audit.event(row("change-refused", detail)).await?;
-        }
-        changed
+        self.recorded(&by.who(), what, detail, change).await
     }
 }
 

@@ -121,6 +121,7 @@ fn problem(error: &OrderError, text: &OrderText) -> String {
         OrderError::BadLength => text.bad_length.to_owned(),
         OrderError::Stands(standing) => (text.stands)(&what(&standing.kind, text)),
         OrderError::Unknown => text.unknown.to_owned(),
+        OrderError::AtOnce => text.at_once.to_owned(),
         OrderError::Store(error) => {
             log(error);
             text.store_failed.to_owned()

@@ -426,6 +426,7 @@ const ORDER: OrderText = OrderText {
     bad_length: "An order lasts 1 minute to 24 hours.",
     stands: |what| format!("This order is in force and excludes the new one: “{what}”. Lift it first."),
     unknown: "That order is no longer in force.",
+    at_once: "Another order was given in the same moment. Give this one once more.",
     store_failed: "The order could not be written down, so it is not in force. The log of the box says why.",
 };
 

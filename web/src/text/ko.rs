@@ -421,6 +421,7 @@ const ORDER: OrderText = OrderText {
     bad_length: "지시의 기간은 1분 이상 24시간 이내여야 합니다.",
     stands: |what| format!("함께 시행할 수 없는 지시가 시행 중입니다: ‘{what}’. 먼저 해제해 주십시오."),
     unknown: "이미 끝난 지시입니다.",
+    at_once: "같은 순간에 다른 지시가 내려졌습니다. 이 지시를 한 번 더 내려 주십시오.",
     store_failed: "지시를 기록하지 못하여 시행하지 않았습니다. 원인은 장비의 로그에 있습니다.",
 };
 

@@ -1,9 +1,8 @@
 //! The key that signs checkpoints: made at the first start, and kept beside the databases.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use ring::rand::SystemRandom;
@@ -11,7 +10,8 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use verifier::{Hex, PublicKey, Signing};
 
 use crate::OpenError;
-use crate::file::{restrict, sync_folder};
+use crate::durable::write_file;
+use crate::file::restrict;
 
 pub(crate) const KEY_FILE: &str = "audit.key";
 
@@ -27,7 +27,7 @@ impl SigningKey {
         let path = dir.join(KEY_FILE);
         let document = match fs::read(&path) {
             Ok(document) => restrict(&path, 0o600).map(|()| document),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make(dir, &path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make(&path),
             Err(error) => Err(error),
         };
         let document = document.map_err(OpenError::unusable(&path))?;
@@ -45,20 +45,10 @@ impl SigningKey {
 }
 
 /// A crash leaves either no key or a whole one.
-fn make(dir: &Path, path: &Path) -> io::Result<Vec<u8>> {
+fn make(path: &Path) -> io::Result<Vec<u8>> {
     let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
         .map_err(|_| io::Error::other("the kernel gave no random bytes"))?;
-    let partial = path.with_extension("key.partial");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    file.write_all(document.as_ref())?;
-    // A simulated box loses no power, and a thousand of them would wear the disk out.
-    if !cfg!(feature = "simulation") {
-        file.sync_all()?;
-    }
-    fs::rename(&partial, path)?;
-    if !cfg!(feature = "simulation") {
-        sync_folder(dir)?;
-    }
+    write_file(path, document.as_ref(), 0o600)?;
     Ok(document.as_ref().to_vec())
 }
 

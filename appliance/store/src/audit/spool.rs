@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::chain;
 use super::rows::{EventRow, Row};
 use super::signing::SigningKey;
+use crate::durable::sync_name;
 use crate::secret::{hex, random_bytes};
 
 const FILE_BYTES: usize = if cfg!(feature = "simulation") { 1 << 16 } else { 4 << 20 };
@@ -189,6 +190,7 @@ impl Kept {
         if missing > 0 {
             file.write_all_at(&vec![0; missing], content.len() as u64)?;
             sync(&file)?;
+            sync_name(path)?;
         }
         let mut kept = Kept {
             file,

@@ -54,6 +54,15 @@ pub enum KeyError {
 }
 
 impl Core {
+    /// Whether a key of this name may be made now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_new_key(&self, name: &str) -> Result<(), KeyError> {
+        let name = checked_name(name)?;
+        if self.key_named(&name)?.is_some() { Err(KeyError::NameTaken) } else { Ok(()) }
+    }
+
     /// Makes a key and shows it this once; the store keeps only its hash.
     pub async fn create_key(&self, name: &str, lane: KeyLane) -> Result<Secret, KeyError> {
         let name = checked_name(name)?;

@@ -61,6 +61,8 @@ pub enum OrderError {
     Stands(Box<OrderRecord>),
     #[error("no order with this number stands now")]
     Unknown,
+    #[error("another order was given in the same moment; give this one once more")]
+    AtOnce,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -148,20 +150,44 @@ impl NewOrder {
 }
 
 impl Core {
-    /// Writes an order down, unless one stands that it contradicts.
-    pub(crate) async fn insert_order(&self, new: NewOrder) -> Result<OrderRecord, OrderError> {
+    /// The order as it will be written down, with the number that it will have.
+    pub(crate) fn order_to_be(&self, new: NewOrder) -> Result<OrderRecord, OrderError> {
+        let (newest, contrary): (i64, _) = self.read(|core| {
+            let newest = core.query_row("SELECT coalesce(max(id), 0) FROM orders", [], |row| row.get(0))?;
+            Ok((newest, contrary(core, &new.kind)?))
+        })?;
+        if let Some(standing) = contrary {
+            return Err(OrderError::Stands(Box::new(standing)));
+        }
+        let (given_ms, lasts_ms) = (now_ms(), new.lasts.as_millis() as i64);
+        let NewOrder { kind, who, reason, .. } = new;
+        Ok(OrderRecord {
+            id: newest + 1,
+            kind,
+            who,
+            reason,
+            given_ms,
+            lasts_ms,
+            left_ms: lasts_ms,
+            noted_ms: given_ms,
+            ended_ms: None,
+            ended_by: None,
+        })
+    }
+
+    /// Writes an order down, unless one stands that it contradicts, or another one has got its number.
+    pub(crate) async fn insert_order(&self, new: OrderRecord) -> Result<OrderRecord, OrderError> {
         let inserted = self.write(move |core| {
-            if let Some(standing) = standing(core)?.into_iter().find(|order| order.kind.excludes(&new.kind)) {
+            if let Some(standing) = contrary(core, &new.kind)? {
                 return Ok(Err(OrderError::Stands(Box::new(standing))));
             }
-            let lasts_ms = new.lasts.as_millis() as i64;
-            core.execute(
-                "INSERT INTO orders (kind, upstream, who, reason, given_ms, lasts_ms, left_ms, noted_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?5)",
-                params![new.kind.as_str(), new.kind.upstream(), new.who, new.reason, now_ms(), lasts_ms],
+            let (kind, upstream) = (new.kind.as_str(), new.kind.upstream());
+            let inserted = core.execute(
+                "INSERT INTO orders (id, kind, upstream, who, reason, given_ms, lasts_ms, left_ms, noted_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?6) ON CONFLICT (id) DO NOTHING",
+                params![new.id, kind, upstream, new.who, new.reason, new.given_ms, new.lasts_ms],
             )?;
-            let id = core.last_insert_rowid();
-            core.query_row(&format!("{SELECT} WHERE id = ?1"), [id], order).map(Ok)
+            Ok(if inserted == 1 { Ok(new.clone()) } else { Err(OrderError::AtOnce) })
         });
         inserted.await?
     }
@@ -221,6 +247,11 @@ impl Core {
 const SELECT: &str =
     "SELECT id, kind, upstream, who, reason, given_ms, lasts_ms, left_ms, noted_ms, ended_ms, ended_by
     FROM orders";
+
+/// One that stands, and cannot stand beside an order of this kind.
+fn contrary(core: &Connection, kind: &OrderKind) -> rusqlite::Result<Option<OrderRecord>> {
+    Ok(standing(core)?.into_iter().find(|order| order.kind.excludes(kind)))
+}
 
 fn standing(core: &Connection) -> rusqlite::Result<Vec<OrderRecord>> {
     let mut query = core.prepare_cached(&format!("{SELECT} WHERE ended_ms IS NULL ORDER BY id"))?;

@@ -86,6 +86,14 @@ impl Work {
         })
     }
 
+    /// Whether there is this answer, and nobody has looked at it.
+    pub(crate) fn waits_for_a_look(&self, request_id: &str) -> Result<bool, StoreError> {
+        self.read(|work| {
+            work.prepare_cached("SELECT 1 FROM second_looks WHERE request_id = ?1 AND looked_ms IS NULL")?
+                .exists([request_id])
+        })
+    }
+
     /// Marks one answer, or all up to now, as looked at; gives how many.
     pub async fn mark_looked(&self, request_id: Option<&str>, by: &str) -> Result<usize, StoreError> {
         let (request_id, by) = (request_id.map(str::to_owned), by.to_owned());
@@ -97,16 +105,6 @@ impl Work {
             )
         });
         marked.await
-    }
-
-    /// Nobody has looked at it after all.
-    pub(crate) async fn take_mark_back(&self, request_id: &str) -> Result<(), StoreError> {
-        let request_id = request_id.to_owned();
-        let taken = self.write(move |work| {
-            let sql = "UPDATE second_looks SET looked_ms = NULL, looked_by = NULL WHERE request_id = ?1";
-            work.execute(sql, [&request_id])
-        });
-        taken.await.map(drop)
     }
 }
 
