@@ -16,6 +16,7 @@ mod drills;
 mod evaluation;
 mod failback;
 mod formats;
+mod hanging_disk;
 mod listeners;
 mod needs;
 mod orders;

@@ -95,9 +95,8 @@ impl Client {
 
     /// `POST path` as a form of fields, percent-encoded.
     pub async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
-        let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        let content = (header::CONTENT_TYPE, "application/x-www-form-urlencoded".to_owned());
-        self.send(Method::POST, path, &[content], pairs.join("&").into()).await
+        let (content, body) = form(fields);
+        self.send(Method::POST, path, &[content], body).await
     }
 
     /// A chat that is answered whole.
@@ -106,9 +105,20 @@ impl Client {
         Reply::read(response).await
     }
 
-    /// The same, where the connection itself may fail.
+    /// The same, where the connection itself may fail, or break off within the answer.
     pub async fn try_ask(&self, chat: &Chat) -> io::Result<Reply> {
-        Ok(Reply::read(self.try_chat(chat).await?).await)
+        Reply::try_read(self.try_chat(chat).await?).await
+    }
+
+    /// `GET path`, where the connection may fail or break off.
+    pub(crate) async fn try_get(&self, path: &str) -> io::Result<Reply> {
+        Reply::try_read(self.request(Method::GET, path, &[], Bytes::new()).await?).await
+    }
+
+    /// `POST path` as a form, where the connection may fail or break off.
+    pub(crate) async fn try_post_form(&self, path: &str, fields: &[(&str, &str)]) -> io::Result<Reply> {
+        let (content, body) = form(fields);
+        Reply::try_read(self.request(Method::POST, path, &[content], body).await?).await
     }
 
     /// A chat whose answer streams; returns when the headers are there.
@@ -206,6 +216,12 @@ where
 /// Reads a body to its end; the error says that it was cut.
 async fn collect(body: Incoming) -> Result<Bytes, hyper::Error> {
     tokio::time::timeout(PATIENCE, body.collect()).await.expect("an answer ends").map(|body| body.to_bytes())
+}
+
+/// A form as it is sent, and the header that says so.
+fn form(fields: &[(&str, &str)]) -> ((HeaderName, String), Bytes) {
+    let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    ((header::CONTENT_TYPE, "application/x-www-form-urlencoded".to_owned()), pairs.join("&").into())
 }
 
 /// Percent-encodes all but letters and digits.

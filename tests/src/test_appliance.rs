@@ -215,6 +215,16 @@ impl TestAppliance {
         workers.len()
     }
 
+    /// From now on whatever writes to the data folder waits, until [`TestAppliance::disk_answers`].
+    pub fn disk_hangs(&self) {
+        std::fs::write(self.folder.path().join("hang"), "").expect("writable");
+    }
+
+    /// What waited is carried out.
+    pub fn disk_answers(&self) {
+        std::fs::remove_file(self.folder.path().join("hang")).expect("it hung");
+    }
+
     /// Sends SIGTERM and returns at once.
     pub fn terminate(&self) {
         self.process.as_ref().expect("the box runs").terminate();
@@ -308,7 +318,7 @@ impl TestAppliance {
     fn assert_logs_are_clean(&self) {
         let log = self.log();
         assert!(self.key.is_empty() || !log.contains(&self.key), "the API key is in the log");
-        let sent = self.sent.lock().unwrap();
+        let sent: std::collections::BTreeSet<_> = self.sent.lock().unwrap().iter().cloned().collect();
         for text in sent.iter().filter(|text| text.chars().count() >= 8) {
             assert!(!log.contains(text.as_str()), "a prompt is in the log: {text}");
         }

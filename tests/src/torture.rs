@@ -10,6 +10,7 @@ mod paths;
 mod platter;
 mod power;
 pub mod swaps;
+pub(crate) mod whole;
 
 use tokio::task::spawn_blocking;
 
@@ -19,6 +20,7 @@ const USAGE: &str = "tests/torture PART [--count N]
   guesses   passwords are guessed and sprayed; 10000
   swaps     the numbers of other people's things are asked for and acted on; 10000
   kill      SIGKILL while all three files of the store are written; 1000
+  box       SIGKILL of the whole box while programs and people ask it; 100
   power     power cuts in each phase of a store's life; 500
   faults    every Nth call of the disk fails, for every N, on every way to write";
 
@@ -41,8 +43,15 @@ pub async fn run(arguments: &[String]) -> Result<bool, &'static str> {
         "guesses" => Ok(guesses::run(count.unwrap_or(10_000)).await),
         "swaps" => Ok(swaps::run(count.unwrap_or(10_000)).await),
         "kill" => Ok(say(move || kill::kills(count.unwrap_or(1000)).told()).await),
+        "box" => {
+            let kills = kill::whole::kills(count.unwrap_or(100)).await;
+            let soon = kills.is_soon_ready();
+            Ok(say(move || kills.told()).await && soon)
+        }
         "power" => Ok(say(move || power::cuts(count.unwrap_or(500), 1).told()).await),
-        "faults" => Ok(say(|| faults::every_call(1).told()).await),
+        "faults" => {
+            Ok(say(|| faults::every_call(faults::Plan { paths: 1, programs: 1, calls: 1 }).told()).await)
+        }
         _ => Err(USAGE),
     }
 }
@@ -65,6 +74,12 @@ mod tests {
         assert!(good, "{line}");
     }
 
+    #[tokio::test]
+    async fn a_box_that_is_killed_under_load_loses_nothing_that_it_answered() {
+        let (line, good) = kill::whole::kills(3).await.told();
+        assert!(good, "{line}");
+    }
+
     #[test]
     fn a_store_that_loses_power_in_any_phase_of_its_life_loses_nothing_that_was_acknowledged() {
         let (line, good) = power::cuts(60, 7).told();
@@ -73,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_fails_at_any_call_leaves_every_change_whole_or_undone() {
-        let (line, good) = faults::every_call(7).told();
+        let (line, good) = faults::every_call(faults::Plan { paths: 7, programs: 4, calls: 25 }).told();
         assert!(good, "{line}");
     }
 

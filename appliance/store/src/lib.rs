@@ -160,8 +160,10 @@ impl Store {
         self.core.close_readers();
         self.audit.close_readers();
         self.work.close_readers();
-        self.writer.close().await;
-        self.end_life();
+        // A disk that hangs would hold the box here as well; the mark stays, and the next start checks all files.
+        if self.writer.close().await {
+            self.end_life();
+        }
     }
 }
 

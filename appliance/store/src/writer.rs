@@ -162,8 +162,9 @@ impl Writer {
         self.lanes[file as usize].pulse.hangs()
     }
 
-    /// Ready when all that was queued is committed and the files are closed. A file whose disk hangs is not waited for.
-    pub(crate) async fn close(&self) {
+    /// Ready when all that was queued is committed and the files are closed. A file whose disk hangs is not waited for;
+    /// false when there was one.
+    pub(crate) async fn close(&self) -> bool {
         for lane in &self.lanes {
             // A queue that is full has its end once there is room.
             tokio::select! {
@@ -172,13 +173,15 @@ impl Writer {
                 () = lane.pulse.hang().noticed() => {}
             }
         }
+        let mut are_closed = true;
         for lane in &self.lanes {
-            tokio::select! {
+            are_closed &= tokio::select! {
                 biased;
-                () = lane.orders.closed() => {}
-                () = lane.pulse.hang().noticed() => {}
-            }
+                () = lane.orders.closed() => true,
+                () = lane.pulse.hang().noticed() => false,
+            };
         }
+        are_closed
     }
 }
 

@@ -1,5 +1,7 @@
 //! A whole answer.
 
+use std::io;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
@@ -15,9 +17,14 @@ pub struct Reply {
 
 impl Reply {
     pub(super) async fn read(response: Response<Incoming>) -> Reply {
+        Reply::try_read(response).await.expect("a body that was begun is sent whole")
+    }
+
+    /// The same, where the body may be cut.
+    pub(super) async fn try_read(response: Response<Incoming>) -> io::Result<Reply> {
         let (parts, body) = response.into_parts();
-        let body = super::collect(body).await.expect("a body that was begun is sent whole");
-        Reply { status: parts.status, headers: parts.headers, body }
+        let body = super::collect(body).await.map_err(io::Error::other)?;
+        Ok(Reply { status: parts.status, headers: parts.headers, body })
     }
 
     /// The body as text.

@@ -52,6 +52,7 @@ pub struct Builder {
     breaker: String,
     as_shipped: bool,
     environment: Vec<(String, String)>,
+    hangs: bool,
 }
 
 impl Builder {
@@ -68,6 +69,7 @@ impl Builder {
             breaker: BREAKER.to_owned(),
             as_shipped: false,
             environment: Vec::new(),
+            hangs: false,
         }
     }
 
@@ -168,6 +170,12 @@ impl Builder {
         self
     }
 
+    /// The box's disk hangs on command (`tests/disk`).
+    pub fn hanging_disk(self) -> Builder {
+        let library = crate::torture::whole::library().display().to_string();
+        Builder { hangs: true, ..self }.environment("LD_PRELOAD", &library)
+    }
+
     /// Starts a box that must refuse to start, and gives its exit code and what it says on standard error.
     pub async fn refused(self) -> (i32, String) {
         let mut appliance = self.launch();
@@ -193,8 +201,13 @@ impl Builder {
     }
 
     /// Writes the configuration and starts the box, which may not get ready.
-    pub fn launch(self) -> TestAppliance {
+    pub fn launch(mut self) -> TestAppliance {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        if self.hangs {
+            let data = folder.path().join("data").display().to_string();
+            let hang = folder.path().join("hang").display().to_string();
+            self = self.environment("DISK_FOLDER", &data).environment("DISK_HANG", &hang);
+        }
         let http = self.http.unwrap_or_else(places::free_address);
         let https = self.https;
         let config = folder.path().join("genset.toml");

@@ -1,5 +1,7 @@
 //! Every call that a disk can fail, on every way to write: for each N, the Nth call fails, alone or for good.
 
+mod programs;
+
 use std::path::Path;
 
 use store::Store;
@@ -17,6 +19,7 @@ const MOST_CALLS: u64 = 500;
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     paths: usize,
+    programs: usize,
     runs: u64,
     failed_calls: u64,
     refused: u64,
@@ -26,36 +29,49 @@ pub(super) struct Faults {
 impl Faults {
     pub(super) fn told(&self) -> (String, bool) {
         let line = format!(
-            "faults: {} write paths and the opening, {} runs with a failing call ({} calls failed), {} changes refused, \
-             {} half applied, acknowledged and not there, or not to be repaired",
+            "faults: {} write paths of the store and its opening, {} programs, {} runs with a failing call ({} calls \
+             failed), {} changes refused, {} half applied, unknown to the log, acknowledged and not there, panicked, or \
+             not to be repaired",
             self.paths,
+            self.programs,
             self.runs,
             self.failed_calls,
             self.refused,
             self.wrong.len()
         );
-        let first = self.wrong.first().map(|wrong| format!("\n  the first: {wrong}")).unwrap_or_default();
-        (line + &first, self.wrong.is_empty() && self.failed_calls > 0)
+        let wrong: Vec<String> = self.wrong.iter().take(8).map(|wrong| format!("\n  {wrong}")).collect();
+        (line + &wrong.concat(), self.wrong.is_empty() && self.failed_calls > 0)
     }
 }
 
-/// All kinds of failure, every N until nothing fails any more, on every path or on each `step`th.
-pub(super) fn every_call(step: usize) -> Faults {
+/// How thoroughly it is tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    /// Every so manieth path of the store, with every call of each.
+    pub(super) paths: usize,
+    /// Every so manieth program, with every `calls`th call of each.
+    pub(super) programs: usize,
+    pub(super) calls: u64,
+}
+
+/// All kinds of failure, every N until nothing fails any more.
+pub(super) fn every_call(plan: Plan) -> Faults {
     disk::install();
-    let paths: Vec<_> = PATHS.iter().step_by(step).collect();
+    let paths: Vec<_> = PATHS.iter().step_by(plan.paths).collect();
     let mut faults = Faults { paths: paths.len(), ..Faults::default() };
     for path in paths {
         let template = TempDir::new().expect("a folder");
         let (before, after) = block_on(effect(path, template.path()));
         for (fault, stays) in kinds() {
-            faults.try_each(&format!("{}, {fault:?}", path.name), |n| {
+            faults.try_each(&format!("{}, {fault:?}", path.name), 1, |n| {
                 block_on(fail(path, template.path(), (fault, n, stays), (&before, &after)))
             });
         }
     }
     for (fault, stays) in kinds() {
-        faults.try_each(&format!("the opening, {fault:?}"), |n| block_on(fail_opening((fault, n, stays))));
+        faults.try_each(&format!("the opening, {fault:?}"), 1, |n| block_on(fail_opening((fault, n, stays))));
     }
+    programs::try_all(&mut faults, plan.calls, plan.programs);
     faults
 }
 
@@ -72,8 +88,8 @@ struct Run {
 type Setting = (Fault, u64, bool);
 
 impl Faults {
-    fn try_each(&mut self, name: &str, mut run: impl FnMut(u64) -> Result<Run, String>) {
-        for n in 0..MOST_CALLS {
+    fn try_each(&mut self, name: &str, step: u64, mut run: impl FnMut(u64) -> Result<Run, String>) {
+        for n in (0..MOST_CALLS).map(|n| n * step) {
             match run(n) {
                 Ok(Run { failed_calls: 0, .. }) => return,
                 Ok(run) => {

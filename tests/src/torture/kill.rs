@@ -1,5 +1,7 @@
 //! SIGKILL under write load: a child writes to all three files until it is killed, and another goes on.
 
+pub(super) mod whole;
+
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,10 +31,6 @@ pub(super) struct Kills {
 
 impl Kills {
     pub(super) fn told(&self) -> (String, bool) {
-        let mut ready = self.ready.clone();
-        ready.sort_unstable();
-        let at = |percent: usize| ready.get((ready.len() * percent / 100).min(ready.len().saturating_sub(1)));
-        let ms = |percent| at(percent).map_or(0, Duration::as_millis);
         let line = format!(
             "kill: {} SIGKILLs under write load, {} audit rows and {} changes of core acknowledged, {} lives with a \
              loss or an integrity error, ready again p50 {} ms, p99 {} ms",
@@ -40,13 +38,20 @@ impl Kills {
             self.book.audit,
             self.book.core,
             self.lost.len(),
-            ms(50),
-            ms(99),
+            percentile(&self.ready, 50).as_millis(),
+            percentile(&self.ready, 99).as_millis(),
         );
         let first = self.lost.first().map(|lost| format!("\n  the first: {lost}")).unwrap_or_default();
-        let good = self.lost.is_empty() && at(99).is_some_and(|p99| *p99 <= READY_P99);
+        let good = self.lost.is_empty() && percentile(&self.ready, 99) <= READY_P99;
         (line + &first, good)
     }
+}
+
+/// The wait that so many of a hundred did not pass.
+fn percentile(waits: &[Duration], percent: usize) -> Duration {
+    let mut waits = waits.to_vec();
+    waits.sort_unstable();
+    waits.get((waits.len() * percent / 100).min(waits.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
 /// So many kills of one store, at any moment of its work; every tenth also of its opening.

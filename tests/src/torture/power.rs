@@ -1,4 +1,6 @@
-//! Power cuts in every phase of a store's life: first creation, load, checkpoint, migration, stop.
+//! Power cuts in every phase of a store's life: first creation, load, checkpoint, migration, stop; and of a whole box.
+
+mod whole;
 
 use std::path::Path;
 
@@ -9,6 +11,8 @@ use tempfile::TempDir;
 use super::life::{self, Book, write_round};
 use super::{disk, platter};
 use crate::Dice;
+use whole::WholeCuts;
+pub(super) use whole::code_on;
 
 /// Rounds of writes in one life.
 const ROUNDS: u64 = 24;
@@ -29,6 +33,7 @@ pub(super) struct Cuts {
     by_phase: [usize; PHASES.len()],
     acknowledged: u64,
     lost: Vec<String>,
+    whole: WholeCuts,
 }
 
 impl Cuts {
@@ -45,14 +50,29 @@ impl Cuts {
             self.acknowledged,
             self.lost.len()
         );
-        let first = self.lost.first().map(|lost| format!("\n  the first: {lost}")).unwrap_or_default();
-        (line + &first, self.lost.is_empty())
+        let lives: Vec<String> =
+            self.whole.by_life.iter().map(|(name, count)| format!("{count} in {name}")).collect();
+        let boxes: usize = self.whole.by_life.iter().map(|(_, count)| count).sum();
+        let whole = format!(
+            "power: {boxes} cuts of a whole box ({}), {} promises kept, {} lives with one broken or a box that did \
+             not start",
+            lives.join(", "),
+            self.whole.kept,
+            self.whole.lost.len()
+        );
+        let lost = self.lost.iter().chain(&self.whole.lost).take(8);
+        let lost: Vec<String> = lost.map(|lost| format!("\n  {lost}")).collect();
+        (format!("{line}\n{whole}{}", lost.concat()), self.lost.is_empty() && self.whole.lost.is_empty())
     }
 }
 
-/// So many cuts, spread over the phases; a failure is repeated by the same seed.
+/// So many cuts, three of five in the phases of a store and the others in lives of whole boxes; a failure is repeated by
+/// the same seed.
 pub(super) fn cuts(count: usize, seed: u64) -> Cuts {
-    cut_lives(count, seed, false)
+    let of_boxes = count * 2 / 5;
+    let mut cuts = cut_lives(count - of_boxes, seed, false);
+    cuts.whole = whole::cuts(of_boxes, seed);
+    cuts
 }
 
 /// The same on a disk that says it has synced and has not.
@@ -169,6 +189,12 @@ fn prepare(phase: Phase, dir: &Path) {
     if phase != Phase::Migration {
         return;
     }
+    first_version(dir);
+    platter::renew();
+    platter::take_as_synced(dir);
+}
+
+fn first_version(dir: &Path) {
     let versions = [
         ("audit.db", include_str!("../../../appliance/store/src/schema/audit.1.sql"), ""),
         (
@@ -183,8 +209,6 @@ fn prepare(phase: Phase, dir: &Path) {
         file.execute_batch(&format!("PRAGMA journal_mode = WAL; {schema} {rows} PRAGMA user_version = 1;"))
             .expect("the first version");
     }
-    platter::renew();
-    platter::take_as_synced(dir);
 }
 
 pub(super) fn block_on<T>(work: impl Future<Output = T>) -> T {
