@@ -42,7 +42,10 @@ impl App {
     pub(crate) async fn build(config: Config) -> Result<App, Failure> {
         let whole = config.clone();
         let store = Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))?;
-        let store = store.with_sign_in_rules(config.sign_in).with_site_name(&config.site_name);
+        let store = store
+            .with_sign_in_rules(config.sign_in)
+            .with_site_name(&config.site_name)
+            .with_keep_days(config.retention.conversation_days);
         let data_lock = claim(&config)?;
         let listeners = bind(&config).await?;
         place_pilot_light(&config);

@@ -35,7 +35,8 @@ fn load(file: &Path) -> Result<Config, Failure> {
 
 /// The store of the configuration's data folder; a running box may have it open at the same time.
 fn open_store(config: &Config) -> Result<Store, Failure> {
-    Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))
+    let store = Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(store.with_keep_days(config.retention.conversation_days))
 }
 
 /// The same, to change something: not while the audit log cannot be written, for then nobody could prove the change.

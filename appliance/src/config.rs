@@ -24,6 +24,7 @@ pub struct Config {
     pub anchors: AnchorSettings,
     /// None: no backups are made by themselves.
     pub backup: Option<BackupSettings>,
+    pub retention: RetentionSettings,
     /// Key files that are not sealed.
     pub plain_keys: Vec<PathBuf>,
     /// What is unusable although the file is well-formed: the box runs without it, and says so.
@@ -37,6 +38,15 @@ pub struct BackupSettings {
     pub at: jiff::civil::Time,
     pub time_zone: jiff::tz::TimeZone,
     pub keep: u32,
+}
+
+/// How long conversations are kept where no department says it, and when those that are over are deleted.
+#[derive(Debug, Clone)]
+pub struct RetentionSettings {
+    /// None: as long as the account is there.
+    pub conversation_days: Option<u32>,
+    pub at: jiff::civil::Time,
+    pub time_zone: jiff::tz::TimeZone,
 }
 
 /// Something outside the file that the file points to and that cannot be used: one line with the mend.

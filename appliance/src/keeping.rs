@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -12,8 +13,8 @@ use serde_json::json;
 use store::{BackupCondition, Condition, EventRow, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::backup;
 use crate::config::{BackupSettings, Config};
+use crate::{backup, retention};
 
 /// An idle box learns so soon that its disk is full or read-only, and so soon that it is well again.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -55,7 +56,8 @@ impl Keeping {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
-        cancel.run_until_cancelled(futures_util::future::join3(look, check, back_up)).await;
+        let sweep = retention::keep(&self.store, &self.config.retention);
+        cancel.run_until_cancelled(futures_util::future::join4(look, check, back_up, sweep)).await;
     }
 
     /// Makes the backup of the night when its time has come, and tries one that failed again after an hour.
@@ -98,13 +100,18 @@ impl Keeping {
 
 /// None was verified since the last night's time; one that failed has had an hour.
 fn is_due(condition: &BackupCondition, settings: &BackupSettings, now: Timestamp) -> bool {
-    let local = now.to_zoned(settings.time_zone.clone());
-    let night = |date: Date| date.to_datetime(settings.at).to_zoned(settings.time_zone.clone()).ok();
-    let tonight = night(local.date()).filter(|at| *at <= local);
-    let last = tonight.or_else(|| night(local.date().yesterday().ok()?));
-    let Some(last_ms) = last.map(|at| at.timestamp().as_millisecond()) else { return false };
+    let Some(last_ms) = last_night(settings.at, &settings.time_zone, now) else { return false };
     let retried = condition.failed_ms.is_some_and(|at_ms| now.as_millisecond() - at_ms < RETRY_AFTER_MS);
     condition.verified_ms.is_none_or(|at_ms| at_ms < last_ms) && !retried
+}
+
+/// When it was last this time of day, unix milliseconds.
+pub(crate) fn last_night(at: Time, time_zone: &TimeZone, now: Timestamp) -> Option<i64> {
+    let local = now.to_zoned(time_zone.clone());
+    let night = |date: Date| date.to_datetime(at).to_zoned(time_zone.clone()).ok();
+    let tonight = night(local.date()).filter(|at| *at <= local);
+    let last = tonight.or_else(|| night(local.date().yesterday().ok()?));
+    last.map(|at| at.timestamp().as_millisecond())
 }
 
 /// Marks the box as running; says and records that the last one did not stop in order.

@@ -18,6 +18,7 @@ mod keys;
 mod listen;
 mod pilot_light;
 mod recovery;
+mod retention;
 mod sealing;
 mod secrecy;
 mod supervisor;

@@ -24,6 +24,7 @@ mod outages;
 mod portal;
 mod readiness;
 mod real_cut;
+mod retention;
 mod rights;
 mod scarcity;
 mod security;

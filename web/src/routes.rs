@@ -57,6 +57,7 @@ pub(crate) static ROUTES: [Entry; 48] = [
     entry("/departments/{department}", Access::With(Right::ReadPeople), || get(department::show)),
     entry("/departments/{department}/join", Access::With(Right::ManagePeople), || post(department::join)),
     entry("/departments/{department}/leave", Access::With(Right::ManagePeople), || post(department::leave)),
+    entry("/departments/{department}/keep", Access::With(Right::ManagePeople), || post(department::keep)),
     entry("/departments/{department}/remove", Access::With(Right::ManagePeople), || post(department::remove)),
     entry("/rights", Access::With(Right::ReadRights), || get(rights::show)),
     entry("/rights/give", Access::With(Right::ManageGrants), || post(rights::give)),

@@ -11,6 +11,7 @@ mod looks;
 mod orders;
 mod outages;
 mod recording;
+mod retention;
 mod rights;
 mod second_factor;
 mod second_look;

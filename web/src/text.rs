@@ -3,16 +3,20 @@
 
 mod actor;
 mod en;
+mod event;
 mod keeping;
 mod ko;
 mod own_account;
 mod recording;
+mod retention;
 mod rights;
 mod second_factor;
 
 pub(crate) use actor::ActorText;
+pub(crate) use event::EventText;
 pub(crate) use keeping::KeepingText;
 pub(crate) use recording::RecordingText;
+pub(crate) use retention::RetentionText;
 pub(crate) use rights::{GlassText, GrantsText, PeopleText, RightsText, WelcomeText, WhyText};
 
 use store::BadPassword;
@@ -42,6 +46,8 @@ pub(crate) struct Text {
     pub(crate) second_look: SecondLookText,
     pub(crate) keeping: KeepingText,
     pub(crate) recording: RecordingText,
+    pub(crate) retention: RetentionText,
+    pub(crate) event: EventText,
     pub(crate) rights: RightsText,
     pub(crate) error: ErrorText,
 }

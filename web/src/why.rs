@@ -6,7 +6,7 @@ use store::{
 
 use crate::error_page::log;
 use crate::moment::Clock;
-use crate::text::{RightsText, WhyText};
+use crate::text::{RetentionText, RightsText, WhyText};
 use crate::visit::Visit;
 
 /// A decision as a page shows it.
@@ -20,12 +20,14 @@ pub(crate) struct WhyView {
 #[derive(Clone, Copy)]
 pub(crate) struct Teller<'a> {
     pub(crate) text: &'static RightsText,
+    retention: &'static RetentionText,
     clock: &'a Clock,
 }
 
 impl<'a> Teller<'a> {
     pub(crate) fn of(visit: &'a Visit) -> Teller<'a> {
-        Teller { text: &visit.text().rights, clock: visit.portal.clock() }
+        let text = visit.text();
+        Teller { text: &text.rights, retention: &text.retention, clock: visit.portal.clock() }
     }
 
     pub(crate) fn decision(&self, decided: &Result<Allowed, Denied>) -> WhyView {
@@ -84,6 +86,7 @@ impl<'a> Teller<'a> {
             ChangeError::NoSuchGrant => grants.no_such_grant,
             ChangeError::OverAlready => grants.over_already,
             ChangeError::BadReason => glass.bad_reason,
+            ChangeError::BadDays => self.retention.bad_days,
             ChangeError::PasswordChosen => people.password_chosen,
             ChangeError::BrokenAlready => glass.broken_already,
             ChangeError::NotToReview => glass.not_to_review,

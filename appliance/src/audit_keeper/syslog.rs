@@ -79,7 +79,7 @@ mod tests {
         let store = Store::open(&dir.path().join("data")).unwrap();
         let path = dir.path().join("log");
         let mut syslog = Syslog::new(path.clone());
-        drop(store.audit.event(EventRow { what: "counted".into(), ..EventRow::default() }));
+        drop(store.audit.event(EventRow { what: "sign-in".into(), ..EventRow::default() }));
         let checkpoint = store.audit.checkpoint().await.unwrap().unwrap();
         syslog.catch_up(&store.audit);
         assert!(syslog.is_failing, "there is no syslog yet");

@@ -73,6 +73,14 @@ pub(crate) enum DepartmentCommand {
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Set for how long conversations of a department's people are kept
+    Keep {
+        name: String,
+        /// Days after the last message, 1 to 3650; "default" for what the configuration says
+        days: String,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
     /// Put somebody into a department
     Join {
         name: String,

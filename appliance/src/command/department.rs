@@ -26,6 +26,19 @@ pub(crate) async fn run(command: DepartmentCommand) -> Result<ExitCode, Failure>
             store.close().await;
             tell(&format!("The department \"{}\" is removed; its people stay.", department.name));
         }
+        DepartmentCommand::Keep { name, days, config } => {
+            let store = super::open_store(&super::load(&config.file)?)?;
+            let (department, days) = (named(&store, &name)?, keep_days(&days)?);
+            store.set_keep_days(&by, department.id, days).await.map_err(|error| wrong(&name, &error))?;
+            store.close().await;
+            let name = department.name;
+            tell(&match days {
+                Some(days) => {
+                    format!("\"{name}\" keeps conversations for {days} days after the last message.")
+                }
+                None => format!("\"{name}\" keeps conversations for as long as [retention] says."),
+            });
+        }
         DepartmentCommand::Join { name, who, config } => {
             let store = super::open_store(&super::load(&config.file)?)?;
             let (department, member) = (named(&store, &name)?, member(&store, &who)?);
@@ -47,7 +60,7 @@ pub(crate) async fn run(command: DepartmentCommand) -> Result<ExitCode, Failure>
 fn list(store: &Store) -> Result<(), Failure> {
     let failed = |error: store::StoreError| Failure::Failed(error.to_string());
     let members = store.core.members().map_err(failed)?;
-    for Department { id, name } in store.core.departments().map_err(failed)? {
+    for Department { id, name, keep_days } in store.core.departments().map_err(failed)? {
         let own = members.iter().filter(|record| record.department == id);
         let names: Vec<String> = own
             .map(|record| match record.member {
@@ -55,9 +68,19 @@ fn list(store: &Store) -> Result<(), Failure> {
                 Member::Key(_) => format!("key {}", record.name),
             })
             .collect();
-        say(&format!("{name}\t{}", names.join(", ")));
+        let days = keep_days.map_or_else(|| "-".to_owned(), |days| format!("{days} days"));
+        say(&format!("{name}\t{}\t{days}", names.join(", ")));
     }
     Ok(())
+}
+
+/// A number of days, or none for `default`; the store says which numbers may be.
+fn keep_days(text: &str) -> Result<Option<u32>, Failure> {
+    if text == "default" {
+        return Ok(None);
+    }
+    let wrong = || Failure::Unusable(format!("days \"{text}\": write a number of days, or \"default\""));
+    text.parse().map(Some).map_err(|_| wrong())
 }
 
 /// The department of this name.

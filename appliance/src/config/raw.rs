@@ -32,6 +32,15 @@ pub(super) struct Raw {
     #[serde(default)]
     pub audit: Audit,
     pub backup: Option<Backup>,
+    #[serde(default)]
+    pub retention: Retention,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retention {
+    pub conversation_days: Option<u32>,
+    pub at: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,6 +18,7 @@ mod anchors;
 mod backup;
 mod drill;
 mod outside;
+mod retention;
 mod routes;
 mod scarcity;
 mod secret;
@@ -45,6 +46,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     let limits = check.limits(&raw.limits)?;
     let drill = check.drill(raw.drill, &raw.alias)?;
     let backup = raw.backup.map(|backup| check.backup(backup, &drill.time_zone)).transpose()?;
+    let retention = check.retention(&raw.retention, &drill.time_zone)?;
     let sign_in = check.sign_in(&raw.sign_in)?;
     let models: Vec<_> = raw.upstream.iter().map(|u| u.model.clone()).collect();
     let brown_out = check.brown_out(&raw.brown_out)?;
@@ -84,6 +86,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         sign_in,
         anchors,
         backup,
+        retention,
         problems: check.problems,
         plain_keys: check.plain_keys,
     })

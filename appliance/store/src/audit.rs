@@ -14,6 +14,7 @@ mod seldom;
 mod signing;
 mod spool;
 mod verify;
+mod words;
 
 use std::io;
 use std::path::Path;
@@ -26,6 +27,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(crate) use signing::SigningKey;
 pub use spool::SpoolState;
 pub use verify::{VerifyError, verify_file, verify_file_against};
+pub use words::EVENT_WORDS;
 
 use verifier::{Checkpoint, PublicKey, Signing};
 
@@ -111,6 +113,7 @@ impl Audit {
 
     /// Anything else: sign-ins, keys, flips of the site state, outages, orders.
     pub fn event(&self, row: EventRow) -> Receipt {
+        debug_assert!(words::is_known(&row.what), "{:?} stands in no table of events (words.rs)", row.what);
         self.append(row)
     }
 

@@ -91,7 +91,7 @@ mod tests {
     use crate::{EventRow, KeyLane};
 
     fn event() -> EventRow {
-        EventRow { what: "counted".to_owned(), ..EventRow::default() }
+        EventRow { what: "sign-in".to_owned(), ..EventRow::default() }
     }
 
     #[tokio::test]

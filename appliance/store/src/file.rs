@@ -59,6 +59,7 @@ impl StoreFile {
                 include_str!("schema/core.4.sql"),
                 include_str!("schema/core.5.sql"),
                 include_str!("schema/core.6.sql"),
+                include_str!("schema/core.7.sql"),
             ],
             StoreFile::Work => &[
                 include_str!("schema/work.1.sql"),
@@ -115,7 +116,8 @@ pub(crate) fn connect(path: &Path, file: StoreFile) -> rusqlite::Result<Connecti
     let connection = Connection::open_with_flags(path, flags)?;
     connection.execute_batch(&format!(
         "PRAGMA busy_timeout = {BUSY_PATIENCE_MS}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
-         PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = {WAL_ALARM_BYTES}; PRAGMA synchronous = {};",
+         PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = {WAL_ALARM_BYTES};
+         PRAGMA synchronous = {};",
         file.synchronous()
     ))?;
     Ok(connection)

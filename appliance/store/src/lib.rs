@@ -27,6 +27,7 @@ mod orders;
 mod password;
 mod readers;
 mod recorded;
+mod retention;
 mod rights;
 mod secret;
 mod store_error;
@@ -42,14 +43,14 @@ pub use access::{
     Subject, Verb, authorize,
 };
 pub use audit::{
-    Audit, Entry, EventRow, ExportError, OutcomeRow, Record, RequestRow, SpoolState, VerifyError,
-    verify_file, verify_file_against,
+    Audit, EVENT_WORDS, Entry, EventRow, ExportError, OutcomeRow, Record, RequestRow, SpoolState,
+    VerifyError, verify_file, verify_file_against,
 };
 pub use backup::{CopyError, check_copy, file_names};
 pub use condition::{BackupCondition, Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
 pub use core::{
     Account, AccountError, ApiKey, BROKEN_GLASS_LASTS_MS, BrokenGlass, Caller, Core, Department, Entered,
-    FirstPasswordError, KeyError, KeyLane, KeyRecord, Member, MemberRecord, NewOrder, ORDER_LASTS,
+    FirstPasswordError, Kept, KeyError, KeyLane, KeyRecord, Member, MemberRecord, NewOrder, ORDER_LASTS,
     OrderError, OrderKind, OrderRecord, OwnPasswordError, Review, SecondFactor, SecondFactorError,
     SecondFactorRule, SecondStep, Session, SessionLimits, SessionRecord, SessionRules, SetupError,
     SignInError, SignInRules,
@@ -57,6 +58,7 @@ pub use core::{
 pub use names::BadName;
 pub use open_error::OpenError;
 pub use password::BadPassword;
+pub use retention::{KEEP_DAYS, Swept, SweptOfOne};
 pub use rights::ChangeError;
 pub use secret::Secret;
 pub use store_error::StoreError;
@@ -87,6 +89,7 @@ pub struct Store {
     dir: PathBuf,
     writer: Writer,
     findings: Findings,
+    keep_days: Option<u32>,
     /// This store has put up the mark of a running box.
     lives: Arc<AtomicBool>,
 }
@@ -135,6 +138,7 @@ impl Store {
             dir: dir.to_owned(),
             writer,
             findings,
+            keep_days: None,
             lives: Arc::default(),
         }
     }

@@ -7,6 +7,7 @@ use crate::access::authorize;
 use crate::access::{Denied, Grant, Grantee, Need, NewGrant, Object, ObjectKind, Right, Role, Subject, Verb};
 use crate::core::Member;
 use crate::names::checked_name;
+use crate::retention::KEEP_DAYS;
 use crate::{Account, AccountError, Department, Secret, Store, StoreError, now_ms};
 
 const REASON_CHARS: std::ops::RangeInclusive<usize> = 3..=200;
@@ -29,6 +30,8 @@ pub enum ChangeError {
     OverAlready,
     #[error("the reason must have {} to {} characters on one line", REASON_CHARS.start(), REASON_CHARS.end())]
     BadReason,
+    #[error("conversations are kept for {} to {} days", KEEP_DAYS.start(), KEEP_DAYS.end())]
+    BadDays,
     #[error("this person has chosen a password already")]
     PasswordChosen,
     #[error("this glass is broken already, and open still")]
@@ -97,11 +100,15 @@ impl Store {
         self.changed(by, "sessions-ended", json!({"name": account.name}), ended).await
     }
 
-    /// Removes a person for good. Nobody can read what they asked after that.
+    /// Removes a person for good, and their conversations. What a crash leaves of those ends with the next sweep.
     pub async fn remove_person(&self, by: &Subject<'_>, id: i64) -> Result<(), ChangeError> {
         let account = self.person(by, id)?;
         let detail = json!({"name": account.name, "role": account.role});
-        let removed = async { Ok(self.core.remove_account(&account.name).await?) };
+        let removed = async {
+            self.core.remove_account(&account.name).await?;
+            self.work.delete_conversations(account.id).await?;
+            Ok(())
+        };
         self.changed(by, "person-removed", detail, removed).await
     }
 
@@ -292,7 +299,9 @@ impl Store {
         name.ok_or(ChangeError::NobodyThere)
     }
 
-    async fn changed<T>(
+    /// Writes the row, then makes the change: no change is unknown to the log, and none is made while the log cannot
+    /// be written. Where the change was refused after all, a second row says so.
+    pub(crate) async fn changed<T>(
         &self,
         by: &Subject<'_>,
         what: &str,

@@ -4,6 +4,7 @@
 
 mod conversations;
 mod drills;
+mod ends;
 mod outages;
 mod second_looks;
 

@@ -87,7 +87,7 @@ fn append_until_killed(folder: &Path) {
 async fn append_forever(store: &Store) -> Result<(), StoreError> {
     let mut waiting = VecDeque::new();
     loop {
-        waiting.push_back(store.audit.event(EventRow { what: "counted".to_owned(), ..Default::default() }));
+        waiting.push_back(store.audit.event(EventRow { what: "sign-in".to_owned(), ..Default::default() }));
         if waiting.len() > WAITING {
             let seq = waiting.pop_front().expect("it holds some").await?;
             writeln!(stdout(), "acknowledged {seq}.").expect("the parent listens");

@@ -19,7 +19,7 @@ pub(super) struct Book {
 /// Writes one round to all three files at once, and notes what was acknowledged.
 pub(super) async fn write_round(store: &Store, round: u64, book: &mut Book) -> Result<(), StoreError> {
     let rows: Vec<_> = (0..3)
-        .map(|_| store.audit.event(EventRow { what: "counted".to_owned(), ..EventRow::default() }))
+        .map(|_| store.audit.event(EventRow { what: "sign-in".to_owned(), ..EventRow::default() }))
         .collect();
     let value = round.to_string();
     let set = store.core.set_setting("round", &value);

@@ -24,6 +24,7 @@ struct AccountPage {
     who: String,
     limits: String,
     second_factor: String,
+    kept: String,
     /// This session first.
     sessions: Vec<SessionView>,
     problem: Option<&'static str>,
@@ -196,6 +197,7 @@ fn page(
             Some(on) => (second_text.is_on)(&visit.portal.clock().short(on.since_ms), on.codes_left),
             None => second_text.is_off.to_owned(),
         },
+        kept: super::people::kept(visit, person.account.id)?,
         sessions,
         problem,
         done,

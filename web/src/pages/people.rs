@@ -122,7 +122,7 @@ fn page(signed: &Signed, problem: Option<String>, fresh: Option<FreshCode>) -> R
         departments: departments
             .clone()
             .filter(|department| holds(person, Verb::View, &Object::department(department.id)))
-            .map(|Department { id, name }| DepartmentRow {
+            .map(|Department { id, name, .. }| DepartmentRow {
                 id: *id,
                 name: name.clone(),
                 members: directory.members.iter().filter(|record| record.department == *id).count(),
@@ -133,7 +133,7 @@ fn page(signed: &Signed, problem: Option<String>, fresh: Option<FreshCode>) -> R
             .collect(),
         own: departments
             .filter(|department| holds(person, Verb::Manage, &Object::department(department.id)))
-            .map(|Department { id, name }| Choice { value: id.to_string(), words: name.clone() })
+            .map(|Department { id, name, .. }| Choice { value: id.to_string(), words: name.clone() })
             .collect(),
         manages_every: holds(person, Verb::Manage, &Object::every(ObjectKind::Department)),
     })
@@ -141,6 +141,12 @@ fn page(signed: &Signed, problem: Option<String>, fresh: Option<FreshCode>) -> R
 
 pub(crate) fn holds(person: &Person, verb: Verb, object: &Object) -> bool {
     authorize(&person.subject(), Need::Object(verb, object)).is_ok()
+}
+
+/// For how long a person's conversations are kept, in the reader's words.
+pub(crate) fn kept(visit: &Visit, account: i64) -> Result<String, Failed> {
+    let kept = visit.portal.store().kept(account).map_err(|error| visit.internal(&error))?;
+    Ok(kept.map(|kept| (visit.text().retention.kept)(&kept)).unwrap_or_default())
 }
 
 /// Everybody and every department, read once for a page.

@@ -61,6 +61,8 @@ pub(super) static TEXT: Text = Text {
     second_look: SECOND_LOOK,
     keeping: super::keeping::EN,
     recording: super::recording::EN,
+    retention: super::retention::EN,
+    event: super::event::EN,
     rights: rights::RIGHTS,
     error: ERROR,
 };

@@ -63,6 +63,8 @@ pub(super) static TEXT: Text = Text {
     second_look: SECOND_LOOK,
     keeping: super::keeping::KO,
     recording: super::recording::KO,
+    retention: super::retention::KO,
+    event: super::event::KO,
     rights: rights::RIGHTS,
     error: ERROR,
 };

@@ -7,7 +7,7 @@ use super::*;
 
 async fn signed(store: &Store, times: u64) {
     for _ in 0..times {
-        drop(store.audit.event(EventRow { what: "counted".into(), ..EventRow::default() }));
+        drop(store.audit.event(EventRow { what: "sign-in".into(), ..EventRow::default() }));
         store.audit.checkpoint().await.unwrap();
     }
 }

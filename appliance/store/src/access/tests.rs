@@ -152,7 +152,7 @@ fn a_role_makes_only_people_whose_role_holds_no_more() {
 
 #[test]
 fn a_department_manager_looks_after_the_staff_of_the_own_departments_alone() {
-    let own = Department { id: 1, name: "ward 3".to_owned() };
+    let own = Department { id: 1, name: "ward 3".to_owned(), keep_days: None };
     let holds = Holdings { at_ms: 0, departments: vec![own], grants: Vec::new() };
     let act = |verb, role, departments: &[i64]| {
         may(Role::DepartmentManager, &holds, Need::Person { verb, role, departments }).is_ok()
@@ -188,7 +188,7 @@ fn nobody_grants_what_they_do_not_hold_nor_for_longer_nor_from_behind_broken_gla
     }
     let user = holding(&[granted(Verb::Use, restricted.clone())]);
     assert_eq!(give(Role::Staff, &user, Verb::Use, lee, None), Err(Denied::MayNotGive));
-    let department = Department { id: 1, name: "ward 3".to_owned() };
+    let department = Department { id: 1, name: "ward 3".to_owned(), keep_days: None };
     let manager = Holdings { departments: vec![department], ..user };
     assert!(give(Role::DepartmentManager, &manager, Verb::Use, lee, None).is_ok());
     assert!(give(Role::DepartmentManager, &manager, Verb::Manage, lee, None).is_err());

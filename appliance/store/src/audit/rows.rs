@@ -120,7 +120,10 @@ impl Row for EventRow {
     fn claim(&self) -> Claim {
         let is_told_by_the_box = matches!(self.who.as_str(), "box" | "genset");
         let is_a_coming_or_going = self.what.starts_with("sign-in") || self.what.starts_with("sign-out");
-        if is_told_by_the_box || is_a_coming_or_going { Claim::Event } else { Claim::Change }
+        // What the box deletes by itself waits for a log that can be written, as what persons change does.
+        let is_a_deletion = self.what == "conversations-ended";
+        let has_happened = (is_told_by_the_box && !is_a_deletion) || is_a_coming_or_going;
+        if has_happened { Claim::Event } else { Claim::Change }
     }
 }
 

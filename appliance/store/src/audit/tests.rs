@@ -17,7 +17,7 @@ fn open() -> (TempDir, Store) {
 
 fn event(number: usize) -> EventRow {
     let detail = serde_json::json!({ "number": number });
-    EventRow { at_ms: 1_700_000_000_000, who: "test".to_owned(), what: "counted".to_owned(), detail }
+    EventRow { at_ms: 1_700_000_000_000, who: "test".to_owned(), what: "sign-in".to_owned(), detail }
 }
 
 async fn append(store: &Store, rows: usize) {

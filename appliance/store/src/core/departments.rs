@@ -10,6 +10,8 @@ use crate::{StoreError, now_ms};
 pub struct Department {
     pub id: i64,
     pub name: String,
+    /// For how many days after its last message a conversation of its people is kept; none: as the site says.
+    pub keep_days: Option<u32>,
 }
 
 /// Who can belong to a department.
@@ -46,14 +48,16 @@ impl Core {
     /// All departments, by name.
     pub fn departments(&self) -> Result<Vec<Department>, StoreError> {
         self.read(|core| {
-            let mut query = core.prepare_cached("SELECT id, name FROM departments ORDER BY name")?;
+            let mut query =
+                core.prepare_cached("SELECT id, name, keep_days FROM departments ORDER BY name")?;
             query.query_map([], department)?.collect()
         })
     }
 
     pub fn department(&self, id: i64) -> Result<Option<Department>, StoreError> {
         self.read(|core| {
-            let mut query = core.prepare_cached("SELECT id, name FROM departments WHERE id = ?1")?;
+            let mut query =
+                core.prepare_cached("SELECT id, name, keep_days FROM departments WHERE id = ?1")?;
             query.query_row([id], department).optional()
         })
     }
@@ -62,7 +66,8 @@ impl Core {
     pub fn department_named(&self, name: &str) -> Result<Option<Department>, StoreError> {
         let name = name.trim();
         self.read(|core| {
-            let mut query = core.prepare_cached("SELECT id, name FROM departments WHERE name = ?1")?;
+            let mut query =
+                core.prepare_cached("SELECT id, name, keep_days FROM departments WHERE name = ?1")?;
             query.query_row([name], department).optional()
         })
     }
@@ -91,7 +96,11 @@ impl Core {
         let inserted = self.write(move |core| {
             let sql = "INSERT INTO departments (name, created_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
             let added = core.execute(sql, params![name, now_ms()])? == 1;
-            Ok(added.then(|| Department { id: core.last_insert_rowid(), name: name.clone() }))
+            Ok(added.then(|| Department {
+                id: core.last_insert_rowid(),
+                name: name.clone(),
+                keep_days: None,
+            }))
         });
         inserted.await
     }
@@ -126,14 +135,14 @@ impl Core {
 
 pub(super) fn of_member(core: &Connection, member: Member) -> rusqlite::Result<Vec<Department>> {
     let mut query = core.prepare_cached(
-        "SELECT d.id, d.name FROM departments d JOIN members m ON m.department = d.id
+        "SELECT d.id, d.name, d.keep_days FROM departments d JOIN members m ON m.department = d.id
          WHERE m.member_kind = ?1 AND m.member = ?2 ORDER BY d.name",
     )?;
     query.query_map(params![member.kind(), member.id()], department)?.collect()
 }
 
 fn department(row: &Row<'_>) -> rusqlite::Result<Department> {
-    Ok(Department { id: row.get(0)?, name: row.get(1)? })
+    Ok(Department { id: row.get(0)?, name: row.get(1)?, keep_days: row.get(2)? })
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<MemberRecord> {

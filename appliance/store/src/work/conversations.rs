@@ -126,11 +126,6 @@ impl Work {
         });
         deleted.await.map(|rows| rows > 0)
     }
-
-    /// Removes all conversations of an account, and gives their number. Goes with removing the account.
-    pub async fn delete_conversations(&self, account: i64) -> Result<usize, StoreError> {
-        self.write(move |work| work.execute("DELETE FROM conversations WHERE account = ?1", [account])).await
-    }
 }
 
 fn conversation(row: &Row<'_>) -> rusqlite::Result<Conversation> {

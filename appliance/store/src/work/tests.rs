@@ -65,12 +65,17 @@ async fn a_deleted_conversation_takes_its_messages_with_it() {
 #[tokio::test]
 async fn removing_an_accounts_conversations_leaves_those_of_others() {
     let (_dir, work) = open();
-    for account in [1, 1, 2] {
-        work.create_conversation(account, "Shift").await.unwrap();
+    for account in [1, 2].into_iter().chain([1; 250]) {
+        let conversation = work.create_conversation(account, "Shift").await.unwrap();
+        work.add_message(account, &conversation.id, said("user", "x")).await.unwrap().unwrap();
     }
-    assert_eq!(work.delete_conversations(1).await.unwrap(), 2);
+    assert_eq!(work.delete_conversations(1).await.unwrap(), 251, "in more than one step");
     assert!(work.conversations(1, 10).unwrap().is_empty());
-    assert_eq!(work.conversations(2, 10).unwrap().len(), 1);
+    let others = work.conversations(2, 10).unwrap();
+    assert_eq!((others.len(), work.messages(2, &others[0].id).unwrap().len()), (1, 1));
+    let left: i64 =
+        work.read(|work| work.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))).unwrap();
+    assert_eq!(left, 1);
 }
 
 fn begun(start_ms: i64) -> Outage {

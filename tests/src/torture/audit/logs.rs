@@ -98,7 +98,7 @@ fn append(store: &Store, row: usize, dice: &mut Dice) -> store::Receipt {
     match dice.between(1, 10) {
         1 => {
             let detail = json!({"from": word, "number": row});
-            store.audit.event(EventRow { at_ms, who: "box".into(), what: "counted".into(), detail })
+            store.audit.event(EventRow { at_ms, who: "box".into(), what: "sign-in".into(), detail })
         }
         2..=5 => {
             let bytes_in = dice.between(1, 9000) as u64;

@@ -23,6 +23,9 @@ pub(crate) struct DepartmentPage {
     pub(crate) name: String,
     pub(crate) members: Vec<MemberRow>,
     pub(crate) grants: Vec<GrantRow>,
+    pub(crate) kept: String,
+    /// What stands in the form: a number of days, or nothing.
+    pub(crate) days: String,
     pub(crate) may_change: bool,
     pub(crate) may_remove: bool,
 }
@@ -38,6 +41,12 @@ pub(crate) struct MemberRow {
 #[derive(Deserialize)]
 pub(crate) struct NewDepartment {
     name: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct NewDays {
+    #[serde(default)]
+    days: String,
 }
 
 #[derive(Deserialize)]
@@ -108,6 +117,25 @@ pub(crate) async fn leave(
     settled(&signed, department, left, &format!("/departments/{id}"))
 }
 
+/// `POST /departments/{department}/keep`: for how long conversations are kept.
+pub(crate) async fn keep(
+    signed: Signed,
+    Path(id): Path<i64>,
+    Posted(new): Posted<NewDays>,
+) -> Result<Response, Failed> {
+    let department = seen(&signed, id)?;
+    let Signed(visit, person) = &signed;
+    let days = match new.days.trim() {
+        "" => Ok(None),
+        days => days.parse().map(Some).map_err(|_| ChangeError::BadDays),
+    };
+    let set = match days {
+        Ok(days) => visit.portal.store().set_keep_days(&person.subject(), id, days).await,
+        Err(error) => Err(error),
+    };
+    settled(&signed, department, set, &format!("/departments/{id}"))
+}
+
 /// `POST /departments/{department}/remove`.
 pub(crate) async fn remove(signed: Signed, Path(id): Path<i64>) -> Result<Response, Failed> {
     let department = seen(&signed, id)?;
@@ -152,7 +180,12 @@ fn settled(
 fn page(signed: &Signed, department: Department, problem: Option<String>) -> Result<Response, Failed> {
     let Signed(visit, person) = signed;
     let failed = |error: store::StoreError| visit.internal(&error);
-    let Department { id, name } = department;
+    let Department { id, name, keep_days } = department;
+    let retention = &visit.text().retention;
+    let kept = keep_days.map_or_else(
+        || (retention.of_site)(visit.portal.store().keep_days()),
+        |days| (retention.of_department)(days),
+    );
     let directory = Directory::read(visit).map_err(failed)?;
     let [person_word, key_word, ..] = visit.text().rights.grantees;
     let members = directory.members.iter().filter(|record| record.department == id);
@@ -178,6 +211,8 @@ fn page(signed: &Signed, department: Department, problem: Option<String>) -> Res
         name,
         members: members.map(row).collect(),
         grants: grant_rows(visit, person, own),
+        kept,
+        days: keep_days.map(|days| days.to_string()).unwrap_or_default(),
         may_change: holds(person, Verb::Manage, &Object::department(id)),
         may_remove: holds(person, Verb::Manage, &Object::every(ObjectKind::Department)),
     })

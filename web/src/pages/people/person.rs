@@ -23,6 +23,7 @@ pub(crate) struct PersonPage {
     pub(crate) person: PersonRow,
     pub(crate) aliases: Vec<AliasWhy>,
     pub(crate) grants: Vec<GrantRow>,
+    pub(crate) kept: String,
     /// The roles that the reader may give; empty where nothing may be changed.
     pub(crate) roles: Vec<Choice>,
     pub(crate) role: &'static str,
@@ -135,6 +136,7 @@ fn page(
         person: directory.row(account, teller),
         aliases: aliases(visit, &Subject::Person(account, &holdings)),
         grants: grant_rows(visit, person, own),
+        kept: super::kept(visit, account.id)?,
         roles: roles
             .map(|role| Choice { value: role.as_str().to_owned(), words: teller.role(role).to_owned() })
             .collect(),

@@ -75,11 +75,11 @@ fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
     }
 }
 
-/// What a person did; in the log's own words where it is not the portal that wrote them.
-fn of_a_person(event: &EventRow, text: &Text) -> Option<String> {
-    let order = || order(event, &text.order);
-    let who = text.actor.name(&event.who);
-    let text = &text.status;
+/// What a person did, and what the box did for the people in charge; in the log's own words where it is not the portal that wrote them.
+fn of_a_person(event: &EventRow, texts: &Text) -> Option<String> {
+    let order = || order(event, &texts.order);
+    let who = texts.actor.name(&event.who);
+    let text = &texts.status;
     let sentence = match event.what.as_str() {
         "breaker" => return None,
         "drill-began" if event.who == SCHEDULE => return Some(text.event_drill_of_the_schedule.to_owned()),
@@ -110,7 +110,7 @@ fn of_a_person(event: &EventRow, text: &Text) -> Option<String> {
         "demo-cut" => text.event_demo_cut,
         "demo-restored" => text.event_demo_restored,
         "second-look-marked" => text.event_second_look_marked,
-        other => return Some(format!("{who}: {other}")),
+        other => return (texts.event.told)(event, &who).or_else(|| Some(format!("{who}: {other}"))),
     };
     Some(sentence(&who))
 }
@@ -126,5 +126,29 @@ fn order(event: &EventRow, text: &OrderText) -> String {
     match OrderKind::of_record(word, event.detail["upstream"].as_str()) {
         Some(kind) => orders::what(&kind, text),
         None => word.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::EVENT_WORDS;
+
+    use super::*;
+    use crate::language::Language;
+
+    #[test]
+    fn every_event_that_the_box_writes_has_a_sentence_in_both_languages() {
+        for word in EVENT_WORDS {
+            let detail = serde_json::json!({"from": "closed", "to": "open"});
+            let event = EventRow { at_ms: 1, who: "kim".into(), what: (*word).into(), detail };
+            for language in Language::ALL {
+                let text = Text::of(language);
+                let told = of_the_site(&event, &text.status).or_else(|| of_a_person(&event, text));
+                let told = told.unwrap_or_else(|| panic!("{word}: nothing is told"));
+                assert_ne!(told, format!("kim: {word}"), "{language:?}: {word} has no sentence");
+                let is_korean = told.chars().any(|letter| ('가'..='힣').contains(&letter));
+                assert_eq!(is_korean, language == Language::Korean, "{word}: {told}");
+            }
+        }
     }
 }

@@ -49,7 +49,7 @@ fn words(store: &Store) -> Vec<String> {
 #[tokio::test]
 async fn what_the_clinical_lane_did_without_a_log_is_chained_in_before_the_next_row() {
     let (dir, store) = open();
-    store.audit.event(event("before")).await.unwrap();
+    store.audit.event(event("outage-began")).await.unwrap();
     break_log(&dir);
     assert_eq!(store.audit.request(request("a", "clinical")).await.unwrap(), 0);
     let refused = store.audit.request(request("b", "interactive")).await;
@@ -57,20 +57,28 @@ async fn what_the_clinical_lane_did_without_a_log_is_chained_in_before_the_next_
     assert!(!store.audit.is_well());
     assert!(store.audit.outcome(outcome("b")).await.is_err(), "nor does its outcome stand alone in the log");
     assert_eq!(store.audit.outcome(outcome("a")).await.unwrap(), 0);
-    assert_eq!(store.audit.event(event("meanwhile")).await.unwrap(), 0);
+    assert_eq!(store.audit.event(event("breaker")).await.unwrap(), 0);
     let change = EventRow { who: "kim".into(), ..event("grant-given") };
     assert!(store.audit.event(change.clone()).await.is_err(), "what a person changes waits for no log");
     let coming = EventRow { what: "sign-in".into(), ..change };
     assert_eq!(store.audit.event(coming).await.unwrap(), 0, "who treats a patient may still come in");
-    assert_eq!(words(&store), ["before"]);
+    assert_eq!(words(&store), ["outage-began"]);
     assert_eq!((store.audit.spool().rows, store.audit.spool().lost), (4, 0));
     mend(&dir);
-    let receipts = [store.audit.event(event("after")), store.audit.event(event("later"))];
+    let receipts = [store.audit.event(event("outage-ended")), store.audit.event(event("site-state"))];
     for (receipt, seq) in receipts.into_iter().zip([7, 8]) {
         assert_eq!(receipt.await.unwrap(), seq);
     }
-    let expected =
-        ["before", "asked a", "ended a", "meanwhile", "sign-in", "audit-spool-chained", "after", "later"];
+    let expected = [
+        "outage-began",
+        "asked a",
+        "ended a",
+        "breaker",
+        "sign-in",
+        "audit-spool-chained",
+        "outage-ended",
+        "site-state",
+    ];
     assert_eq!(words(&store), expected);
     assert!(store.audit.is_well() && store.audit.spool() == empty());
     assert_eq!(store.audit.verify().await.unwrap().rows, 8);
@@ -120,8 +128,8 @@ async fn a_line_that_a_crash_cut_off_was_never_acknowledged_and_is_passed_over()
     std::fs::write(&path, content).unwrap();
     let store = Store::open(dir.path()).unwrap();
     store.audit.keep_spool(dir.path()).unwrap();
-    store.audit.event(event("next")).await.unwrap();
-    assert_eq!(words(&store), ["asked a", "audit-spool-chained", "next"]);
+    store.audit.event(event("brown-out")).await.unwrap();
+    assert_eq!(words(&store), ["asked a", "audit-spool-chained", "brown-out"]);
 }
 
 #[tokio::test]
@@ -148,7 +156,8 @@ async fn a_full_spool_refuses_events_first_and_says_in_the_log_what_was_lost() {
     break_log(&dir);
     let big = |kind: &str| format!("{kind}{}", "x".repeat(200_000));
     let mut kept = 0;
-    while store.audit.event(event(&big("event"))).await.is_ok() {
+    let big_event = || EventRow { detail: big("event").into(), ..event("breaker") };
+    while store.audit.event(big_event()).await.is_ok() {
         kept += 1;
     }
     assert!((10..21).contains(&kept), "{kept} events");
