@@ -40,6 +40,9 @@ impl App {
     /// # Errors
     /// One line with the place and the mend.
     pub(crate) async fn build(config: Config) -> Result<App, Failure> {
+        if let Some(wiped) = crate::wipe::refusal(&config.data_dir) {
+            return Err(Failure::Unusable(wiped));
+        }
         let whole = config.clone();
         let store = Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))?;
         let store = store

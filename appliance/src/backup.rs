@@ -199,14 +199,16 @@ pub(crate) fn open(file: &Path, key: &Key) -> Result<Opener<BufReader<File>>, Ba
         .map_err(|source| BackupError::Unopened { path: file.to_owned(), source })
 }
 
+/// Whether a file is a backup by its name.
+pub(crate) fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
 /// Removes all backups of a folder but the newest `keep`.
 pub(crate) fn prune(folder: &Path, keep: usize) -> Result<(), BackupError> {
     let entries = std::fs::read_dir(folder).map_err(at(folder))?.flatten().map(|entry| entry.path());
-    let is_ours = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with(PREFIX) && name.ends_with(SUFFIX)
-    };
-    let mut ours: Vec<PathBuf> = entries.filter(is_ours).collect();
+    let mut ours: Vec<PathBuf> = entries.filter(|path| is_ours(path)).collect();
     ours.sort_unstable();
     let old = ours.len().saturating_sub(keep.max(1));
     ours[..old].iter().try_for_each(|path| std::fs::remove_file(path).map_err(at(path)))

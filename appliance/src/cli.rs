@@ -111,6 +111,8 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         to: PathBuf,
     },
+    /// Destroy all that the box knows, for its disposal; the site's name is read from standard input
+    Wipe(WipeArgs),
     /// A labelled stand-in for a cloud upstream, for evaluation only
     DemoCloud {
         /// Where it speaks the OpenAI dialect
@@ -249,6 +251,24 @@ pub(crate) enum AuditCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct WipeArgs {
+    /// Why, in 3 to 200 characters: the log and the certificate keep it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// A folder outside the data folder, for the log and the certificate
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) certificate: PathBuf,
+    /// Destroy the backups in the configured folder, too
+    #[arg(long)]
+    pub(crate) backups: bool,
+    /// Destroy the model files in the data folder, too
+    #[arg(long)]
+    pub(crate) models: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// The public key that must have signed; may be given again for an older one
     #[arg(long = "key", value_name = "KEY")]
@@ -341,6 +361,7 @@ async fn run_async(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::RecoverySheet { new, config, .. } => command::recovery_sheet::print(&config.file, new).await,
         Command::Restore { backup, to } => command::restore::run(&backup, &to).await,
+        Command::Wipe(args) => command::wipe::run(args).await,
         Command::Cutter { socket, user } => command::cutter::run(&socket, &user).await,
         Command::DemoCloud { listen, control } => command::demo_cloud::run(listen, control).await,
         Command::Worker { args } => command::worker::run(args),

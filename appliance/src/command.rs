@@ -19,6 +19,7 @@ pub(crate) mod serve;
 pub(crate) mod setup_code;
 pub(crate) mod status;
 pub(crate) mod user;
+pub(crate) mod wipe;
 pub(crate) mod worker;
 
 use std::path::Path;
@@ -35,6 +36,9 @@ fn load(file: &Path) -> Result<Config, Failure> {
 
 /// The store of the configuration's data folder; a running box may have it open at the same time.
 fn open_store(config: &Config) -> Result<Store, Failure> {
+    if let Some(wiped) = crate::wipe::refusal(&config.data_dir) {
+        return Err(Failure::Unusable(wiped));
+    }
     let store = Store::open(&config.data_dir).map_err(|error| Failure::Failed(error.to_string()))?;
     Ok(store.with_keep_days(config.retention.conversation_days))
 }

@@ -23,5 +23,6 @@ mod sealing;
 mod secrecy;
 mod supervisor;
 mod tls;
+mod wipe;
 
 pub use config::{Config, ConfigError};

@@ -35,4 +35,5 @@ mod streams;
 mod walls;
 mod ways;
 mod wires;
+mod wipe;
 mod worker;

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub use export::ExportError;
 pub use rows::{Entry, EventRow, OutcomeRow, Record, RequestRow};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-pub(crate) use signing::SigningKey;
+pub use signing::SigningKey;
 pub use spool::SpoolState;
 pub use verify::{VerifyError, verify_file, verify_file_against};
 pub use words::EVENT_WORDS;

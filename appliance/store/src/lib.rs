@@ -43,7 +43,7 @@ pub use access::{
     Subject, Verb, authorize,
 };
 pub use audit::{
-    Audit, EVENT_WORDS, Entry, EventRow, ExportError, OutcomeRow, Record, RequestRow, SpoolState,
+    Audit, EVENT_WORDS, Entry, EventRow, ExportError, OutcomeRow, Record, RequestRow, SigningKey, SpoolState,
     VerifyError, verify_file, verify_file_against,
 };
 pub use backup::{CopyError, check_copy, file_names};
@@ -70,8 +70,6 @@ pub use work::{
 pub use writer::Receipt;
 #[cfg(feature = "simulation")]
 pub use writer::simulated::{Commit, Disk};
-
-use audit::SigningKey;
 
 /// Who acts from the command line, in records; after the name of the machine's user, where one is known.
 pub const COMMAND_LINE: &str = "command line";

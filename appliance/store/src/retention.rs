@@ -162,21 +162,16 @@ impl Store {
     /// Writes the log beside a file back into it and empties it, without making anybody wait for long. False when
     /// others kept reading.
     pub(crate) async fn fold_back(&self, file: StoreFile) -> bool {
-        let path = self.dir.join(file.name());
-        let folded = spawn_blocking(move || -> rusqlite::Result<bool> {
-            let connection = connect(&path, file)?;
-            connection.pragma_update(None, "busy_timeout", 0)?;
-            for _ in 0..FOLDS {
-                // Most of it without a lock; the second one then holds the file for what came in between.
-                checkpoint(&connection, "PASSIVE")?;
-                if checkpoint(&connection, "TRUNCATE")? {
-                    return Ok(true);
-                }
-                std::thread::sleep(Duration::from_millis(100));
+        for _ in 0..FOLDS {
+            let path = self.dir.join(file.name());
+            let folded = spawn_blocking(move || fold_once(&path, file)).await;
+            match folded {
+                Ok(Ok(true)) => return true,
+                Ok(Ok(false)) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Ok(Err(_)) | Err(_) => return false,
             }
-            Ok(false)
-        });
-        folded.await.is_ok_and(|folded| folded.unwrap_or(false))
+        }
+        false
     }
 
     /// Copies of files as an older version left them hold texts, too, and what has been sealed since.
@@ -213,6 +208,14 @@ fn kind_of_snapshot(path: &Path) -> Option<StoreFile> {
     let (stem, version) = name.split_once(".v")?;
     version.parse::<u32>().ok()?;
     StoreFile::ALL.into_iter().find(|file| file.name().strip_suffix(".db") == Some(stem))
+}
+
+/// Most of the log is written back without a lock; the second step holds the file for what came in between.
+fn fold_once(path: &Path, file: StoreFile) -> rusqlite::Result<bool> {
+    let connection = connect(path, file)?;
+    connection.pragma_update(None, "busy_timeout", 0)?;
+    checkpoint(&connection, "PASSIVE")?;
+    checkpoint(&connection, "TRUNCATE")
 }
 
 /// True when all of the log was written back.

@@ -11,8 +11,11 @@
 //! | `{"seq":…,"at_ms":…,"kind":…,"body":…,"hash":…}` | a row; `body` is hashed as the very bytes that stand here |
 //! | `{"checkpoint":…,"rows":…,"head":…,"at_ms":…,"key":…,"signature":…}` | a signature over all rows above it |
 //! | `{"end":…}` | a signature over the whole export, so that a cut one is no export |
+//!
+//! The certificate of a wiped box has two lines of its own (`certificate.rs`), and belongs to such an export.
 
 mod anchor;
+mod certificate;
 mod chain;
 mod checker;
 mod checkpoint;
@@ -22,6 +25,7 @@ mod hex;
 mod line;
 
 pub use anchor::{Anchor, AnchorError, anchors};
+pub use certificate::{Certificate, CertificateError, Wiping};
 pub use chain::{GENESIS, Hash, Link};
 pub use checker::{Broken, Checker, Trust, Verified};
 pub use checkpoint::{CHECKPOINT_ROWS, Checkpoint, Signing};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use verifier::{Anchor, CheckError, Checked, Code, PublicKey, Trust, anchors, check_export};
+use verifier::{Anchor, Certificate, CheckError, Checked, Code, PublicKey, Trust, anchors, check_export};
 
 /// Checks an export of a Genset audit log: every row, every signature, and what was written down elsewhere.
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ struct Arguments {
     /// A code from paper, as `genset audit anchor` printed it; may be given again
     #[arg(long = "code", value_name = "CODE")]
     codes: Vec<String>,
+    /// The certificate of a wiped box, which must belong to the export
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -41,8 +44,11 @@ fn main() -> ExitCode {
         }
     };
     match check(&arguments) {
-        Ok(checked) => {
+        Ok((checked, certificate)) => {
             let _ = writeln!(stdout(), "{}", verdict(&checked, &arguments));
+            if let Some(certificate) = certificate {
+                let _ = writeln!(stdout(), "{}", wiped(&certificate));
+            }
             ExitCode::SUCCESS
         }
         Err((code, why)) => {
@@ -52,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn check(arguments: &Arguments) -> Result<Checked, (u8, String)> {
+fn check(arguments: &Arguments) -> Result<(Checked, Option<Certificate>), (u8, String)> {
     let trust = trust(arguments).map_err(|why| (2, why))?;
     let unusable = |path: &Path, why: String| (2, format!("{}: {why}", path.display()));
     let export: Box<dyn Read> = if arguments.export == Path::new("-") {
@@ -61,10 +67,17 @@ fn check(arguments: &Arguments) -> Result<Checked, (u8, String)> {
         let file = File::open(&arguments.export);
         Box::new(file.map_err(|error| unusable(&arguments.export, format!("cannot be opened ({error})")))?)
     };
-    check_export(BufReader::new(export), trust).map_err(|error| match error {
+    let checked = check_export(BufReader::new(export), trust).map_err(|error| match error {
         CheckError::Broken(broken) => (1, broken.to_string()),
         error => unusable(&arguments.export, error.to_string()),
-    })
+    })?;
+    let Some(path) = &arguments.certificate else { return Ok((checked, None)) };
+    let text =
+        std::fs::read_to_string(path).map_err(|error| unusable(path, format!("cannot be read ({error})")))?;
+    let wrong = |error| (1, format!("the certificate {}: {error}", path.display()));
+    let certificate = Certificate::read(&text).map_err(wrong)?;
+    certificate.fits(&checked.log, &checked.header.key).map_err(wrong)?;
+    Ok((checked, Some(certificate)))
 }
 
 fn trust(arguments: &Arguments) -> Result<Trust, String> {
@@ -117,4 +130,23 @@ fn verdict(checked: &Checked, arguments: &Arguments) -> String {
         );
     }
     lines.join("\n")
+}
+
+/// What a certificate says that belongs to the log.
+fn wiped(certificate: &Certificate) -> String {
+    let wiping = &certificate.wiping;
+    let left = if wiping.left.is_empty() { "nothing".to_owned() } else { wiping.left.join(", ") };
+    format!(
+        "the box was wiped: {} files ({} bytes) on \"{}\", by {}, from {} to {} (unix ms), because: {}; left: {}; \
+         the code of the log is {}",
+        wiping.files,
+        wiping.bytes,
+        wiping.host.escape_debug(),
+        wiping.who.escape_debug(),
+        wiping.began_ms,
+        wiping.ended_ms,
+        wiping.reason.escape_debug(),
+        left.escape_debug(),
+        wiping.code()
+    )
 }

@@ -16,12 +16,20 @@ use crate::file::restrict;
 pub(crate) const KEY_FILE: &str = "audit.key";
 
 /// An Ed25519 key pair. It never prints its private half.
-pub(crate) struct SigningKey {
+pub struct SigningKey {
     pair: Ed25519KeyPair,
     public: PublicKey,
 }
 
 impl SigningKey {
+    /// Reads the key of the folder; none where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no key.
+    pub fn load(dir: &Path) -> Result<Option<SigningKey>, OpenError> {
+        if dir.join(KEY_FILE).is_file() { SigningKey::load_or_make(dir).map(Some) } else { Ok(None) }
+    }
+
     /// Reads the key of the folder, or makes it. The caller holds the folder's lock.
     pub(crate) fn load_or_make(dir: &Path) -> Result<SigningKey, OpenError> {
         let path = dir.join(KEY_FILE);
