@@ -17,7 +17,8 @@ use tokio::task::spawn_blocking;
 
 use crate::access::{Need, Object, ObjectKind, Subject, Verb, authorize};
 use crate::core::Kept;
-use crate::file::{StoreFile, connect, sync_folder};
+use crate::durable::sync_folder;
+use crate::file::{StoreFile, connect};
 use crate::{ChangeError, EventRow, Store, StoreError, now_ms};
 
 /// The days that a department and a site may set.
