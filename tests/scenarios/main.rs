@@ -34,6 +34,6 @@ mod stopping;
 mod streams;
 mod walls;
 mod ways;
-mod wires;
 mod wipe;
+mod wires;
 mod worker;

@@ -133,7 +133,7 @@ fn everything(appliance: &TestAppliance) -> Vec<String> {
         query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
     let mut all = rows("core.db", "SELECT id || name || role FROM accounts ORDER BY id");
-    all.extend(rows("core.db", "SELECT id || name FROM departments ORDER BY id"));
+    all.extend(rows("core.db", "SELECT id || name || coalesce(keep_days, '') FROM departments ORDER BY id"));
     all.extend(rows("core.db", "SELECT department || '/' || member FROM members ORDER BY 1"));
     all.extend(rows("core.db", "SELECT id || coalesce(ended_ms, '') FROM grants ORDER BY id"));
     all.extend(rows("work.db", "SELECT conversation || text FROM messages ORDER BY id"));
@@ -175,7 +175,7 @@ fn draw<'a>(dice: &mut Dice, readers: &'a [Reader], wards: &[Ward; 2]) -> Try<'a
     if reader.ward.is_none() {
         return of_conversations;
     }
-    match dice.between(0, 9) {
+    match dice.between(0, 10) {
         0..=2 => of_conversations,
         3 => Try { private: format!("-{name}"), ..page(format!("/people/{person}")) },
         4 => Try { private: format!("-{name}"), ..page(format!("/departments/{department}")) },
@@ -186,6 +186,7 @@ fn draw<'a>(dice: &mut Dice, readers: &'a [Reader], wards: &[Ward; 2]) -> Try<'a
             format!("/departments/{department}/join"),
             vec![("kind", text("person")), ("name", text("kim"))],
         ),
+        9 => form(format!("/departments/{department}/keep"), vec![("days", text("1"))]),
         _ => form(format!("/rights/{grant}/end"), Vec::new()),
     }
 }

@@ -183,6 +183,7 @@ async fn nobody_reads_or_changes_by_a_swapped_number_what_is_not_theirs() {
             (Some(String::new()), format!("/people/{person}/remove")),
             (Some(format!("kind=person&name=nurse-{other_ward}")), format!("/departments/{department}/join")),
             (Some(format!("member=person+{person}")), format!("/departments/{department}/leave")),
+            (Some("days=1".to_owned()), format!("/departments/{department}/keep")),
             (Some(String::new()), format!("/departments/{department}/remove")),
             (Some(String::new()), format!("/rights/{grant}/end")),
             (Some(format!("name=x&role=staff&department={department}")), "/people/add".to_owned()),

@@ -80,7 +80,7 @@ impl Hang {
         let noticed = self.0.wait_for(|hangs| *hangs).await.is_ok();
         if !noticed {
             // The store is gone, and with it whatever could hang.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

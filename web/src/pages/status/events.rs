@@ -75,7 +75,8 @@ fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
     }
 }
 
-/// What a person did, and what the box did for the people in charge; in the log's own words where it is not the portal that wrote them.
+/// What a person did, and what the box did for the people in charge; in the log's own words where another version of
+/// the box has written them.
 fn of_a_person(event: &EventRow, texts: &Text) -> Option<String> {
     let order = || order(event, &texts.order);
     let who = texts.actor.name(&event.who);
