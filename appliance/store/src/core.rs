@@ -42,6 +42,7 @@ pub use sign_in::{Entered, Session, SignInError};
 use crate::file::StoreFile;
 use crate::password::Hashing;
 use crate::readers::Readers;
+use crate::sealing::Sealing;
 use crate::writer::{Receipt, Writer};
 use crate::{BadPassword, Secret, StoreError, password};
 use attempts::Attempts;
@@ -70,10 +71,11 @@ struct Parts {
     own_passwords: Attempts,
     second_steps: Attempts,
     half_signed_in: HalfSignedIn,
+    sealing: Sealing,
 }
 
 impl Core {
-    pub(crate) fn new(writer: Writer, readers: Readers) -> Core {
+    pub(crate) fn new(writer: Writer, readers: Readers, sealing: Sealing) -> Core {
         let parts = Parts {
             writer,
             readers,
@@ -86,6 +88,7 @@ impl Core {
             // four years.
             second_steps: Attempts::within(60 * MINUTE),
             half_signed_in: HalfSignedIn::default(),
+            sealing,
         };
         Core(Arc::new(parts), SignInRules::default(), Arc::default())
     }

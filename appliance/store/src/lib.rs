@@ -29,6 +29,7 @@ mod readers;
 mod recorded;
 mod retention;
 mod rights;
+mod sealing;
 mod secret;
 mod store_error;
 mod work;
@@ -79,6 +80,7 @@ use readers::Readers;
 use writer::{Connections, Writer};
 
 /// Handles on the three files. A clone is cheap and means the same store.
+use sealing::Sealing;
 #[derive(Clone)]
 pub struct Store {
     pub core: Core,
@@ -121,7 +123,8 @@ impl Store {
         let key = SigningKey::load_or_make(dir)?;
         let mut audit = folder.open(StoreFile::Audit)?;
         Audit::note_new_key(&mut audit, &key).map_err(OpenError::file(&dir.join(StoreFile::Audit.name())))?;
-        let core = folder.open(StoreFile::Core)?;
+        let mut core = folder.open(StoreFile::Core)?;
+        Core::seal_factors(&mut core, &Sealing::of(dir));
         let work = folder.open(StoreFile::Work)?;
         folder.sync()?;
         Ok((Connections { audit, core, work, findings }, key))
@@ -130,7 +133,7 @@ impl Store {
     fn with(dir: &Path, writer: Writer, findings: Findings, key: SigningKey) -> Store {
         let readers = |file: StoreFile| Readers::new(file, dir.join(file.name()));
         Store {
-            core: Core::new(writer.clone(), readers(StoreFile::Core)),
+            core: Core::new(writer.clone(), readers(StoreFile::Core), Sealing::of(dir)),
             audit: Audit::new(writer.clone(), readers(StoreFile::Audit), key),
             work: Work::new(writer.clone(), readers(StoreFile::Work)),
             dir: dir.to_owned(),

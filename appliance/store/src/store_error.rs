@@ -19,6 +19,15 @@ pub enum StoreError {
     Read { file: &'static str, source: Arc<rusqlite::Error> },
     #[error("{file} could not be written{}", because(source))]
     Write { file: &'static str, source: Arc<rusqlite::Error> },
+    /// The key that seals secrets cannot be used; the line names its file and the mend.
+    #[error("{0}")]
+    Sealing(Arc<str>),
+}
+
+impl StoreError {
+    pub(crate) fn sealing(error: &std::io::Error) -> StoreError {
+        StoreError::Sealing(error.to_string().into())
+    }
 }
 
 /// What the disk has to do with it, and the mend.

@@ -1,4 +1,5 @@
-//! The second factor: codes of an authenticator (RFC 6238), and ten recovery codes for the day it is lost.
+//! The second factor: codes of an authenticator (RFC 6238), and ten recovery codes for the day it is lost. The secrets
+//! are sealed with the box's key, so that a copy of the database shows no codes.
 //!
 //! ```text
 //!            begin              confirm with a code            remove, reset
@@ -6,17 +7,23 @@
 //!                    begin again: another secret     renew: ten other recovery codes
 //! ```
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use std::error::Error;
+use std::io;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use totp_rs::{Builder, Totp};
 use zeroize::Zeroizing;
 
 use super::accounts::find;
 use super::setup::{code_of, plain};
 use super::{Account, AccountError, Core, devices, sessions};
+use crate::sealing::Sealing;
 use crate::secret::{digest, random_bytes};
 use crate::{Role, Secret, StoreError, now_ms};
 
 const RECOVERY_CODES: usize = 10;
+/// Bytes of a secret that is not sealed.
+const SECRET: usize = 20;
 
 /// A second factor that counts, as its person sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +79,16 @@ impl Core {
 
     /// Makes a new secret for the person's authenticator, which counts once a code has proven it. In base 32.
     pub async fn begin_second_factor(&self, account: i64) -> Result<Secret, SecondFactorError> {
-        let secret = Zeroizing::new(random_bytes::<20>());
+        self.check_sealing()?;
+        let secret = Zeroizing::new(random_bytes::<SECRET>());
         let shown = base32(secret.as_slice());
+        let sealed = self.0.sealing.seal(&purpose(account), secret.as_slice());
+        let sealed = sealed.map_err(|error| StoreError::sealing(&error))?;
         let begun = self.write(move |core| {
             core.execute(
                 "INSERT INTO second_factors (account, secret, last_step) VALUES (?1, ?2, 0)
                  ON CONFLICT (account) DO UPDATE SET secret = excluded.secret WHERE confirmed_ms IS NULL",
-                params![account, secret.as_slice()],
+                params![account, sealed],
             )
         });
         if begun.await? == 1 { Ok(shown) } else { Err(SecondFactorError::AlreadyThere) }
@@ -94,7 +104,29 @@ impl Core {
             )
             .optional()
         })?;
-        Ok(found.map(Zeroizing::new).map(|secret| base32(&secret)))
+        let opened = found.map(|stored| opened(&self.0.sealing, account, stored));
+        let opened = opened.transpose().map_err(|error| StoreError::sealing(&error))?;
+        Ok(opened.map(|secret| base32(&secret)))
+    }
+
+    /// Where the key of sealed secrets is gone, another one would only hide that.
+    fn check_sealing(&self) -> Result<(), StoreError> {
+        let sealed: Option<(i64, Vec<u8>)> = self.read(|core| {
+            let sql = "SELECT account, secret FROM second_factors WHERE length(secret) <> ?1 LIMIT 1";
+            core.query_row(sql, [SECRET], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })?;
+        let Some((account, stored)) = sealed else { return Ok(()) };
+        opened(&self.0.sealing, account, stored).map(drop).map_err(|error| StoreError::sealing(&error))
+    }
+
+    /// Seals the secrets that an earlier version has left as they are. One that cannot be sealed now works as it is,
+    /// and is tried again at the next start.
+    pub(crate) fn seal_factors(core: &mut Connection, sealing: &Sealing) {
+        match seal_all(core, sealing) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!("{count} secrets of second factors are sealed now"),
+            Err(error) => tracing::error!("secrets of second factors could not be sealed ({error})"),
+        }
     }
 
     /// Makes the pending secret count, and gives ten recovery codes, this once. Ends the person's other sessions,
@@ -108,8 +140,10 @@ impl Core {
         let codes = new_codes();
         let hashes = hashes(&codes);
         let (code, session) = (Zeroizing::new(code.to_owned()), digest(token));
+        let sealing = self.0.sealing.clone();
         let confirmed = self.write(move |core| {
-            let Some(step) = fitting_step(core, account, &code, Counts::NotYet)? else { return Ok(false) };
+            let step = fitting_step(core, &sealing, account, &code, Counts::NotYet)?;
+            let Some(step) = step else { return Ok(false) };
             core.execute(
                 "UPDATE second_factors SET confirmed_ms = ?2, last_step = ?3 WHERE account = ?1",
                 params![account, now_ms(), step],
@@ -129,9 +163,9 @@ impl Core {
     ) -> Result<Vec<Secret>, SecondFactorError> {
         let codes = new_codes();
         let hashes = hashes(&codes);
-        let given = Zeroizing::new(code.to_owned());
+        let (given, sealing) = (Zeroizing::new(code.to_owned()), self.0.sealing.clone());
         let renewed = self.write(move |core| {
-            let fits = take(core, account, &given)?.is_some();
+            let fits = take(core, &sealing, account, &given)?.is_some();
             if fits {
                 replace_codes(core, account, &hashes)?;
             }
@@ -146,8 +180,8 @@ impl Core {
         account: i64,
         given: &str,
     ) -> Result<SecondStep, SecondFactorError> {
-        let given = Zeroizing::new(given.to_owned());
-        let taken = self.write(move |core| take(core, account, &given));
+        let (given, sealing) = (Zeroizing::new(given.to_owned()), self.0.sealing.clone());
+        let taken = self.write(move |core| take(core, &sealing, account, &given));
         taken.await?.ok_or(SecondFactorError::WrongCode)
     }
 
@@ -187,6 +221,7 @@ enum Counts {
 /// The time step that the code belongs to: now, the one before or the one after, and none that was used.
 fn fitting_step(
     core: &Connection,
+    sealing: &Sealing,
     account: i64,
     code: &str,
     counts: Counts,
@@ -199,16 +234,25 @@ fn fitting_step(
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .optional()?;
-    Ok(found.and_then(|(secret, last_step)| {
+    let Some((stored, last_step)) = found else { return Ok(None) };
+    // A recovery code still lets in where the key is gone.
+    let secret = opened(sealing, account, stored)
+        .inspect_err(|error| tracing::error!("a second factor cannot be checked: {error}"));
+    Ok(secret.ok().and_then(|secret| {
         let digits: String = code.chars().filter(|symbol| !symbol.is_whitespace()).collect();
         let seconds = u64::try_from(now_ms() / 1000).ok()?;
-        let step = authenticator(secret).check(&digits, seconds)?;
+        let step = authenticator(secret.to_vec()).check(&digits, seconds)?;
         i64::try_from(step).ok().filter(|step| *step > last_step)
     }))
 }
 
-fn take(core: &Transaction<'_>, account: i64, given: &str) -> rusqlite::Result<Option<SecondStep>> {
-    if let Some(step) = fitting_step(core, account, given, Counts::Already)? {
+fn take(
+    core: &Transaction<'_>,
+    sealing: &Sealing,
+    account: i64,
+    given: &str,
+) -> rusqlite::Result<Option<SecondStep>> {
+    if let Some(step) = fitting_step(core, sealing, account, given, Counts::Already)? {
         core.execute("UPDATE second_factors SET last_step = ?2 WHERE account = ?1", [account, step])?;
         return Ok(Some(SecondStep::Code));
     }
@@ -233,6 +277,45 @@ fn replace_codes(core: &Transaction<'_>, account: i64, hashes: &[[u8; 32]]) -> r
         )?;
     }
     Ok(())
+}
+
+/// What a secret is sealed for: the one of another account does not open in its place.
+fn purpose(account: i64) -> String {
+    format!("second factor of account {account}")
+}
+
+/// The secret as the authenticator has it; one that is not sealed yet is that already.
+fn opened(sealing: &Sealing, account: i64, stored: Vec<u8>) -> io::Result<Zeroizing<Vec<u8>>> {
+    if stored.len() == SECRET {
+        return Ok(Zeroizing::new(stored));
+    }
+    let opened = sealing.open(&purpose(account), &stored)?;
+    opened
+        .ok_or_else(|| io::Error::other("it was sealed with another key; restore keys/box.key from a backup"))
+}
+
+/// Gives the number of secrets that were not sealed.
+fn seal_all(core: &mut Connection, sealing: &Sealing) -> Result<usize, Box<dyn Error>> {
+    let is_plain = "SELECT 1 FROM second_factors WHERE length(secret) = ?1";
+    if !core.prepare(is_plain)?.exists([SECRET])? {
+        return Ok(0);
+    }
+    let core_now = core.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let plain: Vec<(i64, Zeroizing<Vec<u8>>)> = core_now
+        .prepare("SELECT account, secret FROM second_factors WHERE length(secret) = ?1")?
+        .query_map([SECRET], |row| Ok((row.get(0)?, Zeroizing::new(row.get(1)?))))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (account, secret) in &plain {
+        let sealed = sealing.seal(&purpose(*account), secret)?;
+        core_now
+            .execute("UPDATE second_factors SET secret = ?2 WHERE account = ?1", params![account, sealed])?;
+    }
+    core_now.commit()?;
+    if !plain.is_empty() {
+        // What stood there is overwritten in the file; the log beside it still holds the old pages.
+        core.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
+    Ok(plain.len())
 }
 
 /// As every authenticator reckons it: SHA-1, six digits, half a minute.

@@ -115,3 +115,23 @@ async fn a_clock_that_jumps_neither_lengthens_an_order_nor_ends_it_early_by_more
     order = store.core.order(order.id).unwrap().unwrap();
     assert_eq!(order.left(given_ms - 60_000), minutes(5));
 }
+
+#[tokio::test]
+async fn an_order_that_the_log_does_not_know_never_stands_not_even_for_a_moment() {
+    let (dir, store) = open();
+    let audit = rusqlite::Connection::open(dir.path().join("audit.db")).unwrap();
+    let refuse = "CREATE TRIGGER broken BEFORE INSERT ON entries BEGIN SELECT raise(ABORT, 'broken'); END";
+    audit.execute_batch(refuse).unwrap();
+    // Nothing can be taken back either: the order is never written as one that stands.
+    let core = rusqlite::Connection::open(dir.path().join("core.db")).unwrap();
+    let no_way_back = "CREATE TRIGGER stuck BEFORE UPDATE ON orders BEGIN SELECT raise(ABORT, 'stuck'); END";
+    core.execute_batch(no_way_back).unwrap();
+    assert!(store.give_order(new(OrderKind::ForceLocal)).await.is_err());
+    assert_eq!(store.core.standing_orders().unwrap(), []);
+    core.execute_batch("DROP TRIGGER stuck").unwrap();
+    audit.execute_batch("DROP TRIGGER broken").unwrap();
+    let given = store.give_order(new(OrderKind::ForceLocal)).await.unwrap();
+    audit.execute_batch(refuse).unwrap();
+    assert!(store.lift_order(given.id, "lee").await.is_err());
+    assert_eq!(store.core.standing_orders().unwrap(), [given], "nor is one lifted unseen");
+}

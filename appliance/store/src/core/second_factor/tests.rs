@@ -9,7 +9,7 @@ use crate::{Caller, Entered, SecondFactorRule, Session, SignInError, SignInRules
 const PASSWORD: &str = "four plain words here";
 
 struct Owner {
-    _dir: TempDir,
+    dir: TempDir,
     core: Core,
     session: Session,
 }
@@ -19,7 +19,7 @@ async fn owner() -> Owner {
     let core = Store::open(dir.path()).unwrap().core;
     core.create_account("kim", PASSWORD.into(), Role::Owner).await.unwrap();
     let session = whole(core.sign_in("kim", PASSWORD.into(), &Caller::default()).await);
-    Owner { _dir: dir, core, session }
+    Owner { dir, core, session }
 }
 
 impl Owner {
@@ -33,7 +33,8 @@ impl Owner {
             .core
             .read(|core| core.query_row("SELECT secret FROM second_factors", [], |row| row.get(0)))
             .unwrap();
-        authenticator(secret).generate((now_ms() / 1000 + steps * 30) as u64).to_string()
+        let secret = opened(&self.core.0.sealing, self.id(), secret).unwrap();
+        authenticator(secret.to_vec()).generate((now_ms() / 1000 + steps * 30) as u64).to_string()
     }
 
     /// Sets the second factor up, by the code of the step before this one.
@@ -196,10 +197,52 @@ async fn no_recovery_code_stands_in_the_file() {
     let owner = owner().await;
     let codes = owner.protected().await;
     owner.core.set_setting("after", "the codes").await.unwrap();
-    let bytes = ["core.db", "core.db-wal"].map(|name| std::fs::read(owner._dir.path().join(name)).unwrap());
+    let bytes = ["core.db", "core.db-wal"].map(|name| std::fs::read(owner.dir.path().join(name)).unwrap());
     let whole = bytes.concat();
     for code in codes {
         let plain = plain(code.expose());
         assert!(!whole.windows(plain.len()).any(|window| window == plain.as_bytes()));
     }
+}
+
+#[tokio::test]
+async fn a_secret_lies_sealed_and_one_of_an_earlier_version_is_sealed_at_the_next_start() {
+    let owner = owner().await;
+    owner.protected().await;
+    let stored = || -> Vec<u8> {
+        owner
+            .core
+            .read(|core| core.query_row("SELECT secret FROM second_factors", [], |row| row.get(0)))
+            .unwrap()
+    };
+    let plain = opened(&owner.core.0.sealing, owner.id(), stored()).unwrap().to_vec();
+    assert_eq!((stored().len(), plain.len()), (48, SECRET));
+    let set = plain.clone();
+    owner
+        .core
+        .write(move |core| core.execute("UPDATE second_factors SET secret = ?1", [&set]))
+        .await
+        .unwrap();
+    assert_eq!(stored(), plain);
+    let again = Store::open(owner.dir.path()).unwrap();
+    assert_eq!(stored().len(), 48);
+    let files = ["core.db", "core.db-wal"].map(|name| std::fs::read(owner.dir.path().join(name)).unwrap());
+    assert!(
+        !files.iter().any(|file| file.windows(SECRET).any(|window| window == plain)),
+        "nothing is left of it"
+    );
+    again.core.take_second_step(owner.id(), &owner.code(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_the_boxs_key_a_recovery_code_lets_in_and_no_other_key_takes_its_place() {
+    let owner = owner().await;
+    let codes = owner.protected().await;
+    let (code, key) = (owner.code(0), owner.dir.path().join("keys/box.key"));
+    std::fs::remove_file(&key).unwrap();
+    assert!(owner.core.take_second_step(owner.id(), &code).await.is_err());
+    let other = owner.core.begin_second_factor(owner.id()).await;
+    assert!(matches!(other, Err(SecondFactorError::Store(StoreError::Sealing(_)))));
+    assert!(!key.exists());
+    owner.core.take_second_step(owner.id(), codes[0].expose()).await.unwrap();
 }
