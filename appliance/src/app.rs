@@ -28,6 +28,7 @@ pub(crate) struct App {
     audit_keeper: AuditKeeper,
     keeping: Keeping,
     data_dir: PathBuf,
+    spool_folder: PathBuf,
     listeners: Vec<Listener>,
     router: Router,
     /// Held as long as the box lives: two boxes on one data folder would each keep breakers and outages of their own.
@@ -75,7 +76,7 @@ impl App {
         tell_first_steps(&store, &config.file);
         let audit_keeper = AuditKeeper::new(store.audit.clone(), config.anchors);
         let keeping = Keeping::new(store.clone(), whole);
-        let data_dir = config.data_dir;
+        let (data_dir, spool_folder) = (config.data_dir, config.spool_folder);
         Ok(App {
             store,
             keepers,
@@ -84,6 +85,7 @@ impl App {
             keeping,
             data_dir,
             listeners,
+            spool_folder,
             router,
             _data_lock: data_lock,
         })
@@ -92,12 +94,7 @@ impl App {
     /// Runs until `stop` resolves; true when the box stopped by that order.
     pub(crate) async fn run(self, stop: impl Future<Output = ()>) -> bool {
         keeping::begin_life(&self.store);
-        if let Err(error) = self.store.audit.keep_spool(&self.data_dir) {
-            let folder = self.data_dir.display();
-            tracing::error!(
-                "{folder}: the spool of the audit log cannot be kept ({error}); look for a full disk"
-            );
-        }
+        keep_spool(&self.store, &self.data_dir, &self.spool_folder).await;
         let mut supervisor = Supervisor::new();
         for (name, keeper) in self.keepers {
             let cancel = supervisor.token(Floor::Keepers);
@@ -126,6 +123,28 @@ impl App {
 /// Takes the data folder for this box alone; the commands of `genset` may still read and write the store beside it.
 fn claim(config: &Config) -> Result<File, Failure> {
     let path = config.data_dir.join("box.lock");
+/// What an earlier configuration, or a restored backup, has left in the data folder is chained in before the spool of
+/// another folder takes its place.
+async fn keep_spool(store: &Store, data_dir: &Path, folder: &Path) {
+    let failed = |folder: &Path, error: std::io::Error| {
+        let folder = folder.display();
+        tracing::error!(
+            "{folder}: the spool of the audit log cannot be kept ({error}); look for a full disk"
+        );
+    };
+    if folder != data_dir && store::spooled(data_dir).is_ok_and(|waiting| !waiting.is_empty()) {
+        match store.audit.keep_spool(data_dir) {
+            // Where the log cannot be written now, the old spool goes on, and the new one follows at the next start.
+            Ok(()) if store.audit.prove_writable().await.is_err() => return,
+            Ok(()) => {}
+            Err(error) => failed(data_dir, error),
+        }
+    }
+    if let Err(error) = store.audit.keep_spool(folder) {
+        failed(folder, error);
+    }
+}
+
     let file = File::create(&path).map_err(|error| {
         Failure::Failed(format!("{}: cannot be written ({error}). Check the folder's owner.", path.display()))
     })?;

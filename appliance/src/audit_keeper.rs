@@ -67,6 +67,10 @@ pub(crate) struct AuditKeeper {
     file: Option<AnchorFile>,
     syslog: Option<Syslog>,
     /// The log could not be signed at the last try.
+    /// How the anchors were at the last look.
+    known: Vec<AnchorCondition>,
+    /// The newest look whether the spool can be written.
+    proving: Option<tokio::task::JoinHandle<()>>,
     is_failing: bool,
 }
 
@@ -74,7 +78,7 @@ impl AuditKeeper {
     pub(crate) fn new(audit: Audit, settings: AnchorSettings) -> AuditKeeper {
         let file = settings.file.map(AnchorFile::new);
         let syslog = settings.syslog.map(Syslog::new);
-        AuditKeeper { audit, file, syslog, is_failing: false }
+        AuditKeeper { store, audit, file, syslog, known: Vec::new(), proving: None, is_failing: false }
     }
 
     /// Runs until it is cancelled; the last rows are signed and written down before it ends.
@@ -101,6 +105,11 @@ impl AuditKeeper {
         }
         let waited = self.audit.spool();
         if self.audit.prove_writable().await.is_ok() {
+        // One at a time, and nobody waits for it: on a disk that hangs it does not come back.
+        if self.proving.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
+            let audit = self.audit.clone();
+            self.proving = Some(tokio::task::spawn_blocking(move || audit.prove_spool()));
+        }
             let (rows, lost) = (waited.rows, waited.lost);
             tracing::warn!(
                 "the audit log can be written again: {rows} rows that waited are in it, {lost} were lost"

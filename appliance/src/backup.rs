@@ -148,12 +148,16 @@ async fn write_and_check(
     let key = keys::load(&key_file).map_err(at(&key_file))?.ok_or(BackupError::NoSheet)?;
     let scratch = Scratch::make(&config.data_dir)?;
     let copies = scratch.folder("copies")?;
+    // What the log could not take yet is chained in now, or else taken along as it waits.
+    let _ = store.audit.prove_writable().await;
+    let waiting = store::spooled(&config.spool_folder).map_err(at(&config.spool_folder))?;
     store.copy_to(&copies).await?;
     let file = folder.join(format!("{PREFIX}{}{SUFFIX}", begun.strftime("%Y-%m-%d-%H%M%S")));
     let (config_file, data_dir) = (config.file.clone(), config.data_dir.clone());
     let written = spawn_blocking(move || {
         let expected = check_copy(&copies)?;
-        let plan = plan::of(&config_file, &data_dir, &copies)?;
+        let mut plan = plan::of(&config_file, &data_dir, &copies)?;
+        plan.extend(plan::of_spool(waiting));
         // It gets its name once it was read back: what looks like a backup is one.
         let partial = file.with_extension("partial");
         let checked = || -> Result<Verified, BackupError> {

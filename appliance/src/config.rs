@@ -24,6 +24,8 @@ pub struct Config {
     pub anchors: AnchorSettings,
     /// None: no backups are made by themselves.
     pub backup: Option<BackupSettings>,
+    /// Where rows wait that the audit log cannot take: the data folder, or one on another disk.
+    pub spool_folder: PathBuf,
     pub retention: RetentionSettings,
     /// Key files that are not sealed.
     pub plain_keys: Vec<PathBuf>,

@@ -76,7 +76,12 @@ pub(crate) async fn begin(config: &Config, wish: Wish) -> Result<Mark, WipeError
     let host = sysinfo::System::host_name().unwrap_or_else(|_| "unknown".to_owned());
     let store = Store::open(&config.data_dir).map_err(|error| log_failed(&error))?;
     // What still waits in the spool belongs into the log that is carried out.
-    store.audit.keep_spool(&config.data_dir).map_err(at(&config.data_dir))?;
+    for folder in [&config.data_dir, &config.spool_folder] {
+        if store::spooled(folder).is_ok_and(|waiting| !waiting.is_empty()) {
+            store.audit.keep_spool(folder).map_err(at(folder))?;
+            store.audit.prove_writable().await.map_err(|error| log_failed(&error))?;
+        }
+    }
     let detail = json!({"reason": wish.reason, "host": host, "backups": wish.backups, "models": wish.models});
     let row = EventRow { at_ms: began.as_millisecond(), who: wish.who.clone(), what: "wiped".into(), detail };
     store.audit.event(row).await.map_err(|error| log_failed(&error))?;

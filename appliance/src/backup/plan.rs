@@ -45,6 +45,11 @@ pub(super) fn of(config: &Path, data_dir: &Path, copies: &Path) -> Result<Plan, 
     Ok(plan)
 }
 
+/// The rows that wait for the log: a restored box chains them in at its first start.
+pub(super) fn of_spool(waiting: String) -> Option<(String, Source)> {
+    (!waiting.is_empty()).then(|| ("data/audit.spool".to_owned(), Source::Text(waiting)))
+}
+
 /// Takes the files that the configuration points to along, and makes its paths those of a restored box. What is too
 /// large for a backup (models) or belongs to the machine keeps its place, written out in full.
 fn gather(table: &mut Table, dir: &Path, plan: &mut Plan) {
@@ -63,9 +68,13 @@ fn gather(table: &mut Table, dir: &Path, plan: &mut Plan) {
             }
         }
     }
-    for (section, key) in
-        [("drill", "cutter"), ("backup", "folder"), ("audit", "anchor_file"), ("audit", "anchor_syslog")]
-    {
+    for (section, key) in [
+        ("drill", "cutter"),
+        ("backup", "folder"),
+        ("audit", "anchor_file"),
+        ("audit", "anchor_syslog"),
+        ("audit", "spool_folder"),
+    ] {
         let section = table.get_mut(section).and_then(Value::as_table_mut);
         if let Some(Value::String(path)) = section.and_then(|section| section.get_mut(key)) {
             *path = dir.join(&*path).display().to_string();

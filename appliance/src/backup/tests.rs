@@ -91,6 +91,32 @@ async fn a_good_backup_is_told_and_so_is_a_failed_one_and_nothing_stays_in_the_c
 }
 
 #[tokio::test]
+async fn rows_that_the_log_could_not_take_yet_are_in_the_backup_and_in_the_restored_log() {
+    let site = site();
+    let code = site.with_sheet().await;
+    site.store.audit.keep_spool(&site.config.data_dir).unwrap();
+    let audit = rusqlite::Connection::open(site.config.data_dir.join("audit.db")).unwrap();
+    let refuse = "CREATE TRIGGER broken BEFORE INSERT ON entries BEGIN SELECT raise(ABORT, 'broken'); END";
+    audit.execute_batch(refuse).unwrap();
+    let row =
+        store::RequestRow { request_id: "patient".into(), lane: "clinical".into(), ..Default::default() };
+    assert_eq!(site.store.audit.request(row).await.unwrap(), 0, "it waits in the spool");
+    let made = site.back_up().await.unwrap();
+    let to = site.dir.path().join("restored");
+    unpack(&made.file, &code.key(), &to).unwrap();
+    let log = to.join("data/audit.db");
+    rusqlite::Connection::open(&log).unwrap().execute_batch("DROP TRIGGER broken").unwrap();
+    let restored = Store::open(&to.join("data")).unwrap();
+    restored.audit.keep_spool(&to.join("data")).unwrap();
+    restored.audit.prove_writable().await.unwrap();
+    let rows = restored.audit.recent(9).unwrap();
+    let asked = rows
+        .iter()
+        .filter(|row| matches!(&row.record, store::Record::Request(row) if row.request_id == "patient"));
+    assert_eq!(asked.count(), 1);
+}
+
+#[tokio::test]
 async fn a_backup_that_lost_its_end_or_a_bit_opens_nowhere() {
     let site = site();
     let code = site.with_sheet().await;

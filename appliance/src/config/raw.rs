@@ -215,6 +215,7 @@ pub(super) struct Audit {
     pub anchor_syslog: Option<PathBuf>,
 }
 
+    pub spool_folder: Option<PathBuf>,
 /// Reads the text; an unknown key or a wrong type is refused with its line.
 pub(super) fn parse(file: &Path, text: &str) -> Result<Raw, ConfigError> {
     toml::from_str(text).map_err(|error| {

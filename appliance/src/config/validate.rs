@@ -66,6 +66,8 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     let site_name = raw.site.name.clone();
     let gateway = Settings {
         site_name,
+    let spool_folder =
+        raw.audit.spool_folder.as_ref().map_or_else(|| data_dir.clone(), |path| check.dir.join(path));
         upstreams,
         aliases,
         limits,
@@ -91,6 +93,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         plain_keys: check.plain_keys,
     })
 }
+        spool_folder,
 
 struct Check {
     file: PathBuf,

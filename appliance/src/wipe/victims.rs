@@ -14,6 +14,7 @@ pub(super) fn of(config: &Config, backups: bool, models: bool) -> Vec<PathBuf> {
     let mut victims = vec![keys::folder(data_dir)];
     victims.extend(key_files(&config.file));
     victims.extend(store::file_names().map(|name| data_dir.join(name)));
+    victims.push(config.spool_folder.join("audit.spool"));
     let stays = [
         config.file.clone(),
         data_dir.join(mark::NAME),

@@ -26,6 +26,7 @@ pub use rows::{Entry, EventRow, OutcomeRow, Record, RequestRow};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use signing::SigningKey;
 pub use spool::SpoolState;
+pub(crate) use spool::waiting_in;
 pub use verify::{VerifyError, verify_file, verify_file_against};
 pub use words::EVENT_WORDS;
 
@@ -155,7 +156,12 @@ impl Audit {
     /// # Errors
     /// When the spool's file cannot be made or read.
     pub fn keep_spool(&self, dir: &Path) -> io::Result<()> {
-        self.0.spool.keep_in(&dir.join("audit.spool"))
+        self.0.spool.keep_in(&dir.join(spool::FILE))
+    }
+
+    /// Finds out whether the spool could take a row now; [`SpoolState::has_room`] tells.
+    pub fn prove_spool(&self) {
+        self.0.spool.prove();
     }
 
     pub fn spool(&self) -> SpoolState {

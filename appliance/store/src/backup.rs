@@ -78,6 +78,16 @@ pub fn check_copy(folder: &Path) -> Result<Verified, CopyError> {
     verify_file(&folder.join(StoreFile::Audit.name())).map_err(damaged)
 }
 
+/// What waits in the spool of the audit log in this folder, as text for a file `audit.spool` beside a copy.
+///
+/// Empty when nothing waits. Taken before the copy is made: what the log gets in between stands in both, and counts once.
+///
+/// # Errors
+/// When the spool cannot be read.
+pub fn spooled(folder: &Path) -> std::io::Result<String> {
+    crate::audit::waiting_in(folder)
+}
+
 /// The names of the three files.
 pub fn file_names() -> [&'static str; 3] {
     StoreFile::ALL.map(StoreFile::name)

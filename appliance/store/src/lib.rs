@@ -47,8 +47,11 @@ pub use audit::{
     Audit, EVENT_WORDS, Entry, EventRow, ExportError, OutcomeRow, Record, RequestRow, SigningKey, SpoolState,
     VerifyError, verify_file, verify_file_against,
 };
-pub use backup::{CopyError, check_copy, file_names};
-pub use condition::{BackupCondition, Condition, FileCondition, LOW_ROOM_BYTES, Trouble, WAL_ALARM_BYTES};
+pub use backup::{CopyError, check_copy, file_names, spooled};
+pub use condition::{
+    AnchorCondition, AnchorTrouble, BackupCondition, Condition, FileCondition, LOW_ROOM_BYTES, Trouble,
+    WAL_ALARM_BYTES,
+};
 pub use core::{
     Account, AccountError, ApiKey, BROKEN_GLASS_LASTS_MS, BrokenGlass, Caller, Core, Department, Entered,
     FirstPasswordError, Kept, KeyError, KeyLane, KeyRecord, Member, MemberRecord, NewOrder, ORDER_LASTS,

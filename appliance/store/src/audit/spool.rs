@@ -23,9 +23,13 @@ use super::signing::SigningKey;
 use crate::durable::sync_name;
 use crate::secret::{hex, random_bytes};
 
+/// Its name in its folder.
+pub(super) const FILE: &str = "audit.spool";
 const FILE_BYTES: usize = if cfg!(feature = "simulation") { 1 << 16 } else { 4 << 20 };
 /// The part of the room that events may fill; the rest is for requests of the clinical lane and for outcomes.
 const EVENTS_SHARE: usize = FILE_BYTES / 4 * 3;
+/// No row of a request is longer.
+const ROOM_FOR_A_ROW: usize = 1 << 13;
 /// Requests that were refused meanwhile, so that the spool knows their outcomes.
 const REFUSED_LIMIT: usize = 4096;
 
@@ -71,6 +75,8 @@ pub struct SpoolState {
     pub since_ms: Option<i64>,
     /// Rows that found no room, or none on the disk, since then.
     pub lost: u64,
+    /// The next row of the clinical lane is taken, as far as can be told.
+    pub has_room: bool,
 }
 
 /// Rows of one spool that a transaction has chained in; they count once it is committed.
@@ -99,6 +105,8 @@ struct Kept {
     used: usize,
     refused: HashSet<String>,
     lost: u64,
+    /// The newest write to the file failed.
+    is_failing: bool,
 }
 
 impl Spool {
@@ -120,7 +128,16 @@ impl Spool {
             percent: kept.used * 100 / FILE_BYTES,
             since_ms: kept.rows.first().map(|row| row.at_ms),
             lost: kept.lost,
+            has_room: !kept.is_failing && kept.used + ROOM_FOR_A_ROW < FILE_BYTES,
         };
+    }
+
+    /// Finds out whether a row could be taken now.
+    pub(super) fn prove(&self) {
+        if let Some(kept) = self.kept().as_mut() {
+            kept.prove();
+            self.publish(kept);
+        }
     }
 
     /// Takes a row that the log did not; true once it is on disk.
@@ -173,6 +190,37 @@ impl Spool {
     }
 }
 
+/// What waits in the spool of a folder, as a file of a spool has it; empty when nothing does. Read beside the box that
+/// keeps it, so that a backup holds what the log has not got yet. A log that has got it since takes nothing twice.
+pub(crate) fn waiting_in(folder: &Path) -> io::Result<String> {
+    let content = match std::fs::read(folder.join(FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        content => content?,
+    };
+    let (id, rows, used) = parse(&content);
+    let has_rows = id.is_some() && !rows.is_empty();
+    Ok(if has_rows { String::from_utf8_lossy(&content[..used]).into_owned() } else { String::new() })
+}
+
+/// The name of the filling, its rows up to the first that is not whole (one that a crash cut off was never
+/// acknowledged), and the bytes in use.
+fn parse(content: &[u8]) -> (Option<String>, Vec<Waiting>, usize) {
+    let mut lines = content.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let first = lines.next().and_then(|line| std::str::from_utf8(line).ok());
+    let Some(id) = first.and_then(|line| line.trim_end().strip_prefix("spool ")) else {
+        return (None, Vec::new(), 0);
+    };
+    let (mut rows, mut used) = (Vec::new(), "spool \n".len() + id.len());
+    for line in lines {
+        match serde_json::from_slice::<Line>(line) {
+            Ok(Line { spool, row }) if spool == id => rows.push(row.into_owned()),
+            _ => break,
+        }
+        used += line.len();
+    }
+    (Some(id.to_owned()), rows, used)
+}
+
 /// The event that stands behind the rows of a spool and says why their times are earlier than their places.
 fn told(rows: &[Waiting], lost: u64) -> EventRow {
     let first_ms = rows.first().map(|row| row.at_ms);
@@ -200,27 +248,15 @@ impl Kept {
             used: 0,
             refused: HashSet::new(),
             lost: 0,
+            is_failing: false,
         };
-        kept.read(&content);
+        if let (Some(id), rows, used) = parse(&content) {
+            (kept.id, kept.rows, kept.used, kept.is_begun) = (id, rows, used, true);
+        }
         if !kept.is_begun {
             kept.begin()?;
         }
         Ok(kept)
-    }
-
-    /// Lines up to the first that is not whole: one that a crash cut off was never acknowledged.
-    fn read(&mut self, content: &[u8]) {
-        let mut lines = content.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-        let Some(id) = lines.next().and_then(|line| std::str::from_utf8(line).ok()) else { return };
-        let Some(id) = id.trim_end().strip_prefix("spool ") else { return };
-        (self.id, self.used, self.is_begun) = (id.to_owned(), "spool \n".len() + id.len(), true);
-        for line in lines {
-            match serde_json::from_slice::<Line>(line) {
-                Ok(Line { spool, row }) if spool == self.id => self.rows.push(row.into_owned()),
-                _ => return,
-            }
-            self.used += line.len();
-        }
     }
 
     fn take(&mut self, row: &Waiting, claim: &Claim) -> bool {
@@ -245,12 +281,21 @@ impl Kept {
         line.extend_from_slice(b"\n\0");
         let end = self.used + line.len() - 1;
         let share = if *claim == Claim::Event { EVENTS_SHARE } else { FILE_BYTES };
-        let is_kept = end < share
-            && self.file.write_all_at(&line, self.used as u64).and_then(|()| sync(&self.file)).is_ok();
-        if is_kept {
+        if end >= share {
+            return false;
+        }
+        let written = self.file.write_all_at(&line, self.used as u64).and_then(|()| sync(&self.file));
+        self.is_failing = written.is_err();
+        if written.is_ok() {
             self.used = end;
         }
-        is_kept
+        written.is_ok()
+    }
+
+    /// Writes the zero behind the text once more: what can be written now is known before a row needs it.
+    fn prove(&mut self) {
+        let proven = self.file.write_all_at(b"\0", self.used as u64).and_then(|()| sync(&self.file));
+        self.is_failing = proven.is_err();
     }
 
     fn may_take(&mut self, claim: &Claim) -> bool {

@@ -86,7 +86,7 @@ async fn what_the_clinical_lane_did_without_a_log_is_chained_in_before_the_next_
 
 /// A spool that waits for nothing has its header alone, which is no percent of its room.
 fn empty() -> SpoolState {
-    SpoolState::default()
+    SpoolState { has_room: true, ..SpoolState::default() }
 }
 
 #[tokio::test]
@@ -181,4 +181,42 @@ async fn a_store_that_keeps_no_spool_loses_the_row_and_says_so() {
     break_log(&dir);
     let lost = store.audit.request(request("a", "clinical")).await;
     assert!(matches!(lost, Err(StoreError::Write { file: "audit.db", .. })));
+}
+
+#[tokio::test]
+async fn what_waits_can_be_taken_along_and_counts_once_wherever_it_is_chained_in() {
+    let (dir, store) = open();
+    assert_eq!(waiting_in(dir.path()).unwrap(), "", "an empty spool holds nothing to take along");
+    break_log(&dir);
+    store.audit.request(request("a", "clinical")).await.unwrap();
+    let taken = waiting_in(dir.path()).unwrap();
+    for log_has_it in [false, true] {
+        if log_has_it {
+            mend(&dir);
+            store.audit.prove_writable().await.unwrap();
+            assert_eq!(waiting_in(dir.path()).unwrap(), "");
+        }
+        let copy = TempDir::new().unwrap();
+        store.copy_to(copy.path()).await.unwrap();
+        std::fs::write(copy.path().join(FILE), &taken).unwrap();
+        let restored = Store::open(copy.path()).unwrap();
+        if !log_has_it {
+            mend(&copy);
+        }
+        restored.audit.keep_spool(copy.path()).unwrap();
+        restored.audit.prove_writable().await.unwrap();
+        assert_eq!(words(&restored), ["asked a", "audit-spool-chained"], "{log_has_it}");
+        verify_file(&copy.path().join("audit.db")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_spool_that_cannot_be_written_says_so_before_a_row_needs_it() {
+    let (dir, store) = open();
+    assert!(store.audit.spool().has_room);
+    // A file that is open for reading alone stands for a disk that has become read-only.
+    let file = File::open(dir.path().join(FILE)).unwrap();
+    store.audit.0.spool.kept().as_mut().unwrap().file = file;
+    store.audit.prove_spool();
+    assert!(!store.audit.spool().has_room);
 }
