@@ -74,7 +74,7 @@ impl App {
         );
         let router = Door::new(gateway, Arc::new(registry)).router().merge(portal.router());
         tell_first_steps(&store, &config.file);
-        let audit_keeper = AuditKeeper::new(store.audit.clone(), config.anchors);
+        let audit_keeper = AuditKeeper::new(store.clone(), config.anchors);
         let keeping = Keeping::new(store.clone(), whole);
         let (data_dir, spool_folder) = (config.data_dir, config.spool_folder);
         Ok(App {

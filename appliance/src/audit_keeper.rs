@@ -11,7 +11,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use store::Audit;
+use store::{AnchorCondition, Audit, Store};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -63,19 +63,21 @@ impl Collector for Readings {
 }
 
 pub(crate) struct AuditKeeper {
+    store: Store,
     audit: Audit,
     file: Option<AnchorFile>,
     syslog: Option<Syslog>,
-    /// The log could not be signed at the last try.
     /// How the anchors were at the last look.
     known: Vec<AnchorCondition>,
     /// The newest look whether the spool can be written.
     proving: Option<tokio::task::JoinHandle<()>>,
+    /// The log could not be signed at the last try.
     is_failing: bool,
 }
 
 impl AuditKeeper {
-    pub(crate) fn new(audit: Audit, settings: AnchorSettings) -> AuditKeeper {
+    pub(crate) fn new(store: Store, settings: AnchorSettings) -> AuditKeeper {
+        let audit = store.audit.clone();
         let file = settings.file.map(AnchorFile::new);
         let syslog = settings.syslog.map(Syslog::new);
         AuditKeeper { store, audit, file, syslog, known: Vec::new(), proving: None, is_failing: false }
@@ -99,17 +101,17 @@ impl AuditKeeper {
     }
 
     /// A log that was in trouble is tried again, and takes what has waited for it.
-    async fn recover(&self) {
+    async fn recover(&mut self) {
         if self.audit.is_well() && self.audit.spool().rows == 0 {
             return;
         }
-        let waited = self.audit.spool();
-        if self.audit.prove_writable().await.is_ok() {
         // One at a time, and nobody waits for it: on a disk that hangs it does not come back.
         if self.proving.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
             let audit = self.audit.clone();
             self.proving = Some(tokio::task::spawn_blocking(move || audit.prove_spool()));
         }
+        let waited = self.audit.spool();
+        if self.audit.prove_writable().await.is_ok() {
             let (rows, lost) = (waited.rows, waited.lost);
             tracing::warn!(
                 "the audit log can be written again: {rows} rows that waited are in it, {lost} were lost"
@@ -136,5 +138,16 @@ impl AuditKeeper {
         if let Some(file) = &mut self.file {
             file.catch_up(&self.audit).await;
         }
+        let syslog = self.syslog.as_ref().map(|syslog| ("syslog", syslog.path(), syslog.trouble()));
+        let file = self.file.as_ref().map(|file| ("file", file.path(), file.trouble()));
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        let known = &self.known;
+        let anchors = syslog.into_iter().chain(file).map(|(kind, path, trouble)| {
+            let before = known.iter().find(|known| known.kind == kind && known.trouble == trouble);
+            let since_ms = trouble.map(|_| before.and_then(|known| known.since_ms).unwrap_or(now_ms));
+            AnchorCondition { kind, place: path.display().to_string(), trouble, since_ms }
+        });
+        self.known = anchors.collect();
+        self.store.note_anchors(self.known.clone());
     }
 }

@@ -145,6 +145,11 @@ struct FileLabel {
     file: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct AnchorLabel {
+    anchor: &'static str,
+}
+
 impl std::fmt::Debug for Readings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Readings of the store")
@@ -153,7 +158,16 @@ impl std::fmt::Debug for Readings {
 
 impl Collector for Readings {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let Condition { files, checked_ms, backup, .. } = self.0.condition();
+        let Condition { files, checked_ms, backup, anchors, .. } = self.0.condition();
+        if !anchors.is_empty() {
+            let kind = ConstGauge::new(0.0).metric_type();
+            let help = "1 while the newest checkpoint of the audit log is written down there";
+            let mut metric = encoder.encode_descriptor("audit_anchor_current", help, None, kind)?;
+            for anchor in &anchors {
+                let current = ConstGauge::new(f64::from(u8::from(anchor.trouble.is_none())));
+                current.encode(metric.encode_family(&AnchorLabel { anchor: anchor.kind })?)?;
+            }
+        }
         for (name, help, value) in NUMBERS {
             let kind = ConstGauge::new(0.0).metric_type();
             let mut metric = encoder.encode_descriptor(name, help, None, kind)?;

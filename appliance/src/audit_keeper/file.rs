@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use store::durable::sync_name;
-use store::{Audit, StoreError};
+use store::{AnchorTrouble, Audit, StoreError};
 use tokio::task::spawn_blocking;
 use verifier::{Anchor, PublicKey, anchors};
 
@@ -44,6 +44,20 @@ enum AnchorFileError {
 impl AnchorFile {
     pub(super) fn new(path: PathBuf) -> AnchorFile {
         AnchorFile { path, last: None }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the last look found, where it was not all well.
+    pub(super) fn trouble(&self) -> Option<AnchorTrouble> {
+        match self.last.as_ref()? {
+            State::Current => None,
+            State::Away => Some(AnchorTrouble::Away),
+            State::Failing(_) => Some(AnchorTrouble::Failing),
+            State::KnowsMore { .. } => Some(AnchorTrouble::KnowsMore),
+        }
     }
 
     /// Adds the checkpoints that the file has not got yet. A medium that hangs holds up nothing but its own next look.

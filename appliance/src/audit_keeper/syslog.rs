@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-use store::{Audit, StoreError};
+use store::{AnchorTrouble, Audit, StoreError};
 use verifier::Checkpoint;
 
 /// Facility `authpriv` (10), severity `notice` (5), as RFC 3164 counts them.
@@ -29,6 +29,14 @@ enum SyslogError {
 impl Syslog {
     pub(super) fn new(path: PathBuf) -> Syslog {
         Syslog { path, sent: None, is_failing: false }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn trouble(&self) -> Option<AnchorTrouble> {
+        self.is_failing.then_some(AnchorTrouble::Failing)
     }
 
     /// Sends the checkpoints that are new since the last look; after a start, the newest one.

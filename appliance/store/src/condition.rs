@@ -88,6 +88,41 @@ pub struct Condition {
     pub free_bytes: Option<u64>,
     /// None while no backups are configured.
     pub backup: Option<BackupCondition>,
+    /// The places outside the box where checkpoints of the audit log are written down.
+    pub anchors: Vec<AnchorCondition>,
+}
+
+/// How one such place is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnchorCondition {
+    /// `file` or `syslog`.
+    pub kind: &'static str,
+    pub place: String,
+    /// None: the newest checkpoint stands there.
+    pub trouble: Option<AnchorTrouble>,
+    /// Since when, unix milliseconds.
+    pub since_ms: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnchorTrouble {
+    /// The folder is not there, as with a medium that was taken out.
+    Away,
+    Failing,
+    /// It holds a checkpoint that the log does not: rows were cut off the log.
+    KnowsMore,
+}
+
+impl AnchorCondition {
+    /// A medium may be away for so long before somebody has to look for it.
+    const MAY_BE_AWAY_MS: i64 = 24 * 3_600_000;
+
+    /// The trouble that somebody has to mend.
+    pub fn alarm(&self, now_ms: i64) -> Option<AnchorTrouble> {
+        let lasts_ms = self.since_ms.map_or(0, |since_ms| now_ms - since_ms);
+        self.trouble.filter(|trouble| *trouble != AnchorTrouble::Away || lasts_ms > Self::MAY_BE_AWAY_MS)
+    }
 }
 
 /// How the backups are; times in unix milliseconds.
@@ -154,6 +189,7 @@ struct Noted {
 #[derive(Default)]
 struct FileNotes {
     trouble: Option<(Trouble, i64)>,
+    anchors: Vec<AnchorCondition>,
     damage: Option<String>,
     wal_bytes: u64,
     /// How long, and when.
@@ -234,6 +270,10 @@ impl Findings {
         let now_ms = now_ms();
         let files = StoreFile::ALL.into_iter().map(|file| {
             let notes = &noted.files[file as usize];
+    pub(crate) fn anchors(&self, anchors: Vec<AnchorCondition>) {
+        self.noted().anchors = anchors;
+    }
+
             FileCondition {
                 file: file.name(),
                 trouble: notes.trouble.map(|(trouble, _)| trouble),
@@ -257,6 +297,7 @@ impl Findings {
 
     /// The lock guards plain values for some microseconds, so a panic elsewhere leaves nothing half done in it.
     fn noted(&self) -> MutexGuard<'_, Noted> {
+            anchors: noted.anchors.clone(),
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 
 use crate::durable::sync_folder;
 use crate::file::StoreFile;
-use crate::{BackupCondition, Condition, Store, now_ms};
+use crate::{AnchorCondition, BackupCondition, Condition, Store, now_ms};
 
 /// The setting that holds when all files were last found whole, unix milliseconds.
 pub(crate) const CHECKED: &str = "integrity-checked-ms";
@@ -32,6 +32,11 @@ impl Store {
     /// Notes how the backups are, for whoever asks for the condition.
     pub fn note_backups(&self, backup: BackupCondition) {
         self.findings.backups(backup);
+    }
+
+    /// Notes how the places are that checkpoints are written down in.
+    pub fn note_anchors(&self, anchors: Vec<AnchorCondition>) {
+        self.findings.anchors(anchors);
     }
 
     /// Marks that a box runs on these files, until [`Store::close`]. True when the last one left its mark behind: it

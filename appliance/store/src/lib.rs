@@ -80,10 +80,10 @@ pub const COMMAND_LINE: &str = "command line";
 use condition::Findings;
 use file::{Folder, StoreFile};
 use readers::Readers;
+use sealing::Sealing;
 use writer::{Connections, Writer};
 
 /// Handles on the three files. A clone is cheap and means the same store.
-use sealing::Sealing;
 #[derive(Clone)]
 pub struct Store {
     pub core: Core,

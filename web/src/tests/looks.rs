@@ -3,7 +3,7 @@
 use askama::Template;
 use continuity::{SiteState, Verdict};
 use gateway::{AliasView, Announcement, AnnouncementKind, LocalView, Site, UpstreamView};
-use store::{Condition, FileCondition, Trouble};
+use store::{AnchorCondition, AnchorTrouble, Condition, FileCondition, Trouble};
 
 use super::harness::{Box, Browser, Page};
 use crate::band::{Band, BandPartial, Tone};
@@ -212,6 +212,22 @@ fn what_is_wrong_with_a_file_or_its_disk_is_an_alarm_that_names_the_mend() {
         }
         let (lamp, _) = keeping::checks(&ill, text, &Clock::utc());
         assert_eq!(lamp, "bad");
+        for (trouble, hours, told) in [
+            (AnchorTrouble::Away, 23, false),
+            (AnchorTrouble::Away, 25, true),
+            (AnchorTrouble::Failing, 0, true),
+            (AnchorTrouble::KnowsMore, 0, true),
+        ] {
+            let since_ms = Some(Clock::now_ms() - hours * 3_600_000);
+            let place = "/media/stick/anchors".to_owned();
+            let anchor = AnchorCondition { kind: "file", place, trouble: Some(trouble), since_ms };
+            let alarms = keeping::alarms(&Condition { anchors: vec![anchor], ..well.clone() }, text);
+            assert_eq!(
+                alarms.iter().any(|alarm| alarm.contains("/media/stick/anchors")),
+                told,
+                "{trouble:?}"
+            );
+        }
         let checked = Condition { unclean_stop: true, checked_ms: Some(1_700_000_000_000), ..well };
         let (lamp, words) = keeping::checks(&checked, text, &Clock::utc());
         assert!(lamp == "good" && words.contains("2023-11-14"), "{words}");

@@ -1,6 +1,6 @@
 //! The words about the store, its disk and its checks, in both languages side by side.
 
-use store::Trouble;
+use store::{AnchorTrouble, Trouble};
 
 #[derive(Debug)]
 pub(crate) struct KeepingText {
@@ -26,6 +26,8 @@ pub(crate) struct KeepingText {
     pub(crate) backup_overdue: &'static str,
     pub(crate) no_sheet: &'static str,
     pub(crate) sheet_unproven: &'static str,
+    /// Where checkpoints are written down, and what is wrong there.
+    pub(crate) anchor: fn(&str, AnchorTrouble) -> String,
 }
 
 pub(super) const EN: KeepingText = KeepingText {
@@ -75,6 +77,17 @@ pub(super) const EN: KeepingText = KeepingText {
     backup_overdue: "No backup has been verified for more than 36 hours. The log says why; mend that, and run “genset backup”.",
     no_sheet: "Backups are configured, but there is no recovery sheet, so none is made. Run “genset recovery-sheet” and print it.",
     sheet_unproven: "Nobody has proven that the recovery sheet was printed. Run “genset recovery-sheet --prove” and type its code in.",
+    anchor: |place, trouble| match trouble {
+        AnchorTrouble::Away => format!(
+            "The medium for the audit log’s checkpoints ({place}) has been away for more than a day. Put it back: what it does not hold is not proven outside the box."
+        ),
+        AnchorTrouble::Failing => format!(
+            "The audit log’s checkpoints cannot be written down in {place}. The box’s log says why; mend that."
+        ),
+        AnchorTrouble::KnowsMore => format!(
+            "{place} holds a checkpoint that the audit log does not: rows were cut off the log, or the box was restored from a backup. Run “genset audit verify --anchor {place}”."
+        ),
+    },
 };
 
 pub(super) const KO: KeepingText = KeepingText {
@@ -126,4 +139,15 @@ pub(super) const KO: KeepingText = KeepingText {
     backup_overdue: "36시간 넘게 검증된 백업이 없습니다. 원인은 로그에 있습니다. 해결한 다음 ‘genset backup’을 실행하십시오.",
     no_sheet: "백업이 설정되어 있지만 복구 용지가 없어 백업을 만들지 않습니다. ‘genset recovery-sheet’를 실행해 인쇄하십시오.",
     sheet_unproven: "복구 용지를 인쇄했는지 아직 확인되지 않았습니다. ‘genset recovery-sheet --prove’를 실행하고 용지의 코드를 입력하십시오.",
+    anchor: |place, trouble| match trouble {
+        AnchorTrouble::Away => format!(
+            "감사 기록의 체크포인트를 쓰는 매체({place})가 하루 넘게 연결되지 않았습니다. 다시 연결하십시오. 매체에 없는 내용은 장비 밖에서 증명되지 않습니다."
+        ),
+        AnchorTrouble::Failing => format!(
+            "감사 기록의 체크포인트를 {place}에 쓸 수 없습니다. 원인은 장비 로그에 있습니다. 해결하십시오."
+        ),
+        AnchorTrouble::KnowsMore => format!(
+            "{place}에 감사 기록에 없는 체크포인트가 있습니다. 기록이 잘렸거나 백업에서 복원된 것입니다. ‘genset audit verify --anchor {place}’를 실행하십시오."
+        ),
+    },
 };

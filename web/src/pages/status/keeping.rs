@@ -12,7 +12,10 @@ pub(crate) fn alarms(store: &Condition, text: &KeepingText) -> Vec<String> {
     let of_files = store.files.iter().flat_map(|file| of_file(file, text));
     let room = store.free_bytes.filter(|free| *free < LOW_ROOM_BYTES).map(|free| (text.low_room)(free / MIB));
     let backup = store.backup.iter().flat_map(|backup| of_backup(backup, text));
-    of_files.chain(room).chain(backup).collect()
+    let now_ms = Clock::now_ms();
+    let anchors = store.anchors.iter();
+    let anchors = anchors.filter_map(|anchor| Some((text.anchor)(&anchor.place, anchor.alarm(now_ms)?)));
+    of_files.chain(room).chain(backup).chain(anchors).collect()
 }
 
 fn of_backup(backup: &BackupCondition, text: &KeepingText) -> Vec<String> {
