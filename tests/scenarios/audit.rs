@@ -261,6 +261,18 @@ async fn without_a_log_only_the_clinical_lane_goes_on_and_nothing_is_lost() {
         "the log is known to be in trouble, so the cloud is not asked for nothing"
     );
     assert_eq!(ward.ask(&chat).await.status, 200, "the clinical lane goes on");
+    for (query, status) in [
+        ("", 200),
+        ("?lane=clinical", 200),
+        ("?lane=interactive", 503),
+        ("?lane=administration", 503),
+        ("?lane=x", 400),
+    ] {
+        let ready = appliance.anonymous().get(&format!("/readyz{query}")).await;
+        assert_eq!(ready.status, status, "{query}: {}", ready.text());
+    }
+    let lanes = appliance.anonymous().get("/readyz?verbose").await.json()["lanes"].clone();
+    assert_eq!(lanes, serde_json::json!({"clinical": true, "interactive": false, "batch": false}));
     let change = appliance.cli(&["key", "create", "ward-4"]);
     assert_eq!(change.status.code(), Some(1), "{}", said(&change));
     assert!(said(&change).contains("nothing was changed"), "{}", said(&change));
@@ -272,6 +284,10 @@ async fn without_a_log_only_the_clinical_lane_goes_on_and_nothing_is_lost() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(appliance.client().ask(&chat).await.status, 200);
+    while appliance.anonymous().get("/readyz?lane=interactive").await.status != 200 {
+        assert!(started.elapsed() < Duration::from_secs(60), "the other lanes never get ready again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let asked = rows(&appliance, "request");
     let clinical: Vec<_> = asked.iter().filter(|row| row["lane"] == "clinical").collect();
     assert_eq!(clinical.len(), 1, "{asked:?}");
@@ -324,4 +340,37 @@ async fn even_the_loudest_log_holds_no_text_and_no_key() {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "the log holds a secret");
     }
+}
+
+#[tokio::test]
+async fn trouble_with_an_anchor_is_told_on_the_status_page_to_monitors_and_in_the_metrics() {
+    let cloud = FakeCloud::start();
+    let medium = tempfile::tempdir().unwrap();
+    // A folder in the place of the file: the medium is there and cannot be written.
+    let file = medium.path().join("anchors");
+    std::fs::create_dir(&file).unwrap();
+    let extra = format!("\n[audit]\nanchor_file = {file:?}\n");
+    let appliance = TestAppliance::builder().cloud(&cloud).https().extra(&extra).start().await;
+    let portal = appliance.portal().await;
+    let trouble = async || {
+        appliance.anonymous().get("/readyz?verbose").await.json()["store"]["anchors"][0]["trouble"].clone()
+    };
+    let until = async |wanted: serde_json::Value| {
+        let begun = std::time::Instant::now();
+        while trouble().await != wanted {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{} is not {wanted}", trouble().await);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    until("failing".into()).await;
+    for (language, words) in [("en", "checkpoints cannot be written down in"), ("ko", "체크포인트를")] {
+        let page = portal.page_in("/status", language).await.text();
+        assert!(page.contains("id=\"alarms\"") && page.contains(words), "{page}");
+    }
+    let metrics = appliance.anonymous().get("/metrics").await.text();
+    assert!(metrics.contains("genset_audit_anchor_current{anchor=\"file\"} 0"), "{metrics}");
+    std::fs::remove_dir(&file).unwrap();
+    until(serde_json::Value::Null).await;
+    let metrics = appliance.anonymous().get("/metrics").await.text();
+    assert!(metrics.contains("genset_audit_anchor_current{anchor=\"file\"} 1"), "{metrics}");
 }

@@ -162,10 +162,15 @@ pub struct FileCondition {
 }
 
 impl Condition {
-    /// Whether accounts and the audit log can be written: without them nothing may be answered.
+    /// Whether accounts and the audit log can be written: without them nothing may be changed.
     pub fn is_writable(&self) -> bool {
         let needed = |file: &&FileCondition| file.file != StoreFile::Work.name();
         self.files.iter().filter(needed).all(|file| file.trouble.is_none())
+    }
+
+    /// Whether what is answered can be recorded: accounts and keys can be read all the same.
+    pub fn is_recording(&self) -> bool {
+        self.files.iter().all(|file| file.file != StoreFile::Audit.name() || file.trouble.is_none())
     }
 
     pub fn is_whole(&self) -> bool {
@@ -184,12 +189,12 @@ struct Noted {
     checked_ms: Option<i64>,
     free_bytes: Option<u64>,
     backup: Option<BackupCondition>,
+    anchors: Vec<AnchorCondition>,
 }
 
 #[derive(Default)]
 struct FileNotes {
     trouble: Option<(Trouble, i64)>,
-    anchors: Vec<AnchorCondition>,
     damage: Option<String>,
     wal_bytes: u64,
     /// How long, and when.
@@ -265,15 +270,15 @@ impl Findings {
         self.noted().backup = Some(backup);
     }
 
+    pub(crate) fn anchors(&self, anchors: Vec<AnchorCondition>) {
+        self.noted().anchors = anchors;
+    }
+
     pub(crate) fn condition(&self) -> Condition {
         let noted = self.noted();
         let now_ms = now_ms();
         let files = StoreFile::ALL.into_iter().map(|file| {
             let notes = &noted.files[file as usize];
-    pub(crate) fn anchors(&self, anchors: Vec<AnchorCondition>) {
-        self.noted().anchors = anchors;
-    }
-
             FileCondition {
                 file: file.name(),
                 trouble: notes.trouble.map(|(trouble, _)| trouble),
@@ -292,12 +297,12 @@ impl Findings {
             checked_ms: noted.checked_ms,
             free_bytes: noted.free_bytes,
             backup: noted.backup.clone(),
+            anchors: noted.anchors.clone(),
         }
     }
 
     /// The lock guards plain values for some microseconds, so a panic elsewhere leaves nothing half done in it.
     fn noted(&self) -> MutexGuard<'_, Noted> {
-            anchors: noted.anchors.clone(),
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

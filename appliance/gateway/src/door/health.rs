@@ -6,7 +6,7 @@ use http::{HeaderValue, header};
 use prometheus_client::encoding::text::encode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::Condition;
+use store::{Audit, Condition};
 
 use super::Door;
 use super::refusal::{self, Refused};
@@ -20,30 +20,62 @@ pub(super) async fn livez() -> &'static str {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Verbosity {
+pub(super) struct Wanted {
     verbose: Option<String>,
+    lane: Option<String>,
 }
 
-/// Ready is a token that a local model generated in the last minute, and a store that can be written; a box without
+/// Ready is a token that a local model generated in the last minute, and a record of what is answered; a box without
 /// local models is ready while an upstream's breaker is closed.
-pub(super) async fn readyz(State(gateway): State<Gateway>, Query(query): Query<Verbosity>) -> Response {
+///
+/// Who asks for no lane asks whether anybody can be answered, so that a load balancer does not keep the clinical lane
+/// from a box whose log cannot be written and whose spool has room. `?lane=interactive` asks for the others.
+pub(super) async fn readyz(State(gateway): State<Gateway>, Query(query): Query<Wanted>) -> Response {
     let site = gateway.site().borrow().clone();
-    let ready = is_ready(&site);
-    let status = if ready { 200 } else { 503 };
+    let ready = Readiness::of(&site, &gateway.store().audit);
+    let is_ready = match query.lane.as_deref() {
+        None | Some("clinical") => ready.clinical,
+        Some("interactive" | "batch") => ready.others,
+        Some("administration") => ready.administration,
+        Some(_) => {
+            let message = "lane must be clinical, interactive, batch or administration";
+            return Refused(Refusal::new(400, "invalid_request_error", "unknown_lane", message))
+                .into_response();
+        }
+    };
+    let status = if is_ready { 200 } else { 503 };
     let body = match query.verbose {
-        Some(_) => capabilities(&site, ready),
-        None => json!({"ready": ready}),
+        Some(_) => capabilities(&site, is_ready, ready),
+        None => json!({"ready": is_ready}),
     };
     refusal::json(status, &body)
 }
 
-fn is_ready(site: &Site) -> bool {
-    let standby_proven = site.locals.iter().any(|local| local.proven);
-    let cloud_only = site.locals.is_empty() && site.upstreams.iter().any(|u| u.breaker == "closed");
-    (standby_proven || cloud_only) && site.store.is_writable()
+/// What the box can do now.
+#[derive(Clone, Copy)]
+struct Readiness {
+    clinical: bool,
+    /// The interactive lane and the batch lane.
+    others: bool,
+    /// Changes of people, rights, orders: they need the log, and the accounts.
+    administration: bool,
 }
 
-fn capabilities(site: &Site, ready: bool) -> Value {
+impl Readiness {
+    fn of(site: &Site, audit: &Audit) -> Readiness {
+        let standby_proven = site.locals.iter().any(|local| local.proven);
+        let cloud_only = site.locals.is_empty() && site.upstreams.iter().any(|u| u.breaker == "closed");
+        let answers = standby_proven || cloud_only;
+        let records = audit.is_well() && site.store.is_recording();
+        Readiness {
+            clinical: answers && (records || audit.spool().has_room),
+            others: answers && records,
+            administration: audit.is_well() && site.store.is_writable(),
+        }
+    }
+}
+
+fn capabilities(site: &Site, is_ready: bool, ready: Readiness) -> Value {
     let standby = site.locals.iter().map(|local| {
         let facts = json!({"ready": local.proven, "status": local.status,
             "percent": local.percent, "proven_age_s": local.proven_age_s, "detail": local.detail});
@@ -60,7 +92,9 @@ fn capabilities(site: &Site, ready: bool) -> Value {
         (alias.name.clone(), facts)
     });
     json!({
-        "ready": ready,
+        "ready": is_ready,
+        "lanes": {"clinical": ready.clinical, "interactive": ready.others, "batch": ready.others},
+        "administration": ready.administration,
         "site_state": site.state,
         "standby": standby.collect::<serde_json::Map<_, _>>(),
         "cloud": cloud.collect::<serde_json::Map<_, _>>(),
@@ -81,6 +115,7 @@ fn store(condition: &Condition) -> Value {
         "unclean_stop": condition.unclean_stop,
         "checked_ms": condition.checked_ms,
         "files": files.collect::<serde_json::Map<_, _>>(),
+        "anchors": condition.anchors,
     })
 }
 
