@@ -16,7 +16,7 @@ use crate::audit_keeper::{self, AuditKeeper};
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::keeping::{self, Keeping};
-use crate::listen::Listener;
+use crate::listen::{Listener, Proxies};
 use crate::supervisor::{Floor, Supervisor};
 use crate::{host, pilot_light, tls};
 
@@ -31,6 +31,7 @@ pub(crate) struct App {
     spool_folder: PathBuf,
     listeners: Vec<Listener>,
     router: Router,
+    proxies: Arc<Proxies>,
     /// Held as long as the box lives: two boxes on one data folder would each keep breakers and outages of their own.
     _data_lock: File,
 }
@@ -84,9 +85,10 @@ impl App {
             audit_keeper,
             keeping,
             data_dir,
-            listeners,
             spool_folder,
+            listeners,
             router,
+            proxies: Arc::new(config.proxies),
             _data_lock: data_lock,
         })
     }
@@ -108,7 +110,8 @@ impl App {
         supervisor.spawn(Floor::Records, "audit keeper", self.audit_keeper.run(cancel));
         for listener in self.listeners {
             let cancel = supervisor.token(Floor::Listeners);
-            let task = listener.run(self.router.clone(), supervisor.connections(), cancel);
+            let (router, proxies) = (self.router.clone(), self.proxies.clone());
+            let task = listener.run(router, proxies, supervisor.connections(), cancel);
             supervisor.spawn(Floor::Listeners, "listener", task);
         }
         let by_order = supervisor.run(stop).await;
@@ -120,9 +123,6 @@ impl App {
     }
 }
 
-/// Takes the data folder for this box alone; the commands of `genset` may still read and write the store beside it.
-fn claim(config: &Config) -> Result<File, Failure> {
-    let path = config.data_dir.join("box.lock");
 /// What an earlier configuration, or a restored backup, has left in the data folder is chained in before the spool of
 /// another folder takes its place.
 async fn keep_spool(store: &Store, data_dir: &Path, folder: &Path) {
@@ -145,6 +145,9 @@ async fn keep_spool(store: &Store, data_dir: &Path, folder: &Path) {
     }
 }
 
+/// Takes the data folder for this box alone; the commands of `genset` may still read and write the store beside it.
+fn claim(config: &Config) -> Result<File, Failure> {
+    let path = config.data_dir.join("box.lock");
     let file = File::create(&path).map_err(|error| {
         Failure::Failed(format!("{}: cannot be written ({error}). Check the folder's owner.", path.display()))
     })?;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use inference::ModelSpec;
 
 use crate::audit_keeper::AnchorSettings;
+use crate::listen::Proxies;
 
 /// Everything that the file says, checked. Making one binds nothing and starts nothing.
 #[derive(Debug, Clone)]
@@ -18,14 +19,15 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub https: Option<SocketAddr>,
     pub http: Option<SocketAddr>,
+    pub proxies: Proxies,
     pub gateway: gateway::Settings,
     pub locals: Vec<ModelSpec>,
     pub sign_in: store::SignInRules,
     pub anchors: AnchorSettings,
-    /// None: no backups are made by themselves.
-    pub backup: Option<BackupSettings>,
     /// Where rows wait that the audit log cannot take: the data folder, or one on another disk.
     pub spool_folder: PathBuf,
+    /// None: no backups are made by themselves.
+    pub backup: Option<BackupSettings>,
     pub retention: RetentionSettings,
     /// Key files that are not sealed.
     pub plain_keys: Vec<PathBuf>,

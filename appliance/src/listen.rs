@@ -1,5 +1,7 @@
 //! The doors to the network: plain HTTP on loopback, HTTPS everywhere.
 
+mod proxies;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ use tower::ServiceExt;
 use web::Transport;
 
 use crate::supervisor::Connections;
+
+pub(crate) use proxies::Proxies;
 
 /// More connections than this wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 4096;
@@ -77,7 +81,13 @@ impl Listener {
     }
 
     /// Takes connections until it is cancelled; the running ones are then asked to finish.
-    pub(crate) async fn run(self, router: Router, connections: Connections, cancel: CancellationToken) {
+    pub(crate) async fn run(
+        self,
+        router: Router,
+        proxies: Arc<Proxies>,
+        connections: Connections,
+        cancel: CancellationToken,
+    ) {
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let transport = if self.tls.is_some() { Transport::Tls } else { Transport::Plain };
         loop {
@@ -98,7 +108,8 @@ impl Listener {
                 }
                 (_, Err(_)) => break,
             };
-            let guest = Guest { router: router.clone(), peer, transport, cancel: cancel.clone() };
+            let (router, proxies, cancel) = (router.clone(), proxies.clone(), cancel.clone());
+            let guest = Guest { router, proxies, peer, transport, cancel };
             let tls = self.tls.clone();
             connections.spawn(async move {
                 guest.welcome(stream, tls).await;
@@ -120,6 +131,7 @@ fn with_strict_transport(mut response: Response, transport: Transport) -> Respon
 /// One connection.
 struct Guest {
     router: Router,
+    proxies: Arc<Proxies>,
     peer: SocketAddr,
     transport: Transport,
     cancel: CancellationToken,
@@ -141,9 +153,10 @@ impl Guest {
     }
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let Guest { router, peer, transport, cancel } = self;
+        let Guest { router, proxies, peer, transport, cancel } = self;
         let service = service_fn(move |mut request: http::Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer.ip()));
+            let caller = proxies.caller(peer.ip(), request.headers());
+            request.extensions_mut().insert(Peer(caller));
             request.extensions_mut().insert(transport);
             let answering = router.clone().oneshot(request);
             async move { answering.await.map(|response| with_strict_transport(response, transport)) }

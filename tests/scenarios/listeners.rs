@@ -103,3 +103,22 @@ async fn a_cloud_under_an_unknown_authority_is_not_spoken_to() {
     appliance.until_state("offline").await;
     assert_eq!(appliance.status().await["upstreams"][0]["verdict"], "intercepted");
 }
+
+#[tokio::test]
+async fn a_known_proxys_word_is_taken_for_where_a_request_comes_from_and_nobody_elses() {
+    let cloud = FakeCloud::start();
+    for (lines, status) in [("", 200), ("trusted_proxies = [\"127.0.0.1\"]\n", 401)] {
+        let appliance = TestAppliance::builder().cloud(&cloud).listen(lines).start().await;
+        let client = appliance.anonymous();
+        // The status is open to the box itself alone, so it tells whom the box takes the caller for.
+        assert_eq!(client.get("/api/status").await.status, 200, "{lines}");
+        let from_elsewhere = client.with_header("x-forwarded-for", "127.0.0.1, 192.0.2.7");
+        assert_eq!(from_elsewhere.get("/api/status").await.status, status, "{lines}");
+    }
+    let wrong = TestAppliance::builder().cloud(&cloud).listen("trusted_proxies = [\"proxy.example\"]\n");
+    let (code, log) = wrong.refused().await;
+    assert!(
+        code == 2 && log.contains("[listen]") && log.contains("\"proxy.example\" is no address"),
+        "{log}"
+    );
+}

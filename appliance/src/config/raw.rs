@@ -77,6 +77,8 @@ pub(super) struct Witness {
 pub(super) struct Listen {
     pub https: Option<String>,
     pub http: Option<String>,
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -213,9 +215,9 @@ pub(super) struct SignIn {
 pub(super) struct Audit {
     pub anchor_file: Option<PathBuf>,
     pub anchor_syslog: Option<PathBuf>,
+    pub spool_folder: Option<PathBuf>,
 }
 
-    pub spool_folder: Option<PathBuf>,
 /// Reads the text; an unknown key or a wrong type is refused with its line.
 pub(super) fn parse(file: &Path, text: &str) -> Result<Raw, ConfigError> {
     toml::from_str(text).map_err(|error| {

@@ -12,6 +12,7 @@ use gateway::settings::{
 use inference::ModelSpec;
 
 use super::{Config, ConfigError, Problem, raw};
+use crate::listen::Proxies;
 use crate::pilot_light;
 
 mod anchors;
@@ -27,10 +28,14 @@ mod url;
 
 use routes::Models;
 
+/// Proxies whose word is taken for where a request comes from.
+const MAX_PROXIES: usize = 16;
+
 pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigError> {
     let mut check = Check::of(file, &raw.site.data_dir);
     let data_dir = check.data_dir.clone();
     let listen = "[listen]";
+    let proxies = check.proxies(listen, &raw.listen.trusted_proxies)?;
     let https = raw.listen.https.map(|text| check.address(listen, "https", &text)).transpose()?;
     let http = raw.listen.http.map(|text| check.loopback(listen, "http", &text)).transpose()?;
     if https.is_none() && http.is_none() {
@@ -61,13 +66,13 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         .into_iter()
         .map(|a| check.alias(a, &upstreams, &models, &locals))
         .collect::<Result<_, _>>()?;
+    let spool_folder =
+        raw.audit.spool_folder.as_ref().map_or_else(|| data_dir.clone(), |path| check.dir.join(path));
     let anchors = check.anchors(raw.audit, &data_dir)?;
     let outside = check.outside(raw.witness, raw.site.default_witnesses, &upstreams)?;
     let site_name = raw.site.name.clone();
     let gateway = Settings {
         site_name,
-    let spool_folder =
-        raw.audit.spool_folder.as_ref().map_or_else(|| data_dir.clone(), |path| check.dir.join(path));
         upstreams,
         aliases,
         limits,
@@ -83,17 +88,18 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         data_dir,
         https,
         http,
+        proxies,
         gateway,
         locals,
         sign_in,
         anchors,
+        spool_folder,
         backup,
         retention,
         problems: check.problems,
         plain_keys: check.plain_keys,
     })
 }
-        spool_folder,
 
 struct Check {
     file: PathBuf,
@@ -125,6 +131,18 @@ impl Check {
                 format!("{key} = \"{text}\" is no address with a port, such as \"127.0.0.1:8080\""),
             )
         })
+    }
+
+    fn proxies(&self, place: &str, given: &[String]) -> Result<Proxies, ConfigError> {
+        if given.len() > MAX_PROXIES {
+            let what = format!("trusted_proxies names {} addresses; {MAX_PROXIES} are allowed", given.len());
+            return Err(self.wrong(place, what));
+        }
+        let parsed = given.iter().map(|text| {
+            let what = || format!("trusted_proxies: \"{text}\" is no address, such as \"10.0.0.5\"");
+            text.parse().map_err(|_| self.wrong(place, what()))
+        });
+        Ok(Proxies::new(parsed.collect::<Result<_, _>>()?))
     }
 
     fn loopback(&self, place: &str, key: &str, text: &str) -> Result<SocketAddr, ConfigError> {

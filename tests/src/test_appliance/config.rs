@@ -49,6 +49,7 @@ pub struct Builder {
     standbys: Vec<(String, String)>,
     key_file: String,
     extra: String,
+    listen: String,
     breaker: String,
     as_shipped: bool,
     environment: Vec<(String, String)>,
@@ -66,6 +67,7 @@ impl Builder {
             standbys: Vec::new(),
             key_file: "keys/cloud".to_owned(),
             extra: String::new(),
+            listen: String::new(),
             breaker: BREAKER.to_owned(),
             as_shipped: false,
             environment: Vec::new(),
@@ -164,6 +166,12 @@ impl Builder {
         self
     }
 
+    /// More lines for the section of the listeners.
+    pub fn listen(mut self, lines: &str) -> Builder {
+        self.listen.push_str(lines);
+        self
+    }
+
     /// A variable of the box's environment.
     pub fn environment(mut self, name: &str, value: &str) -> Builder {
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -242,6 +250,7 @@ impl Builder {
         if let Some(https) = https {
             writeln!(text, "https = \"{https}\"").unwrap();
         }
+        text.push_str(&self.listen);
         for Upstream { name, base_url, ca_file, tuning, .. } in &self.upstreams {
             writeln!(text, "\n[[upstream]]\nname = {name:?}\ndialect = \"openai\"\nbase_url = {base_url:?}")
                 .unwrap();
