@@ -215,13 +215,13 @@ fn kind_of_snapshot(path: &Path) -> Option<StoreFile> {
 fn fold_once(path: &Path, file: StoreFile) -> rusqlite::Result<bool> {
     let connection = connect(path, file)?;
     connection.pragma_update(None, "busy_timeout", 0)?;
-    checkpoint(&connection, "PASSIVE")?;
-    checkpoint(&connection, "TRUNCATE")
+    checkpoint(&connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
+    checkpoint(&connection, "PRAGMA wal_checkpoint(TRUNCATE)")
 }
 
 /// True when all of the log was written back.
-fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
-    let busy: i64 = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0))?;
+fn checkpoint(connection: &Connection, order: &str) -> rusqlite::Result<bool> {
+    let busy: i64 = connection.query_row(order, [], |row| row.get(0))?;
     Ok(busy == 0)
 }
 
