@@ -60,6 +60,7 @@ async fn a_box_whose_disk_hangs_can_be_stopped() {
     let cloud = FakeCloud::start();
     let mut appliance = TestAppliance::builder().cloud(&cloud).hanging_disk().start().await;
     appliance.disk_hangs();
+    assert_eq!(appliance.client().ask(&Chat::new("assistant", "Who is there?")).await.status, 503);
     until_ready(&appliance, false).await;
     appliance.stop().await;
 }

@@ -50,7 +50,9 @@ pub async fn run(arguments: &[String]) -> Result<bool, &'static str> {
         }
         "power" => Ok(say(move || power::cuts(count.unwrap_or(500), 1).told()).await),
         "faults" => {
-            Ok(say(|| faults::every_call(faults::Plan { paths: 1, programs: 1, calls: 1 }).told()).await)
+            // Every so manieth call of the programs, to look quickly.
+            let plan = faults::Plan { paths: 1, programs: 1, calls: count.unwrap_or(1) as u64 };
+            Ok(say(move || faults::every_call(plan).told()).await)
         }
         _ => Err(USAGE),
     }
@@ -64,37 +66,44 @@ async fn say(part: impl FnOnce() -> (String, bool) + Send + 'static) -> bool {
     good
 }
 
+/// The short forms of the parts that are no scenarios; those of `audit`, `guesses` and `swaps` stand beside them.
 #[cfg(test)]
-mod tests {
+mod short {
     use super::*;
 
     #[test]
-    fn a_store_that_is_killed_under_load_loses_nothing_and_is_soon_back() {
+    fn kill_a_store_that_is_killed_under_load_loses_nothing_and_is_soon_back() {
         let (line, good) = kill::kills(15).told();
         assert!(good, "{line}");
     }
 
     #[tokio::test]
-    async fn a_box_that_is_killed_under_load_loses_nothing_that_it_answered() {
+    async fn box_one_that_is_killed_under_load_loses_nothing_that_it_answered() {
         let (line, good) = kill::whole::kills(3).await.told();
         assert!(good, "{line}");
     }
 
     #[test]
-    fn a_store_that_loses_power_in_any_phase_of_its_life_loses_nothing_that_was_acknowledged() {
+    fn power_a_store_or_a_box_that_loses_it_in_any_phase_of_its_life_loses_nothing_that_was_promised() {
         let (line, good) = power::cuts(60, 7).told();
         assert!(good, "{line}");
     }
 
     #[test]
-    fn a_disk_that_fails_at_any_call_leaves_every_change_whole_or_undone() {
-        let (line, good) = faults::every_call(faults::Plan { paths: 7, programs: 4, calls: 25 }).told();
-        assert!(good, "{line}");
+    fn power_a_disk_that_lies_about_its_syncs_is_found_out() {
+        let (line, good) = power::cuts_of_a_liar(20, 7).told();
+        assert!(!good, "the cuts prove nothing: {line}");
     }
 
     #[test]
-    fn a_disk_that_lies_about_its_syncs_is_found_out() {
-        let (line, good) = power::cuts_of_a_liar(20, 7).told();
+    fn power_a_disk_that_lies_to_a_whole_box_is_found_out() {
+        let (line, good) = power::cuts_of_boxes_on_a_liar(10, 7).told();
         assert!(!good, "the cuts prove nothing: {line}");
+    }
+
+    #[test]
+    fn faults_at_any_call_of_the_disk_leave_every_change_whole_or_undone() {
+        let (line, good) = faults::every_call(faults::Plan { paths: 8, programs: 4, calls: 20 }).told();
+        assert!(good, "{line}");
     }
 }

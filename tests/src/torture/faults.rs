@@ -8,7 +8,7 @@ use store::Store;
 use tempfile::TempDir;
 
 use super::life::{self, Book};
-use super::paths::{PATHS, WritePath};
+use super::paths::{self, WritePath};
 use super::platter::{self, Fault};
 use super::{disk, power::block_on};
 
@@ -57,14 +57,13 @@ pub(super) struct Plan {
 /// All kinds of failure, every N until nothing fails any more.
 pub(super) fn every_call(plan: Plan) -> Faults {
     disk::install();
-    let paths: Vec<_> = PATHS.iter().step_by(plan.paths).collect();
+    let paths: Vec<_> = paths::all().step_by(plan.paths).collect();
     let mut faults = Faults { paths: paths.len(), ..Faults::default() };
     for path in paths {
-        let template = TempDir::new().expect("a folder");
-        let (before, after) = block_on(effect(path, template.path()));
+        let template = block_on(Template::of(path));
         for (fault, stays) in kinds() {
             faults.try_each(&format!("{}, {fault:?}", path.name), 1, |n| {
-                block_on(fail(path, template.path(), (fault, n, stays), (&before, &after)))
+                block_on(fail(path, &template, (fault, n, stays)))
             });
         }
     }
@@ -88,7 +87,9 @@ struct Run {
 type Setting = (Fault, u64, bool);
 
 impl Faults {
+    #[allow(clippy::print_stderr, reason = "the long form takes its time, and says where it is")]
     fn try_each(&mut self, name: &str, step: u64, mut run: impl FnMut(u64) -> Result<Run, String>) {
+        eprintln!("{name}: after {} runs", self.runs);
         for n in (0..MOST_CALLS).map(|n| n * step) {
             match run(n) {
                 Ok(Run { failed_calls: 0, .. }) => return,
@@ -104,34 +105,42 @@ impl Faults {
     }
 }
 
-/// Prepares a folder, and says what the files tell before and after the path was walked without a failure.
-async fn effect(path: &WritePath, template: &Path) -> (String, String) {
-    platter::renew();
-    let store = Store::open(template).expect("a good disk");
-    (path.before)(&store).await.expect("a good disk");
-    store.close().await;
-    let walked = copy(template);
-    let before = state(path, template).expect("readable");
-    let store = Store::open(walked.path()).expect("a good disk");
-    (path.run)(&store).await.expect("a good disk");
-    store.close().await;
-    let after = state(path, walked.path()).expect("readable");
-    assert_ne!(before, after, "{}: the path changes something", path.name);
-    (before, after)
+/// A folder in which a path has still to be walked.
+struct Template {
+    dir: TempDir,
+    /// What came of the preparations, for the run.
+    kept: String,
+    before: String,
+    after: String,
+}
+
+impl Template {
+    /// Prepares it, and walks the path once without a failure in a copy.
+    async fn of(path: &WritePath) -> Template {
+        let dir = TempDir::new().expect("a folder");
+        platter::renew();
+        let store = Store::open(dir.path()).expect("a good disk");
+        let kept = (path.before)(&store).await.unwrap_or_else(|error| panic!("{}: {error}", path.name));
+        store.close().await;
+        let walked = copy(dir.path());
+        let before = state(path, dir.path()).expect("readable");
+        let store = Store::open(walked.path()).expect("a good disk");
+        (path.run)(&store, &kept).await.unwrap_or_else(|error| panic!("{}: {error}", path.name));
+        store.close().await;
+        let after = state(path, walked.path()).expect("readable");
+        assert_ne!(before, after, "{}: the path changes something", path.name);
+        is_known_to_the_log(path, walked.path()).expect("the log knows of it");
+        Template { dir, kept, before, after }
+    }
 }
 
 /// The Nth call of this kind fails while the path is walked.
-async fn fail(
-    path: &WritePath,
-    template: &Path,
-    (fault, passes, stays): Setting,
-    (before, after): (&str, &str),
-) -> Result<Run, String> {
-    let dir = copy(template);
+async fn fail(path: &WritePath, template: &Template, (fault, passes, stays): Setting) -> Result<Run, String> {
+    let dir = copy(template.dir.path());
     platter::renew();
     let store = Store::open(dir.path()).map_err(|error| format!("does not open: {error}"))?;
     platter::arm(fault, passes, stays);
-    let result = (path.run)(&store).await;
+    let result = (path.run)(&store, &template.kept).await;
     let failed_calls = platter::disarm();
     if !path.name.contains("the stop") {
         store.core.set_setting("later", "yes").await.map_err(|error| format!("stays broken: {error}"))?;
@@ -139,14 +148,29 @@ async fn fail(
     store.close().await;
     let found = reopened(path, dir.path()).await?;
     let refused = result.is_err();
+    let (before, after) = (&template.before, &template.after);
+    let stands = if path.varies { found != *before } else { found == *after };
     match result {
-        Ok(()) if found == after => {}
+        Ok(()) if !stands => {
+            return Err(format!("acknowledged, and the files say {found} in place of {after}"));
+        }
         // The failure came after the commit was on disk, or before any of it was.
-        Err(_) if found == before || found == after => {}
-        Ok(()) => return Err(format!("acknowledged, and the files say {found} in place of {after}")),
-        Err(error) => return Err(format!("half applied: {found}, between {before} and {after} ({error})")),
+        Err(error) if !stands && found != *before => {
+            return Err(format!("half applied: {found}, between {before} and {after} ({error})"));
+        }
+        _ if stands => is_known_to_the_log(path, dir.path())?,
+        _ => {}
     }
     Ok(Run { failed_calls, refused })
+}
+
+fn is_known_to_the_log(path: &WritePath, dir: &Path) -> Result<(), String> {
+    let Some(event) = path.event else { return Ok(()) };
+    let question = format!("SELECT count(*) FROM entries WHERE json_extract(body, '$.what') = '{event}'");
+    match life::ask::<i64>(&life::open(&dir.join("audit.db"))?, &question)? {
+        0 => Err(format!("it stands, and the log has no {event}")),
+        _ => Ok(()),
+    }
 }
 
 /// The Nth call fails while a store is made; the next opening needs no repair.

@@ -271,10 +271,13 @@ impl Change {
         }
     }
 
-    /// Sector by sector: each is lost so many times of 16.
+    /// Sector by sector: each is lost so many times of 16. The size may get through without them, and zeros stand in.
     fn apply_in_part(&self, bytes: &mut Vec<u8>, lost_of_16: usize, dice: &mut Dice) {
         match self {
             Change::Write(at, data) => {
+                if dice.between(1, 16) > lost_of_16 {
+                    bytes.resize(bytes.len().max(at + data.len()), 0);
+                }
                 let mut from = 0;
                 while from < data.len() {
                     let to = (from + SECTOR - (at + from) % SECTOR).min(data.len());

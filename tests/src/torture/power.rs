@@ -71,14 +71,20 @@ impl Cuts {
 pub(super) fn cuts(count: usize, seed: u64) -> Cuts {
     let of_boxes = count * 2 / 5;
     let mut cuts = cut_lives(count - of_boxes, seed, false);
-    cuts.whole = whole::cuts(of_boxes, seed);
+    cuts.whole = whole::cuts(of_boxes, seed, false);
     cuts
 }
 
-/// The same on a disk that says it has synced and has not.
+/// The same of a store on a disk that says it has synced and has not.
 #[cfg(test)]
 pub(super) fn cuts_of_a_liar(count: usize, seed: u64) -> Cuts {
     cut_lives(count, seed, true)
+}
+
+/// The same of whole boxes.
+#[cfg(test)]
+pub(super) fn cuts_of_boxes_on_a_liar(count: usize, seed: u64) -> Cuts {
+    Cuts { whole: whole::cuts(count, seed, true), ..Cuts::default() }
 }
 
 fn cut_lives(count: usize, seed: u64, lies: bool) -> Cuts {

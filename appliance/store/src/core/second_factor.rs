@@ -190,10 +190,10 @@ impl Core {
         if self.needs_second_factor(account.role) {
             return Err(SecondFactorError::Required);
         }
-        self.take_second_step(account.id, code).await?;
-        let id = account.id;
-        self.write(move |core| remove(core, id)).await?;
-        Ok(())
+        let (id, code) = (account.id, Zeroizing::new(code.to_owned()));
+        // In one: a code that was used up for nothing would be lost.
+        let removed = self.write(move |core| Ok(take(core, id, &code)?.is_some() && remove(core, id)?));
+        if removed.await? { Ok(()) } else { Err(SecondFactorError::WrongCode) }
     }
 
     /// For whoever has lost the authenticator and the recovery codes: the password alone lets in again. Ends the

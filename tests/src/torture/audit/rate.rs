@@ -1,5 +1,8 @@
 //! How many rows a second the log acknowledges on this disk, and how many go into one commit.
 
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
@@ -42,11 +45,14 @@ pub(super) async fn measure() {
     }
 }
 
-/// Prints how long after the last byte of an answer its outcome stands in the log of a real box.
+/// Prints how long after the last byte of an answer its outcome stands in the log of a real box, beside what a sync of
+/// the same disk takes at the same time.
 pub(super) async fn measure_outcomes() {
     const ANSWERS: usize = 300;
     let cloud = FakeCloud::start();
     let appliance = TestAppliance::with_cloud(&cloud).await;
+    let probe = appliance.data_dir().with_file_name("probe");
+    let mut syncs = Vec::new();
     let file = appliance.data_dir().join("audit.db");
     let log = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("it opens");
     let count = |kind: &str| -> usize {
@@ -63,16 +69,26 @@ pub(super) async fn measure_outcomes() {
             tokio::time::sleep(Duration::from_micros(200)).await;
         }
         waits.push(ended.elapsed());
+        syncs.push(sync(&probe));
     }
-    waits.sort();
-    let at = |part: f64| waits[((ANSWERS - 1) as f64 * part) as usize].as_secs_f64() * 1000.0;
     println!("answers that ended before their row was on disk: {early} of {ANSWERS}");
-    println!(
-        "outcome after the last byte: p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms",
-        at(0.5),
-        at(0.99),
-        at(1.0)
-    );
+    tell("outcome after the last byte", waits);
+    tell("a write of 4 KiB and its sync, by another program at the same time", syncs);
+}
+
+/// How long the disk takes for 4 KiB more.
+fn sync(probe: &Path) -> Duration {
+    let begun = Instant::now();
+    let file = File::options().append(true).create(true).open(probe);
+    file.and_then(|mut file| file.write_all(&[7; 4096]).and_then(|()| file.sync_data()))
+        .expect("the disk is well");
+    begun.elapsed()
+}
+
+fn tell(what: &str, mut waits: Vec<Duration>) {
+    waits.sort();
+    let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize].as_secs_f64() * 1000.0;
+    println!("{what}: p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms", at(0.5), at(0.99), at(1.0));
 }
 
 async fn append(store: &Store, number: u64) -> Duration {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::block_on;
-use crate::torture::whole::journal::{Entry, read};
+use crate::torture::whole::journal::{Change, Entry, read};
 use crate::torture::whole::remains::Disk;
 use crate::torture::whole::{Orders, Site};
 use crate::{Chat, Dice};
@@ -82,8 +82,8 @@ pub(super) struct WholeCuts {
     pub(super) lost: Vec<String>,
 }
 
-/// So many cuts, spread over the lives.
-pub(super) fn cuts(count: usize, seed: u64) -> WholeCuts {
+/// So many cuts, spread over the lives; on a disk that keeps its word, or on one that only says that it has synced.
+pub(super) fn cuts(count: usize, seed: u64, lies: bool) -> WholeCuts {
     let mut dice = Dice::new(seed);
     let lives: [fn() -> Life; 5] = [first_start, night, restore, sheet_and_seal, upgrade];
     let mut cuts = WholeCuts::default();
@@ -95,7 +95,7 @@ pub(super) fn cuts(count: usize, seed: u64) -> WholeCuts {
         let life = life();
         for _ in 0..share {
             let at = dice.between(1, life.entries.len());
-            match life.cut(at, &mut dice) {
+            match life.cut(at, &mut dice, lies) {
                 Ok(kept) => cuts.kept += kept,
                 Err(lost) => cuts.lost.push(format!("{}, change {at}: {lost}", life.name)),
             }
@@ -107,9 +107,10 @@ pub(super) fn cuts(count: usize, seed: u64) -> WholeCuts {
 
 impl Life {
     /// The power goes after so many changes, and the box starts again; how many promises were kept.
-    fn cut(&self, at: usize, dice: &mut Dice) -> Result<usize, String> {
+    fn cut(&self, at: usize, dice: &mut Dice, lies: bool) -> Result<usize, String> {
         let mut disk = Disk::of(self.before.path()).moved_to(&self.root);
-        self.entries[..at].iter().for_each(|entry| disk.take(entry));
+        let counts = |entry: &&Entry| !lies || !matches!(entry.change, Change::Sync(_));
+        self.entries[..at].iter().filter(counts).for_each(|entry| disk.take(entry));
         let site = self.before.of_remains(&disk.lose_power(dice));
         let until = self.entries[at - 1].end;
         let newest = self.promises.iter().filter(|(end, _)| *end <= until).map(|(_, promise)| promise);
