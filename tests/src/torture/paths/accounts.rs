@@ -35,12 +35,16 @@ fn code_of(secret: &str) -> Result<String, String> {
 
 /// A second factor that counts; one of its recovery codes.
 async fn second_factor(store: &Store) -> Result<String, String> {
+    Ok(recovery_codes(store).await?.swap_remove(0))
+}
+
+async fn recovery_codes(store: &Store) -> Result<Vec<String>, String> {
     account(store).await?;
     let (kim, token) = (kim(store)?, session(store).await?.token);
     let secret = text(store.core.begin_second_factor(kim.id).await)?;
     let code = code_of(secret.expose())?;
     let codes = text(store.core.confirm_second_factor(kim.id, &code, token.expose()).await)?;
-    Ok(codes[0].expose().to_owned())
+    Ok(codes.iter().map(|code| code.expose().to_owned()).collect())
 }
 
 async fn second_step(store: &Store, code: &str) -> Result<(), String> {
@@ -169,6 +173,15 @@ pub(super) const PATHS: &[WritePath] = &[
         ..PLAIN
     },
     WritePath {
+        name: "another token for a session",
+        covers: &["sessions::renew_token"],
+        before: |store| Box::pin(signed_in(store)),
+        run: |store, token| Box::pin(async { said(store.core.renew_token(token).await) }),
+        state: ("core.db", "SELECT count(*) || ' ' || group_concat(hex(token_hash)) FROM sessions"),
+        varies: true,
+        ..PLAIN
+    },
+    WritePath {
         name: "the end of one session of several",
         covers: &["sessions::end_session"],
         before: |store| Box::pin(signed_in_twice(store)),
@@ -221,11 +234,14 @@ pub(super) const PATHS: &[WritePath] = &[
         covers: &["second_factor::renew_recovery_codes"],
         before: |store| {
             Box::pin(async {
-                let code = second_factor(store).await?;
-                second_step(store, &code).await.map(|()| code)
+                let mut codes = recovery_codes(store).await?;
+                second_step(store, &codes[0]).await?;
+                Ok(codes.swap_remove(1))
             })
         },
-        run: |store, _| Box::pin(async { said(store.core.renew_recovery_codes(kim(store)?.id).await) }),
+        run: |store, code| {
+            Box::pin(async { said(store.core.renew_recovery_codes(kim(store)?.id, code).await) })
+        },
         state: FACTORS,
         ..PLAIN
     },

@@ -176,22 +176,6 @@ pub(super) const PATHS: &[WritePath] = &[
         ..PLAIN
     },
     WritePath {
-        name: "the end of all conversations of a person",
-        covers: &["conversations::delete_conversations"],
-        before: |store| {
-            Box::pin(async {
-                message(store, &conversation(store).await?).await?;
-                conversation(store).await
-            })
-        },
-        run: |store, _| Box::pin(async { said(store.work.delete_conversations(7).await) }),
-        state: (
-            "work.db",
-            "SELECT (SELECT count(*) FROM conversations) || ' ' || (SELECT count(*) FROM messages)",
-        ),
-        ..PLAIN
-    },
-    WritePath {
         name: "an outage",
         covers: &["outages::begin_outage"],
         run: |store, _| Box::pin(async { said(store.work.begin_outage(Outage::default()).await) }),

@@ -2,7 +2,7 @@
 
 use store::{Department, Grantee, Member, NewGrant, Object, ObjectKind, Role, Store, Subject, Verb};
 
-use super::{CONSOLE, NAME, PASSWORD, PLAIN, WritePath, account, kim, said, text};
+use super::{CONSOLE, NAME, PASSWORD, PLAIN, WritePath, account, kim, said, session, text};
 
 const MEMBERS: (&str, &str) =
     ("core.db", "SELECT (SELECT count(*) FROM departments) || ' ' || (SELECT count(*) FROM members)");
@@ -83,6 +83,29 @@ pub(super) const PATHS: &[WritePath] = &[
         },
         state: ("core.db", "SELECT group_concat(role) FROM accounts"),
         event: Some("role-changed"),
+        ..PLAIN
+    },
+    WritePath {
+        name: "the end of somebody's sessions",
+        covers: &["rights::end_sessions_of"],
+        before: |store| {
+            Box::pin(async {
+                account(store).await?;
+                session(store).await.map(|session| session.account.id.to_string())
+            })
+        },
+        run: |store, id| Box::pin(async { said(store.end_sessions_of(&CONSOLE, number(id)).await) }),
+        state: ("core.db", "SELECT count(*) FROM sessions"),
+        event: Some("sessions-ended"),
+        ..PLAIN
+    },
+    WritePath {
+        name: "for how long a department keeps conversations",
+        covers: &["retention::set_keep_days"],
+        before: |store| Box::pin(async { department(store).await.map(|made| made.id.to_string()) }),
+        run: |store, id| Box::pin(async { said(store.set_keep_days(&CONSOLE, number(id), Some(30)).await) }),
+        state: ("core.db", "SELECT coalesce(sum(keep_days), 0) FROM departments"),
+        event: Some("retention-changed"),
         ..PLAIN
     },
     WritePath {
