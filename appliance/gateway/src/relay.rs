@@ -355,9 +355,13 @@ impl Relay {
         let opening = Opening { gateway: &self.gateway, ask: &self.ask, asked: self.ledger.started() };
         match open::first_that_answers(opening, &mut self.course, &self.sent).await {
             Ok(opened) => self.go_on_with(opened),
-            // What the other routes said, of a prefix that they do not take for instance, is between them and the box.
-            Err(_) if broken.has_text => self.fail(cut(fault, "no local model could go on with it")),
-            Err(refusal) => self.fail(cut(fault, &refusal.message)),
+            Err(refusal) => {
+                // What the other routes said, of a prefix that they do not take for instance, is between them and the box.
+                let is_told =
+                    !broken.has_text || refusal.code == "standby_lacks" || refusal.code == "standby_busy";
+                let why = if is_told { &refusal.message } else { "no local model could go on with it" };
+                self.fail(cut(fault, why))
+            }
         }
     }
 
@@ -417,8 +421,9 @@ async fn silence(circuit: &crate::circuit::Circuit, suspicion: Duration) -> Faul
 
 fn cut(fault: &Fault, why: &str) -> Refusal {
     let message = format!(
-        "The answer broke off before its end ({}), and it could not be completed: {why}. What came is not whole.",
-        fault.reason()
+        "The answer broke off before its end ({}), and it could not be completed: {}. What came is not whole.",
+        fault.reason(),
+        why.trim_end_matches('.')
     );
     Refusal::new(502, "upstream_error", "answer_cut", message)
 }
