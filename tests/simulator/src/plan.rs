@@ -136,18 +136,19 @@ impl Plan {
         let revoked = dice
             .percent(40)
             .then(|| Revocation { key: dice.index(KEYS.len()), at: dice.ms(20_000, 200_000) });
-        let requests = requests(&mut dice, aliases.len());
+        let episodes = episodes(&mut dice, upstreams);
+        let requests = requests(&mut dice, aliases.len(), &episodes);
         let clock_jumps = match dice.percent(20) {
             true => vec![(dice.ms(5_000, 200_000), dice.pick(&[-1_772_000_000_000, -3_600_000, 86_400_000]))],
             false => Vec::new(),
         };
         Plan {
-            episodes: episodes(&mut dice, upstreams),
             orders: orders(&mut dice, upstreams),
             disk: disk(&mut dice),
             upstreams,
             locals,
             aliases,
+            episodes,
             requests,
             revoked,
             clock_jumps,
@@ -197,13 +198,19 @@ fn aliases(dice: &mut Dice, upstreams: usize, locals: &[LocalPlan]) -> Vec<Alias
     ]
 }
 
-fn requests(dice: &mut Dice, aliases: usize) -> Vec<RequestPlan> {
+fn requests(dice: &mut Dice, aliases: usize, episodes: &[Episode]) -> Vec<RequestPlan> {
     let count = dice.from(15, 45) as u32;
     let mut requests: Vec<RequestPlan> = (0..count).map(|_| request(dice, aliases)).collect();
-    // A crowd at one moment: the cut finds many answers in flight.
+    // A crowd of long answers just before something breaks: those in flight are the ones that count.
     if dice.percent(50) {
-        let at = dice.ms(10_000, 150_000);
-        requests.iter_mut().take(count as usize / 2).for_each(|request| request.at = at + dice.ms(0, 2_000));
+        let at = match episodes.first() {
+            Some(first) => first.from.saturating_sub(Duration::from_secs(2)),
+            None => dice.ms(10_000, 150_000),
+        };
+        for request in requests.iter_mut().take(count as usize / 2) {
+            request.at = at + dice.ms(0, 2_000);
+            request.words = request.words.max(40);
+        }
     }
     requests.sort_by_key(|request| request.at);
     for (id, request) in requests.iter_mut().enumerate() {
