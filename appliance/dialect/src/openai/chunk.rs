@@ -27,7 +27,8 @@ pub struct ChunkFacts {
     pub is_error: bool,
 }
 
-/// Reasons of an end that is none: the upstream itself could not say more (OpenRouter, vLLM and SGLang, Zhipu, DeepSeek).
+// OpenRouter, vLLM, SGLang, Zhipu and DeepSeek have words of their own.
+/// Reasons of an end that is none: the upstream itself could not say more.
 const NO_ENDS: [&str; 5] = ["error", "abort", "aborted", "network_error", "insufficient_system_resource"];
 
 #[derive(Deserialize)]
