@@ -5,7 +5,7 @@ mod odd;
 use serde_json::{Value, json};
 use tests::raw_cloud::{Step, json_response};
 use tests::test_appliance::{Known, known_answer, known_answers};
-use tests::{Chat, Client, RawCloud, Streamed, TestAppliance};
+use tests::{Chat, Client, Ended, RawCloud, Streamed, TestAppliance};
 
 /// Who gives an answer in the end.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -205,4 +205,31 @@ async fn what_was_shown_before_a_seam_stays_to_the_letter_in_any_script() {
         assert_eq!(streamed.seam(), Some(begun.concat().chars().count() as u64));
         assert!(!streamed.said().contains('\u{fffd}'), "{streamed:?}");
     }
+}
+
+#[tokio::test]
+async fn what_nobody_may_go_on_with_ends_as_the_upstream_left_it() {
+    let cloud = RawCloud::start();
+    let call = json!({ "tool_calls": [{ "index": 0, "id": "a", "function": { "name": "dose", "arguments": "{\"mg\": 5" } }] });
+    let begun = |delta: &Value| {
+        let events = format!("{}{}", odd::head("text/event-stream"), odd::event(delta, &Value::Null));
+        vec![Step::send(events), Step::Pause(std::time::Duration::from_millis(20)), Step::Reset]
+    };
+    let filtered =
+        [odd::head("text/event-stream"), odd::says("So far"), odd::ends("content_filter")].concat();
+    let wires: [Wire; 3] = [
+        ("call", begun(&call), By::Cloud),
+        ("refusal", begun(&json!({ "refusal": "I must not" })), By::Cloud),
+        ("filtered", vec![Step::send(filtered)], By::Cloud),
+    ];
+    let appliance = box_with(&cloud, &wires).await;
+    let ask = async |name| appliance.client().stream_whole(&Chat::new(name, "Please go on")).await;
+    for name in ["call", "refusal"] {
+        let streamed = ask(name).await;
+        let Ended::Error(error) = &streamed.ended else { panic!("{name} was cut: {streamed:?}") };
+        assert_eq!((&error["code"], streamed.finish_reason()), (&json!("answer_cut"), None), "{name}");
+    }
+    let streamed = ask("filtered").await;
+    assert_eq!((streamed.said().as_str(), streamed.seam()), ("So far", None), "{streamed:?}");
+    assert_eq!((streamed.finish_reason().as_deref(), streamed.is_whole()), (Some("content_filter"), true));
 }

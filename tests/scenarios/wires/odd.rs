@@ -15,7 +15,7 @@ pub(super) fn head(kind: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n")
 }
 
-fn event(delta: &Value, finish: &Value) -> String {
+pub(super) fn event(delta: &Value, finish: &Value) -> String {
     let choices = json!([{ "index": 0, "delta": delta, "finish_reason": finish }]);
     let chunk = json!({ "id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "large", "choices": choices });
     format!("data: {chunk}\n\n")
@@ -25,7 +25,7 @@ pub(super) fn says(text: &str) -> String {
     event(&json!({ "content": text }), &Value::Null)
 }
 
-fn ends(reason: &str) -> String {
+pub(super) fn ends(reason: &str) -> String {
     event(&json!({}), &json!(reason))
 }
 
