@@ -134,6 +134,43 @@ async fn an_address_in_a_request_is_never_called_by_the_box() {
 }
 
 #[tokio::test]
+async fn a_redirect_of_a_cloud_is_not_followed() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    cloud.redirect();
+    let known = tests::test_appliance::known_answer(false);
+    let reply = appliance.client().ask(&Chat::new("assistant", &known.question)).await;
+    assert_eq!((reply.route().as_str(), reply.said()), ("local", known.answer));
+    appliance.until_state("offline").await;
+    assert_eq!(appliance.status().await["upstreams"][0]["verdict"], "intercepted");
+}
+
+#[test]
+fn security_md_has_every_chapter_that_a_reviewer_asks_for() {
+    let told = security();
+    let chapters = [
+        "The ways in",
+        "Sessions",
+        "Rights",
+        "What is taken in",
+        "Data",
+        "Keys",
+        "Connections",
+        "Logs",
+        "Parts of others",
+    ];
+    for chapter in chapters {
+        let text = told.split(&format!("\n## {chapter}\n")).nth(1).expect(chapter);
+        assert!(text.split("\n## ").next().unwrap().len() > 400, "{chapter} says something");
+    }
+    let limits =
+        ["512 requests", "4,096 connections", "16,384 waiting writes", "64 KiB", "8 MiB", "50 at most"];
+    for limit in limits {
+        assert!(told.contains(limit), "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn every_file_that_the_box_makes_is_told_in_security_md() {
     let cloud = FakeCloud::start();
     let mut appliance = TestAppliance::builder().cloud(&cloud).https().start().await;

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its world ends there")]
 #![allow(clippy::print_stderr, reason = "what a failed test leaves behind is shown to whoever ran it")]
 
+mod asvs;
 pub mod chat;
 pub mod client;
 mod dice;

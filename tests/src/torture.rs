@@ -14,8 +14,11 @@ pub(crate) mod whole;
 
 use tokio::task::spawn_blocking;
 
+use crate::asvs;
+
 const USAGE: &str = "tests/torture PART [--count N]
 
+  asvs      the totals of tests/asvs.csv, and what is open with its reason
   audit     the log is changed, and left alone, and written in a hurry; 1000
   guesses   passwords are guessed and sprayed; 10000
   swaps     the numbers of other people's things are asked for and acted on; 10000
@@ -39,6 +42,7 @@ pub async fn run(arguments: &[String]) -> Result<bool, &'static str> {
         _ => return Err(USAGE),
     };
     match arguments[0].as_str() {
+        "asvs" => Ok(say(asvs::run).await),
         "audit" => Ok(audit::run(count.unwrap_or(1000)).await),
         "guesses" => Ok(guesses::run(count.unwrap_or(10_000)).await),
         "swaps" => Ok(swaps::run(count.unwrap_or(10_000)).await),

@@ -118,7 +118,10 @@ async fn whoever_looks_after_a_person_ends_their_sessions_and_nobody_else_does()
     assert_eq!(it.store.end_sessions_of(&Subject::Person(&admin, &holdings), lee.id).await.unwrap(), 2);
     assert!(tokens.iter().all(|token| core.session(token.expose()).unwrap().is_none()));
     assert_eq!(it.events().last().map(String::as_str), Some("sessions-ended"));
-    core.sign_in("lee", PASSWORD.into(), &crate::Caller::default()).await.unwrap();
+    let entered = core.sign_in("lee", PASSWORD.into(), &crate::Caller::default()).await.unwrap();
+    let crate::Entered::Session(session) = entered else { panic!("nothing else is asked for") };
+    it.store.remove_person(&ROOT, lee.id).await.unwrap();
+    assert!(core.session(session.token.expose()).unwrap().is_none(), "whoever goes is out at once");
 }
 
 #[tokio::test]

@@ -165,3 +165,10 @@ async fn a_sign_in_ends_the_session_that_was_there_before_and_a_renewed_token_vo
     assert!(core.session(renewed.expose()).unwrap().is_some());
     assert!(core.renew_token(second.token.expose()).await.unwrap().is_none(), "a void token renews nothing");
 }
+
+#[tokio::test]
+async fn a_password_holds_however_old_it_is() {
+    let (_dir, store) = with_owner().await;
+    store.core.write(|core| core.execute("UPDATE accounts SET created_ms = 0", [])).await.unwrap();
+    sign_in(&store, &Caller::default()).await;
+}
