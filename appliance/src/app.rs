@@ -9,12 +9,13 @@ use axum::Router;
 use gateway::{BuildError, Door, Gateway, Monitor};
 use inference::{Keeper, LocalModel};
 use prometheus_client::registry::Registry;
-use store::Store;
+use store::{DirectoryRules, Store};
 use web::{Portal, PortalOptions};
 
 use crate::audit_keeper::{self, AuditKeeper};
 use crate::cli::Failure;
 use crate::config::Config;
+use crate::directory::{DirectoryClient, DirectoryKeeper, DirectorySettings};
 use crate::keeping::{self, Keeping};
 use crate::listen::{Listener, Proxies};
 use crate::supervisor::{Floor, Supervisor};
@@ -27,6 +28,7 @@ pub(crate) struct App {
     monitor: Monitor,
     audit_keeper: AuditKeeper,
     keeping: Keeping,
+    directory: Option<DirectoryKeeper>,
     data_dir: PathBuf,
     spool_folder: PathBuf,
     listeners: Vec<Listener>,
@@ -51,6 +53,7 @@ impl App {
             .with_sign_in_rules(config.sign_in)
             .with_site_name(&config.site_name)
             .with_keep_days(config.retention.conversation_days);
+        let (store, directory) = with_directory(store, config.directory.clone());
         let data_lock = claim(&config)?;
         let listeners = bind(&config).await?;
         place_pilot_light(&config);
@@ -84,6 +87,7 @@ impl App {
             monitor,
             audit_keeper,
             keeping,
+            directory,
             data_dir,
             spool_folder,
             listeners,
@@ -106,6 +110,10 @@ impl App {
         supervisor.spawn(Floor::Monitor, "monitor", self.monitor.run(cancel));
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "keeping", self.keeping.run(cancel));
+        if let Some(keeper) = self.directory {
+            let cancel = supervisor.token(Floor::Monitor);
+            supervisor.spawn(Floor::Monitor, "directory keeper", keeper.run(cancel));
+        }
         let cancel = supervisor.token(Floor::Records);
         supervisor.spawn(Floor::Records, "audit keeper", self.audit_keeper.run(cancel));
         for listener in self.listeners {
@@ -143,6 +151,15 @@ async fn keep_spool(store: &Store, data_dir: &Path, folder: &Path) {
     if let Err(error) = store.audit.keep_spool(folder) {
         failed(folder, error);
     }
+}
+
+/// The store that asks the directory, where one is configured, and who looks after the way to it.
+fn with_directory(store: Store, settings: Option<DirectorySettings>) -> (Store, Option<DirectoryKeeper>) {
+    let Some(settings) = settings else { return (store, None) };
+    let rules = DirectoryRules { cached_for: settings.cached_for, departments: settings.departments() };
+    let client = DirectoryClient::new(settings);
+    let store = store.with_directory(Arc::new(client.clone()), rules);
+    (store.clone(), Some(DirectoryKeeper::new(client, store)))
 }
 
 /// Takes the data folder for this box alone; the commands of `genset` may still read and write the store beside it.

@@ -1,5 +1,5 @@
-//! The keys of cloud accounts on the disk: sealed with the box's own key, so that a copy of the file alone is worth
-//! nothing. A plain file still works, and is told.
+//! The keys of cloud accounts, and the password of the box's account in the directory, on the disk: sealed with the box's
+//! own key, so that a copy of the file alone is worth nothing. A plain file still works, and is told.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use inference::ModelSpec;
 
 use crate::audit_keeper::AnchorSettings;
+use crate::directory::DirectorySettings;
 use crate::listen::Proxies;
 
 /// Everything that the file says, checked. Making one binds nothing and starts nothing.
@@ -23,13 +24,15 @@ pub struct Config {
     pub gateway: gateway::Settings,
     pub locals: Vec<ModelSpec>,
     pub sign_in: store::SignInRules,
+    /// None: people have passwords of the box's own alone.
+    pub(crate) directory: Option<DirectorySettings>,
     pub anchors: AnchorSettings,
     /// Where rows wait that the audit log cannot take: the data folder, or one on another disk.
     pub spool_folder: PathBuf,
     /// None: no backups are made by themselves.
     pub backup: Option<BackupSettings>,
     pub retention: RetentionSettings,
-    /// Key files that are not sealed.
+    /// Files with keys of cloud accounts, or with the directory's password, that are not sealed.
     pub plain_keys: Vec<PathBuf>,
     /// What is unusable although the file is well-formed: the box runs without it, and says so.
     pub problems: Vec<Problem>,

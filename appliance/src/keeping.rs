@@ -158,7 +158,7 @@ impl std::fmt::Debug for Readings {
 
 impl Collector for Readings {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let Condition { files, checked_ms, backup, anchors, .. } = self.0.condition();
+        let Condition { files, checked_ms, backup, anchors, directory, .. } = self.0.condition();
         if !anchors.is_empty() {
             let kind = ConstGauge::new(0.0).metric_type();
             let help = "1 while the newest checkpoint of the audit log is written down there";
@@ -180,6 +180,24 @@ impl Collector for Readings {
         let name = "store_checked_timestamp_seconds";
         let help = "When all files were last checked in full, and found whole";
         checked.encode(encoder.encode_descriptor(name, help, None, checked.metric_type())?)?;
+        if let Some(directory) = directory {
+            let numbers = [
+                (
+                    "directory_reachable",
+                    "1 while the building's directory can be asked",
+                    f64::from(u8::from(directory.reachable == Some(true))),
+                ),
+                (
+                    "directory_cached_people",
+                    "People who could sign in without the directory now",
+                    directory.cached_people as f64,
+                ),
+            ];
+            for (name, help, number) in numbers {
+                let gauge = ConstGauge::new(number);
+                gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+            }
+        }
         let Some(backup) = backup else { return Ok(()) };
         let verified = ConstGauge::new(backup.verified_ms.map_or(0.0, |at_ms| at_ms as f64 / 1000.0));
         let name = "backup_last_verified_timestamp_seconds";

@@ -12,6 +12,7 @@ mod command;
 mod config;
 mod cutter;
 mod demo_cloud;
+mod directory;
 mod host;
 mod keeping;
 mod keys;

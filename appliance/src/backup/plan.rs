@@ -59,13 +59,13 @@ fn gather(table: &mut Table, dir: &Path, plan: &mut Plan) {
     let upstreams = table.get_mut("upstream").and_then(Value::as_array_mut).into_iter().flatten();
     for (number, upstream) in upstreams.filter_map(Value::as_table_mut).enumerate() {
         for key in ["api_key_file", "ca_file"] {
-            let Some(Value::String(path)) = upstream.get_mut(key) else { continue };
-            let file = dir.join(&*path);
-            if file.is_file() {
-                let name = format!("files/upstream-{}-{key}", number + 1);
-                path.clone_from(&name);
-                plan.push((name, Source::File(file)));
-            }
+            take_along(upstream, key, format!("files/upstream-{}-{key}", number + 1), dir, plan);
+        }
+    }
+    let directory = table.get_mut("directory").and_then(Value::as_table_mut);
+    if let Some(directory) = directory {
+        for key in ["bind_password_file", "ca_file"] {
+            take_along(directory, key, format!("files/directory-{key}"), dir, plan);
         }
     }
     for (section, key) in [
@@ -87,5 +87,15 @@ fn gather(table: &mut Table, dir: &Path, plan: &mut Plan) {
         {
             *path = dir.join(&*path).display().to_string();
         }
+    }
+}
+
+/// Takes the file of a key along under a name of the archive, where it is there.
+fn take_along(table: &mut Table, key: &str, name: String, dir: &Path, plan: &mut Plan) {
+    let Some(Value::String(path)) = table.get_mut(key) else { return };
+    let file = dir.join(&*path);
+    if file.is_file() {
+        path.clone_from(&name);
+        plan.push((name, Source::File(file)));
     }
 }

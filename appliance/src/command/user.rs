@@ -29,10 +29,16 @@ pub(crate) async fn run(command: UserCommand) -> Result<ExitCode, Failure> {
             let role = role_of(&role)?;
             let store = super::open_store(&super::load(&config.file)?)?;
             let account = named(&store, &name)?;
+            let is_of_directory = is_of_directory(&store, &account)?;
             let changed = store.change_role(&by, account.id, role).await;
             changed.map_err(|error| unchanged(&format!("person \"{name}\""), &error))?;
             store.close().await;
             tell(&format!("{} was {} and is {role} from the next click on.", account.name, account.role));
+            if is_of_directory {
+                tell(
+                    "The directory vouches for this person: the next sign-in brings back the role that it gives.",
+                );
+            }
         }
         UserCommand::Code { name, config } => {
             let store = super::open_store(&super::load(&config.file)?)?;
@@ -63,10 +69,14 @@ pub(crate) async fn run(command: UserCommand) -> Result<ExitCode, Failure> {
         UserCommand::Remove { name, config } => {
             let store = super::open_store(&super::load(&config.file)?)?;
             let account = named(&store, &name)?;
+            let is_of_directory = is_of_directory(&store, &account)?;
             let removed = store.remove_person(&by, account.id).await;
             removed.map_err(|error| unchanged(&format!("person \"{name}\""), &error))?;
             store.close().await;
             tell(&format!("{} is removed; their sessions are over.", account.name));
+            if is_of_directory {
+                tell("The directory vouches for this person, who can come back until it does so no more.");
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -75,14 +85,20 @@ pub(crate) async fn run(command: UserCommand) -> Result<ExitCode, Failure> {
 fn list(store: &Store) -> Result<(), Failure> {
     let failed = |error: store::StoreError| Failure::Failed(error.to_string());
     let waiting = store.core.waiting_accounts().map_err(failed)?;
+    let of_directory = store.core.people_of_directory().map_err(failed)?;
     for Account { id, name, role, created_ms, .. } in store.core.accounts().map_err(failed)? {
         let departments = store.core.departments_of(Member::Person(id)).map_err(failed)?;
         let departments: Vec<String> = departments.into_iter().map(|department| department.name).collect();
         let state = if waiting.contains(&id) { "waits for the first password" } else { "active" };
         let created = super::moment(created_ms);
-        say(&format!("{name}\t{role}\t{state}\t{created}\t{}", departments.join(", ")));
+        let source = if of_directory.contains(&id) { "directory" } else { "local" };
+        say(&format!("{name}\t{role}\t{state}\t{created}\t{}\t{source}", departments.join(", ")));
     }
     Ok(())
+}
+
+fn is_of_directory(store: &Store, account: &Account) -> Result<bool, Failure> {
+    store.core.is_of_directory(account.id).map_err(|error| Failure::Failed(error.to_string()))
 }
 
 /// The account of this name.

@@ -1,5 +1,6 @@
 //! The file as it is written: every key that exists, and nothing else.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use continuity::ThresholdsConfig;
@@ -34,6 +35,7 @@ pub(super) struct Raw {
     pub backup: Option<Backup>,
     #[serde(default)]
     pub retention: Retention,
+    pub directory: Option<Directory>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -41,6 +43,32 @@ pub(super) struct Raw {
 pub(super) struct Retention {
     pub conversation_days: Option<u32>,
     pub at: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Directory {
+    pub url: String,
+    pub start_tls: Option<bool>,
+    pub ca_file: Option<PathBuf>,
+    pub bind_name: String,
+    pub bind_password_file: PathBuf,
+    pub base: String,
+    pub user_filter: Option<String>,
+    #[serde(default)]
+    pub nested_groups: bool,
+    pub default_role: Option<String>,
+    #[serde(default)]
+    pub may_make_owners: bool,
+    pub cached_days: Option<u32>,
+    pub connect_timeout_ms: Option<u64>,
+    pub operation_timeout_ms: Option<u64>,
+    /// Groups, and the role that each gives.
+    #[serde(default)]
+    pub roles: BTreeMap<String, String>,
+    /// Groups, and the department that each leads to.
+    #[serde(default)]
+    pub departments: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,6 +2,8 @@ use std::fs;
 
 use super::Config;
 
+mod directory;
+
 fn load(text: &str) -> (tempfile::TempDir, Result<Config, String>) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("genset.toml");

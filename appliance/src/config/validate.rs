@@ -17,6 +17,7 @@ use crate::pilot_light;
 
 mod anchors;
 mod backup;
+mod directory;
 mod drill;
 mod outside;
 mod retention;
@@ -53,6 +54,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     let backup = raw.backup.map(|backup| check.backup(backup, &drill.time_zone)).transpose()?;
     let retention = check.retention(&raw.retention, &drill.time_zone)?;
     let sign_in = check.sign_in(&raw.sign_in)?;
+    let directory = raw.directory.map(|directory| check.directory(directory)).transpose()?;
     let models: Vec<_> = raw.upstream.iter().map(|u| u.model.clone()).collect();
     let brown_out = check.brown_out(&raw.brown_out)?;
     let upstreams: Vec<_> = raw.upstream.into_iter().map(|u| check.upstream(u)).collect::<Result<_, _>>()?;
@@ -92,6 +94,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         gateway,
         locals,
         sign_in,
+        directory,
         anchors,
         spool_folder,
         backup,
