@@ -33,6 +33,8 @@ pub(crate) enum Place {
 pub(crate) struct PersonView {
     pub(crate) name: String,
     pub(crate) csrf: String,
+    /// Let in on the directory's last word.
+    pub(crate) by_cache: bool,
     /// May start drills.
     pub(crate) orders_site: bool,
     pub(crate) gives_orders: bool,
@@ -71,6 +73,7 @@ impl Frame {
             person: person.map(|p| PersonView {
                 name: p.account.name.clone(),
                 csrf: p.csrf.clone(),
+                by_cache: p.by_cache,
                 orders_site: may(Right::OrderSite),
                 gives_orders: may(Right::GiveOrders),
                 reads_audit: may(Right::ReadAudit),

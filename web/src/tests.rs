@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod chat;
 mod defence;
+mod directory;
 mod drills;
 mod events;
 mod harness;

@@ -2,6 +2,7 @@
 //! compiler refuses a table with a hole.
 
 mod actor;
+mod directory;
 mod en;
 mod event;
 mod keeping;
@@ -13,6 +14,7 @@ mod rights;
 mod second_factor;
 
 pub(crate) use actor::ActorText;
+pub(crate) use directory::DirectoryText;
 pub(crate) use event::EventText;
 pub(crate) use keeping::KeepingText;
 pub(crate) use recording::RecordingText;
@@ -45,6 +47,7 @@ pub(crate) struct Text {
     pub(crate) outage: OutageText,
     pub(crate) second_look: SecondLookText,
     pub(crate) keeping: KeepingText,
+    pub(crate) directory: DirectoryText,
     pub(crate) recording: RecordingText,
     pub(crate) retention: RetentionText,
     pub(crate) event: EventText,

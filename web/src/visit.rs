@@ -93,6 +93,8 @@ pub(crate) struct Person {
     pub(crate) csrf: String,
     /// The rules ask for a second factor that this person has not set up yet.
     pub(crate) lacks_second_factor: bool,
+    /// Let in on the directory's last word, because it was out of reach.
+    pub(crate) by_cache: bool,
 }
 
 impl Person {
@@ -177,8 +179,9 @@ fn person(
     let Some(account) = account else { return Ok(None) };
     let holdings = core.holdings_of_person(&account)?;
     let lacks_second_factor = core.lacks_second_factor(&account)?;
+    let by_cache = core.is_by_cache(token)?;
     let (token, csrf) = (token.to_owned(), csrf::token_of(token));
-    Ok(Some(Person { account, holdings, token, csrf, lacks_second_factor }))
+    Ok(Some(Person { account, holdings, token, csrf, lacks_second_factor, by_cache }))
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {

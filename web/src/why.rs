@@ -6,7 +6,7 @@ use store::{
 
 use crate::error_page::log;
 use crate::moment::Clock;
-use crate::text::{RetentionText, RightsText, WhyText};
+use crate::text::{DirectoryText, RetentionText, RightsText, WhyText};
 use crate::visit::Visit;
 
 /// A decision as a page shows it.
@@ -21,13 +21,15 @@ pub(crate) struct WhyView {
 pub(crate) struct Teller<'a> {
     pub(crate) text: &'static RightsText,
     retention: &'static RetentionText,
+    directory: &'static DirectoryText,
     clock: &'a Clock,
 }
 
 impl<'a> Teller<'a> {
     pub(crate) fn of(visit: &'a Visit) -> Teller<'a> {
         let text = visit.text();
-        Teller { text: &text.rights, retention: &text.retention, clock: visit.portal.clock() }
+        let (retention, directory) = (&text.retention, &text.directory);
+        Teller { text: &text.rights, retention, directory, clock: visit.portal.clock() }
     }
 
     pub(crate) fn decision(&self, decided: &Result<Allowed, Denied>) -> WhyView {
@@ -88,6 +90,7 @@ impl<'a> Teller<'a> {
             ChangeError::BadReason => glass.bad_reason,
             ChangeError::BadDays => self.retention.bad_days,
             ChangeError::PasswordChosen => people.password_chosen,
+            ChangeError::OfDirectory => self.directory.no_code,
             ChangeError::BrokenAlready => glass.broken_already,
             ChangeError::NotToReview => glass.not_to_review,
             ChangeError::Account(AccountError::Store(error)) | ChangeError::Store(error) => {

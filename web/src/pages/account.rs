@@ -25,6 +25,8 @@ struct AccountPage {
     limits: String,
     second_factor: String,
     kept: String,
+    /// Changed there, and not here.
+    is_of_directory: bool,
     /// This session first.
     sessions: Vec<SessionView>,
     problem: Option<&'static str>,
@@ -115,10 +117,14 @@ pub(crate) async fn change_password(
     Posted(form): Posted<PasswordForm>,
 ) -> Result<Response, Failed> {
     let texts = visit.text();
+    let core = &visit.portal.store().core;
+    if core.is_of_directory(person.account.id).map_err(|error| visit.internal(&error))? {
+        let problem = texts.directory.own_password;
+        return refuse(&visit, &person, StatusCode::UNPROCESSABLE_ENTITY, problem);
+    }
     if form.password.expose() != form.again.expose() {
         return refuse(&visit, &person, StatusCode::UNPROCESSABLE_ENTITY, texts.account.passwords_differ);
     }
-    let core = &visit.portal.store().core;
     let changed = core
         .change_own_password(&person.account, form.old, form.password, &person.token, &visit.caller)
         .await;
@@ -155,7 +161,9 @@ fn problem(
     own: &'static OwnAccountText,
 ) -> (StatusCode, &'static str) {
     match error {
-        OwnPasswordError::Wrong => (StatusCode::UNPROCESSABLE_ENTITY, own.wrong_old_password),
+        OwnPasswordError::Wrong | OwnPasswordError::OfDirectory => {
+            (StatusCode::UNPROCESSABLE_ENTITY, own.wrong_old_password)
+        }
         OwnPasswordError::BadPassword(bad) => (StatusCode::UNPROCESSABLE_ENTITY, text.bad_password(*bad)),
         OwnPasswordError::TooManyTries { .. } => (StatusCode::TOO_MANY_REQUESTS, text.too_many_tries),
         OwnPasswordError::Store(error) => {
@@ -198,6 +206,7 @@ fn page(
             None => second_text.is_off.to_owned(),
         },
         kept: super::people::kept(visit, person.account.id)?,
+        is_of_directory: core.is_of_directory(person.account.id).map_err(|error| visit.internal(&error))?,
         sessions,
         problem,
         done,

@@ -32,6 +32,8 @@ pub(crate) struct PeoplePage {
     /// Departments that the reader may add people to.
     pub(crate) own: Vec<Choice>,
     pub(crate) manages_every: bool,
+    /// Where accounts come from; left out where they all are the box's own.
+    pub(crate) shows_source: bool,
 }
 
 /// A one-time code, shown this once.
@@ -46,6 +48,7 @@ pub(crate) struct PersonRow {
     pub(crate) role: &'static str,
     pub(crate) departments: String,
     pub(crate) waiting: bool,
+    pub(crate) is_of_directory: bool,
 }
 
 pub(crate) struct DepartmentRow {
@@ -136,6 +139,7 @@ fn page(signed: &Signed, problem: Option<String>, fresh: Option<FreshCode>) -> R
             .map(|Department { id, name, .. }| Choice { value: id.to_string(), words: name.clone() })
             .collect(),
         manages_every: holds(person, Verb::Manage, &Object::every(ObjectKind::Department)),
+        shows_source: visit.portal.store().core.has_directory() || !directory.of_directory.is_empty(),
     })
 }
 
@@ -155,6 +159,7 @@ pub(crate) struct Directory {
     pub(crate) departments: Vec<Department>,
     pub(crate) members: Vec<MemberRecord>,
     waiting: std::collections::HashSet<i64>,
+    of_directory: std::collections::HashSet<i64>,
 }
 
 impl Directory {
@@ -165,6 +170,7 @@ impl Directory {
             departments: core.departments()?,
             members: core.members()?,
             waiting: core.waiting_accounts()?,
+            of_directory: core.people_of_directory()?,
         })
     }
 
@@ -201,6 +207,7 @@ impl Directory {
             role: teller.role(account.role),
             departments: names.join(", "),
             waiting: self.waiting.contains(&account.id),
+            is_of_directory: self.of_directory.contains(&account.id),
         }
     }
 }

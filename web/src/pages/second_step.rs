@@ -9,7 +9,7 @@ use store::{SecondStep, Secret, SignInError};
 
 use crate::error_page::{Failed, log};
 use crate::frame::{Frame, Place};
-use crate::pages::sign_in::{self, begun, whence};
+use crate::pages::sign_in::{self, begun, vouched_by, whence};
 use crate::posted::{Posted, Query, own_path};
 use crate::visit::Visit;
 
@@ -59,6 +59,7 @@ pub(crate) async fn take(visit: Visit, Posted(given): Posted<Given>) -> Result<R
             if let Some(address) = visit.caller.address {
                 detail["address"] = address.to_string().into();
             }
+            let detail = vouched_by(&visit, detail, session.by);
             visit.portal.note_with(&session.account.name, "sign-in", detail).await;
             return Ok(begun(&visit, &session, own_path(&given.back)));
         }

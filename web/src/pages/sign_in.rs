@@ -6,8 +6,8 @@ use http::header::SET_COOKIE;
 use http::{HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde_json::Value;
-use store::{Entered, Secret, Session, SignInError};
+use serde_json::{Value, json};
+use store::{Entered, Refusal, Secret, Session, SignInError, VouchedBy};
 
 use crate::cookies::{self, Life};
 use crate::error_page::{Failed, log};
@@ -66,7 +66,8 @@ pub(crate) async fn enter(
     let text = &visit.text().account;
     let (status, problem) = match visit.portal.store().core.sign_in(name, password, &visit.caller).await {
         Ok(Entered::Session(session)) => {
-            visit.portal.note_with(&session.account.name, "sign-in", whence(visit, None)).await;
+            let detail = vouched_by(visit, whence(visit, None), session.by);
+            visit.portal.note_with(&session.account.name, "sign-in", detail).await;
             return Ok(begun(visit, &session, own_path(back)));
         }
         Ok(Entered::SecondStep(ticket)) => {
@@ -77,9 +78,13 @@ pub(crate) async fn enter(
             let cookie = (visit.transport.ticket_cookie(), ticket.expose(), Life::Visit);
             return Ok(led_with(visit.transport, &path, &[cookie]));
         }
-        Err(SignInError::Refused { account }) => {
-            visit.portal.note_with("nobody", "sign-in-refused", whence(visit, account)).await;
-            (StatusCode::UNPROCESSABLE_ENTITY, text.wrong_password)
+        Err(SignInError::Refused { account, why }) => {
+            let mut detail = whence(visit, account);
+            if visit.portal.store().core.has_directory() {
+                detail["why"] = why.as_str().into();
+            }
+            visit.portal.note_with("nobody", "sign-in-refused", detail).await;
+            (StatusCode::UNPROCESSABLE_ENTITY, refusal(visit, why))
         }
         Err(SignInError::TooManyTries { is_news, account, .. }) => {
             if is_news {
@@ -99,6 +104,27 @@ pub(crate) async fn enter(
     let (name, back) = (name.to_owned(), back.to_owned());
     let page = SignInPage { frame, problem: Some(problem), signed_out: false, name, back };
     Ok((status, visit.show(&page)?).into_response())
+}
+
+/// What somebody is told who was not let in. Only a right password is told more than others, and whether the directory
+/// is there does not depend on the name.
+fn refusal(visit: &Visit, why: Refusal) -> &'static str {
+    let text = visit.text();
+    match why {
+        Refusal::NoAccess => text.directory.no_access,
+        Refusal::PasswordExpired => text.directory.password_expired,
+        Refusal::OutOfReach => text.directory.out_of_reach,
+        _ if visit.portal.store().core.is_directory_out_of_reach() => text.directory.out_of_reach,
+        _ => text.account.wrong_password,
+    }
+}
+
+/// Adds to a row on whose word somebody was let in, where that may be another one than the box's.
+pub(crate) fn vouched_by(visit: &Visit, mut detail: Value, by: VouchedBy) -> Value {
+    if visit.portal.store().core.has_directory() {
+        detail["by"] = json!(by.as_str());
+    }
+    detail
 }
 
 /// The sign-in from its beginning, for somebody whose second step came too late or was never begun.

@@ -21,6 +21,7 @@ use crate::text::StatusText;
 use crate::visit::{Signed, Visit};
 
 pub(crate) mod alarms;
+pub(crate) mod directory;
 mod events;
 pub(crate) mod keeping;
 
@@ -43,6 +44,8 @@ pub(crate) struct StatusPage {
     pub(crate) checks: (&'static str, String),
     /// The lamp and the words for the last verified backup.
     pub(crate) backups: (&'static str, String),
+    /// The lamp and the words for the building's directory, for those in charge.
+    pub(crate) directory: Option<(&'static str, String)>,
     pub(crate) upstreams: Vec<UpstreamRow>,
     pub(crate) locals: Vec<LocalRow>,
     pub(crate) aliases: Vec<AliasRow>,
@@ -145,6 +148,7 @@ impl Reader<'_> {
             drill_due: drills::due(self.visit, &site.drill),
             checks: keeping::checks(&site.store, &self.visit.text().keeping, portal.clock()),
             backups: keeping::backups(&site.store, &self.visit.text().keeping, portal.clock()),
+            directory: self.directory(),
             running_since: (self.text.running_since)(&portal.clock().short(site.started_ms)),
             upstreams: site.upstreams.iter().map(|upstream| self.upstream(upstream)).collect(),
             locals: site.locals.iter().map(|local| self.local(local)).collect(),
@@ -155,6 +159,11 @@ impl Reader<'_> {
             events,
             demo: DemoView::of(self.visit).await,
         }
+    }
+
+    fn directory(&self) -> Option<(&'static str, String)> {
+        let condition = self.visit.portal.store().core.directory_condition().filter(|_| self.sees_all)?;
+        Some(directory::state(&condition, &self.visit.text().directory, self.visit.portal.clock()))
     }
 
     /// The log that proves everything else cannot be written.

@@ -1,6 +1,8 @@
 //! A portal under test, its visitors, and questions to its pages.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -12,7 +14,7 @@ use gateway::{Gateway, Monitor};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use scraper::{Html, Selector};
-use store::{Role, SignInRules, Store};
+use store::{Directory, DirectoryRules, Role, SignInRules, Store};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -31,12 +33,17 @@ pub(super) struct Box {
 impl Box {
     /// A box that nobody has set up: no upstream, no local model, one assistant.
     pub(super) fn fresh() -> Box {
-        Box::with(Vec::new(), None, SignInRules::default())
+        Box::with(Vec::new(), None, SignInRules::default(), None)
     }
 
     /// The same, with other rules for signing in.
     pub(super) fn fresh_with(rules: SignInRules) -> Box {
-        Box::with(Vec::new(), None, rules)
+        Box::with(Vec::new(), None, rules, None)
+    }
+
+    /// The same, with a directory that vouches for people for two weeks.
+    pub(super) fn with_directory(directory: Arc<dyn Directory>) -> Box {
+        Box::with(Vec::new(), None, SignInRules::default(), Some(directory))
     }
 
     /// A box whose one cloud refuses every connection, with a demo control that does not answer either.
@@ -54,10 +61,15 @@ impl Box {
             failback: continuity::FailbackSteps::default(),
             demo: true,
         };
-        Box::with(vec![upstream], Some(nobody), SignInRules::default())
+        Box::with(vec![upstream], Some(nobody), SignInRules::default(), None)
     }
 
-    fn with(upstreams: Vec<UpstreamSettings>, demo_control: Option<SocketAddr>, rules: SignInRules) -> Box {
+    fn with(
+        upstreams: Vec<UpstreamSettings>,
+        demo_control: Option<SocketAddr>,
+        rules: SignInRules,
+        directory: Option<Arc<dyn Directory>>,
+    ) -> Box {
         let cloud = upstreams.iter().enumerate().map(|(upstream, settings)| CloudRoute {
             upstream,
             model: "demo-cloud-large".into(),
@@ -85,8 +97,13 @@ impl Box {
             outside: gateway::settings::OutsideSettings::default(),
         };
         let folder = tempfile::tempdir().unwrap();
-        let store =
+        let mut store =
             Store::open(folder.path()).unwrap().with_sign_in_rules(rules).with_site_name("Harbor Hospital");
+        if let Some(directory) = directory {
+            let cached_for = Duration::from_secs(14 * 86_400);
+            let rules = DirectoryRules { cached_for, departments: vec!["Ward 3".into()] };
+            store = store.with_directory(directory, rules);
+        }
         let mut registry = prometheus_client::registry::Registry::default();
         let (gateway, monitor) = Gateway::build(settings, Vec::new(), store.clone(), &mut registry).unwrap();
         let options = PortalOptions { site_name: "Harbor Hospital".into() };

@@ -1,13 +1,14 @@
 //! Who did something, in the reader's words: a person, somebody at the command line, or the schedule.
 
 use gateway::drill::SCHEDULE;
-use store::COMMAND_LINE;
+use store::{COMMAND_LINE, DIRECTORY};
 
 /// What stands for a name where nobody, or nobody known, acted.
 #[derive(Debug)]
 pub(crate) struct ActorText {
     schedule: &'static str,
     command_line: &'static str,
+    directory: &'static str,
     /// The user of the machine.
     at_the_command_line: fn(&str) -> String,
 }
@@ -15,12 +16,14 @@ pub(crate) struct ActorText {
 pub(super) const EN: ActorText = ActorText {
     schedule: "the schedule",
     command_line: "somebody at the command line",
+    directory: "the directory",
     at_the_command_line: |user| format!("{user} (command line)"),
 };
 
 pub(super) const KO: ActorText = ActorText {
     schedule: "정기 일정",
     command_line: "명령줄 사용자",
+    directory: "디렉터리",
     at_the_command_line: |user| format!("{user}(명령줄)"),
 };
 
@@ -31,6 +34,7 @@ impl ActorText {
         match (who, user) {
             (SCHEDULE, _) => self.schedule.to_owned(),
             (COMMAND_LINE, _) => self.command_line.to_owned(),
+            (DIRECTORY, _) => self.directory.to_owned(),
             (_, Some(user)) => (self.at_the_command_line)(user),
             (person, None) => person.to_owned(),
         }

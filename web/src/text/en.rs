@@ -60,6 +60,7 @@ pub(super) static TEXT: Text = Text {
     outage: OUTAGE,
     second_look: SECOND_LOOK,
     keeping: super::keeping::EN,
+    directory: super::directory::EN,
     recording: super::recording::EN,
     retention: super::retention::EN,
     event: super::event::EN,

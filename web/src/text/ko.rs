@@ -62,6 +62,7 @@ pub(super) static TEXT: Text = Text {
     outage: OUTAGE,
     second_look: SECOND_LOOK,
     keeping: super::keeping::KO,
+    directory: super::directory::KO,
     recording: super::recording::KO,
     retention: super::retention::KO,
     event: super::event::KO,

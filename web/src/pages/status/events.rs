@@ -31,13 +31,14 @@ pub(crate) fn newest(
     });
     let told = events.filter_map(|event| {
         let by_person = || of_a_person(&event, text).filter(|_| sees_all);
-        let what = of_the_site(&event, &text.status).or_else(by_person)?;
+        let what = of_the_site(&event, text).or_else(by_person)?;
         Some(EventView { when: clock.full(event.at_ms), what })
     });
     Ok(told.take(EVENTS_SHOWN).collect())
 }
 
-fn of_the_site(event: &EventRow, text: &StatusText) -> Option<String> {
+fn of_the_site(event: &EventRow, text: &Text) -> Option<String> {
+    let (directory, text) = (&text.directory, &text.status);
     let field = |name: &str| event.detail.get(name).and_then(Value::as_str).unwrap_or_default();
     match event.what.as_str() {
         "site-state" => Some((text.event_site_state)(state(field("from"), text), state(field("to"), text))),
@@ -50,6 +51,8 @@ fn of_the_site(event: &EventRow, text: &StatusText) -> Option<String> {
             };
             Some(sentence(field("upstream")))
         }
+        "directory-lost" => Some(directory.event_lost.to_owned()),
+        "directory-back" => Some(directory.event_back.to_owned()),
         "outage-began" => Some(text.event_outage_began.to_owned()),
         "drill-ended" if field("result") == "passed" => Some(text.event_drill_passed.to_owned()),
         "drill-ended" => Some(text.event_drill_not_passed.to_owned()),
@@ -80,6 +83,7 @@ fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
 fn of_a_person(event: &EventRow, texts: &Text) -> Option<String> {
     let order = || order(event, &texts.order);
     let who = texts.actor.name(&event.who);
+    let directory = &texts.directory;
     let text = &texts.status;
     let sentence = match event.what.as_str() {
         "breaker" => return None,
@@ -100,6 +104,12 @@ fn of_a_person(event: &EventRow, texts: &Text) -> Option<String> {
             return Some(text.event_second_step_refused.to_owned());
         }
         "second-factor-reset" => return Some((text.event_second_factor_reset)(key_name(event))),
+        "directory-access-ended" => return Some((directory.event_access_ended)(key_name(event))),
+        "directory-verifier-dropped" => return Some((directory.event_verifier_dropped)(key_name(event))),
+        "person-renamed" => {
+            let was = event.detail["was"].as_str().unwrap_or_default();
+            return Some((directory.event_renamed)(was, key_name(event)));
+        }
         "second-factor-set-up" => text.event_second_factor_set_up,
         "second-factor-removed" => text.event_second_factor_removed,
         "recovery-codes-renewed" => text.event_recovery_codes_renewed,
@@ -144,7 +154,7 @@ mod tests {
             let event = EventRow { at_ms: 1, who: "kim".into(), what: (*word).into(), detail };
             for language in Language::ALL {
                 let text = Text::of(language);
-                let told = of_the_site(&event, &text.status).or_else(|| of_a_person(&event, text));
+                let told = of_the_site(&event, text).or_else(|| of_a_person(&event, text));
                 let told = told.unwrap_or_else(|| panic!("{word}: nothing is told"));
                 assert_ne!(told, format!("kim: {word}"), "{language:?}: {word} has no sentence");
                 let is_korean = told.chars().any(|letter| ('가'..='힣').contains(&letter));
