@@ -12,6 +12,7 @@ mod bad_input;
 mod cloud_loss;
 mod command_line;
 mod contract;
+mod directory;
 mod drills;
 mod evaluation;
 mod failback;

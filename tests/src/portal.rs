@@ -36,7 +36,7 @@ impl Portal {
         Portal::entered(&client, &client.post_form("/sign-in", &fields).await)
     }
 
-    fn entered(client: &Client, reply: &Reply) -> Portal {
+    pub(crate) fn entered(client: &Client, reply: &Reply) -> Portal {
         assert_eq!(reply.status, 303, "{}", reply.text());
         let cookies = reply.cookies();
         assert_eq!(cookies.len(), 2, "the session and the device: {cookies:?}");

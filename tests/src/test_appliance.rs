@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::client::{Client, Door, Sent};
+use crate::client::{Client, Door, Reply, Sent};
 use crate::lab::Namespace;
 use crate::{Portal, places};
 use process::Process;
+pub(crate) use process::signal;
 
 /// A box starts, stops and changes its mind within this, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -92,6 +93,16 @@ impl TestAppliance {
         assert_eq!(added.status.code(), Some(0), "{}", String::from_utf8_lossy(&added.stderr));
         let code = String::from_utf8(added.stdout).expect("a code is text");
         Portal::welcomed(self.anonymous(), name, code.trim()).await
+    }
+
+    /// What the door says to a name and a password.
+    pub async fn knock(&self, name: &str, password: &str) -> Reply {
+        self.visitor().post_form("/sign-in", &[("name", name), ("password", password)]).await
+    }
+
+    /// Somebody who signs in with a password that is no matter of the box.
+    pub async fn enter(&self, name: &str, password: &str) -> Portal {
+        Portal::entered(&self.visitor(), &self.knock(name, password).await)
     }
 
     /// The owner, signed in once more.

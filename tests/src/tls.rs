@@ -30,6 +30,13 @@ impl Authority {
         &self.pem
     }
 
+    /// A certificate for these names and addresses, and its key, both PEM.
+    pub(crate) fn certificate(&self, names: &[String]) -> (String, String) {
+        let params = CertificateParams::new(names.to_vec()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
     /// A server under these names and addresses that offers these protocols, best first.
     pub(crate) fn server(&self, names: &[String], protocols: &[&[u8]]) -> Arc<ServerConfig> {
         let params = CertificateParams::new(names.to_vec()).unwrap();

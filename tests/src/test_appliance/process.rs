@@ -157,7 +157,7 @@ pub(super) fn kill_all(folder: &Path) {
 }
 
 /// Sends a signal; a process that has gone in the meantime is no error.
-pub(super) fn signal(pid: u32, signal: Signal) {
+pub(crate) fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
     let _ = rustix::process::kill_process(pid, signal);
 }
