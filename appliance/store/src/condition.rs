@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 use serde::Serialize;
 
 use crate::file::StoreFile;
-use crate::now_ms;
+use crate::{DirectoryCondition, now_ms};
 
 /// A commit that takes so long means a disk that is slow or about to fail.
 const SLOW_COMMIT: Duration = Duration::from_secs(1);
@@ -88,6 +88,8 @@ pub struct Condition {
     pub free_bytes: Option<u64>,
     /// None while no backups are configured.
     pub backup: Option<BackupCondition>,
+    /// None where no directory is configured.
+    pub directory: Option<DirectoryCondition>,
     /// The places outside the box where checkpoints of the audit log are written down.
     pub anchors: Vec<AnchorCondition>,
 }
@@ -297,6 +299,7 @@ impl Findings {
             checked_ms: noted.checked_ms,
             free_bytes: noted.free_bytes,
             backup: noted.backup.clone(),
+            directory: None,
             anchors: noted.anchors.clone(),
         }
     }

@@ -5,6 +5,7 @@ mod attempts;
 mod broken_glass;
 mod departments;
 mod devices;
+mod directory;
 mod grants;
 mod half_signed_in;
 mod keys;
@@ -18,6 +19,7 @@ mod sessions;
 mod settings;
 mod setup;
 mod sign_in;
+mod vouching;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,10 @@ pub use accounts::{Account, AccountError};
 pub use broken_glass::{BROKEN_GLASS_LASTS_MS, BrokenGlass, Review};
 pub use departments::{Department, Member, MemberRecord};
 pub use devices::Caller;
+pub use directory::{
+    Asking, DIRECTORY, Directory, DirectoryCondition, DirectoryEntry, DirectoryRules, DirectoryState,
+    DirectoryTrouble, Found, OutOfReach, Proof, ReviewError,
+};
 pub use keys::{ApiKey, KeyError, KeyLane, KeyRecord};
 pub use orders::{NewOrder, ORDER_LASTS, OrderError, OrderKind, OrderRecord};
 pub use own_password::OwnPasswordError;
@@ -37,7 +43,8 @@ pub use rules::{SecondFactorRule, SessionLimits, SessionRules, SignInRules};
 pub use second_factor::{SecondFactor, SecondFactorError, SecondStep};
 pub use sessions::SessionRecord;
 pub use setup::SetupError;
-pub use sign_in::{Entered, Session, SignInError};
+pub use sign_in::{Entered, Refusal, Session, SignInError};
+pub use vouching::VouchedBy;
 
 use crate::file::StoreFile;
 use crate::password::Hashing;
@@ -46,6 +53,7 @@ use crate::sealing::Sealing;
 use crate::writer::{Receipt, Writer};
 use crate::{BadPassword, Secret, StoreError, password};
 use attempts::Attempts;
+use directory::Reception;
 use half_signed_in::HalfSignedIn;
 
 /// Between two notes of when a key or a session was last used; each note is a commit.
@@ -56,9 +64,10 @@ const HASHES_AT_ONCE: usize = 2;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The handle on `core.db`, with the rules for signing in and the name of the site. Reads are plain calls of some microseconds; writes and password checks are async.
+/// The handle on `core.db`, with the rules for signing in, the name of the site and the directory. Reads are plain calls of
+/// some microseconds; writes and password checks are async.
 #[derive(Clone)]
-pub struct Core(Arc<Parts>, SignInRules, Arc<str>);
+pub struct Core(Arc<Parts>, SignInRules, Arc<str>, Option<Arc<Reception>>);
 
 struct Parts {
     writer: Writer,
@@ -90,15 +99,15 @@ impl Core {
             half_signed_in: HalfSignedIn::default(),
             sealing,
         };
-        Core(Arc::new(parts), SignInRules::default(), Arc::default())
+        Core(Arc::new(parts), SignInRules::default(), Arc::default(), None)
     }
 
     pub(crate) fn with_rules(self, rules: SignInRules) -> Core {
-        Core(self.0, rules, self.2)
+        Core(self.0, rules, self.2, self.3)
     }
 
     pub(crate) fn with_site_name(self, name: &str) -> Core {
-        Core(self.0, self.1, name.into())
+        Core(self.0, self.1, name.into(), self.3)
     }
 
     /// A new password of this person is no name that is known here, and none that is guessed first.

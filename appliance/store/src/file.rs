@@ -61,6 +61,7 @@ impl StoreFile {
                 include_str!("schema/core.6.sql"),
                 include_str!("schema/core.7.sql"),
                 include_str!("schema/core.8.sql"),
+                include_str!("schema/core.9.sql"),
             ],
             StoreFile::Work => &[
                 include_str!("schema/work.1.sql"),

@@ -24,9 +24,9 @@ const CHECK_EVERY_MS: i64 = 7 * 86_400_000;
 const MARK: &str = "box.running";
 
 impl Store {
-    /// How the files and their disk are now.
+    /// How the files, their disk and the directory are now.
     pub fn condition(&self) -> Condition {
-        self.findings.condition()
+        Condition { directory: self.core.directory_condition(), ..self.findings.condition() }
     }
 
     /// Notes how the backups are, for whoever asks for the condition.

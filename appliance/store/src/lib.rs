@@ -53,11 +53,12 @@ pub use condition::{
     WAL_ALARM_BYTES,
 };
 pub use core::{
-    Account, AccountError, ApiKey, BROKEN_GLASS_LASTS_MS, BrokenGlass, Caller, Core, Department, Entered,
-    FirstPasswordError, Kept, KeyError, KeyLane, KeyRecord, Member, MemberRecord, NewOrder, ORDER_LASTS,
-    OrderError, OrderKind, OrderRecord, OwnPasswordError, Review, SecondFactor, SecondFactorError,
-    SecondFactorRule, SecondStep, Session, SessionLimits, SessionRecord, SessionRules, SetupError,
-    SignInError, SignInRules,
+    Account, AccountError, ApiKey, Asking, BROKEN_GLASS_LASTS_MS, BrokenGlass, Caller, Core, DIRECTORY,
+    Department, Directory, DirectoryCondition, DirectoryEntry, DirectoryRules, DirectoryState,
+    DirectoryTrouble, Entered, FirstPasswordError, Found, Kept, KeyError, KeyLane, KeyRecord, Member,
+    MemberRecord, NewOrder, ORDER_LASTS, OrderError, OrderKind, OrderRecord, OutOfReach, OwnPasswordError,
+    Proof, Refusal, Review, ReviewError, SecondFactor, SecondFactorError, SecondFactorRule, SecondStep,
+    Session, SessionLimits, SessionRecord, SessionRules, SetupError, SignInError, SignInRules, VouchedBy,
 };
 pub use names::BadName;
 pub use open_error::OpenError;
@@ -158,6 +159,13 @@ impl Store {
     #[must_use]
     pub fn with_site_name(mut self, name: &str) -> Store {
         self.core = self.core.with_site_name(name);
+        self
+    }
+
+    /// The same store, with a directory that vouches for people who have no password of the box's own.
+    #[must_use]
+    pub fn with_directory(mut self, directory: Arc<dyn Directory>, rules: DirectoryRules) -> Store {
+        self.core = self.core.with_directory(directory, rules, self.audit.clone());
         self
     }
 

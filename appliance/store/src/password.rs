@@ -44,6 +44,12 @@ pub(crate) fn check(password: &Secret) -> Result<(), BadPassword> {
     if text.chars().count() < MIN_CHARS { Err(BadPassword::TooShort) } else { Ok(()) }
 }
 
+/// Whether it is no use to try: nobody has an empty password, and a directory takes one for nobody's, as a visit without
+/// a name.
+pub(crate) fn is_hopeless(password: &Secret) -> bool {
+    password.expose().is_empty() || password.expose().len() > MAX_BYTES
+}
+
 /// Hashes off the runtime's threads, a few at a time.
 pub(crate) struct Hashing {
     places: Arc<Semaphore>,

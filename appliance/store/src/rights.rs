@@ -34,6 +34,8 @@ pub enum ChangeError {
     BadDays,
     #[error("this person has chosen a password already")]
     PasswordChosen,
+    #[error("this person's password is the directory's, and is changed there")]
+    OfDirectory,
     #[error("this glass is broken already, and open still")]
     BrokenAlready,
     #[error("it was reviewed before, or is the reviewer's own: somebody else reviews it")]
@@ -73,6 +75,9 @@ impl Store {
     /// forgotten it. From elsewhere nobody may: whoever makes the code could sign in with it and read on.
     pub async fn renew_first_code(&self, by: &Subject<'_>, id: i64) -> Result<Secret, ChangeError> {
         let account = self.person(by, id)?;
+        if self.core.is_of_directory(id)? {
+            return Err(ChangeError::OfDirectory);
+        }
         let renewed = async {
             match by {
                 Subject::Console(_) => Ok(self.core.forget_password(account.id).await?),
@@ -320,11 +325,11 @@ fn check_not_oneself(by: &Subject<'_>, id: i64) -> Result<(), Denied> {
 }
 
 /// Names that the log gives to what is no person.
-fn means_something_else(name: &str) -> bool {
+pub(crate) fn means_something_else(name: &str) -> bool {
     let name = name.to_lowercase();
     name.starts_with("key:")
         || name.ends_with("command line)")
-        || ["box", "genset", "nobody", "command line"].contains(&name.as_str())
+        || ["box", "genset", "nobody", "command line", crate::DIRECTORY].contains(&name.as_str())
 }
 
 fn checked_reason(reason: &str) -> Result<String, ChangeError> {

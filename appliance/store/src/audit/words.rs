@@ -21,6 +21,8 @@ pub const EVENT_WORDS: &[&str] = &[
     "backup-verified",
     "backup-failed",
     "conversations-ended",
+    "directory-lost",
+    "directory-back",
     // What persons do.
     "order-given",
     "order-lifted",
@@ -58,6 +60,10 @@ pub const EVENT_WORDS: &[&str] = &[
     "department-removed",
     "department-joined",
     "department-left",
+    // The same for whom the building's directory vouches, and what it alone does.
+    "person-renamed",
+    "directory-access-ended",
+    "directory-verifier-dropped",
     "retention-changed",
     "grant-given",
     "grant-ended",

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Account;
+use super::{Account, VouchedBy};
 use crate::Secret;
 use crate::secret::digest;
 
@@ -19,6 +19,7 @@ pub(super) struct HalfSignedIn(Mutex<HashMap<[u8; 32], Half>>);
 #[derive(Clone)]
 pub(super) struct Half {
     pub(super) account: Account,
+    pub(super) by: VouchedBy,
     /// The hash of the token of a device that the account knows.
     pub(super) device: Option<[u8; 32]>,
     until: Instant,
@@ -26,14 +27,20 @@ pub(super) struct Half {
 
 impl HalfSignedIn {
     /// The ticket for the second step.
-    pub(super) fn insert(&self, account: Account, device: Option<[u8; 32]>, now: Instant) -> Secret {
+    pub(super) fn insert(
+        &self,
+        account: Account,
+        by: VouchedBy,
+        device: Option<[u8; 32]>,
+        now: Instant,
+    ) -> Secret {
         let ticket = Secret::random("");
         let mut halves = self.halves();
         halves.retain(|_, half| half.until > now);
         if halves.len() >= MAX {
             halves.clear();
         }
-        halves.insert(ticket.digest(), Half { account, device, until: now + LIFE });
+        halves.insert(ticket.digest(), Half { account, by, device, until: now + LIFE });
         ticket
     }
 

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use tokio::time::{Instant, sleep};
 
 use super::attempts::Try;
-use super::{Account, Caller, Core, devices, sessions};
+use super::directory::known_as;
+use super::vouching::Attempt;
+use super::{Account, Caller, Core, SignInError, devices, sessions};
 use crate::secret::digest;
-use crate::{BadPassword, Secret, StoreError, password};
+use crate::{BadPassword, Secret, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum OwnPasswordError {
@@ -16,6 +18,8 @@ pub enum OwnPasswordError {
     Wrong,
     #[error("too many tries; try again in {} s", .retry_after.as_secs().max(1))]
     TooManyTries { retry_after: Duration },
+    #[error("the password is the directory's, and is changed there")]
+    OfDirectory,
     #[error(transparent)]
     BadPassword(#[from] BadPassword),
     #[error(transparent)]
@@ -37,13 +41,22 @@ impl Core {
             retry_after: refused.retry_after,
         };
         sleep(admitted.map_err(too_many)?).await;
-        let id = account.id;
-        let hash: Option<String> = self.read(|core| {
-            core.query_row("SELECT password_hash FROM accounts WHERE id = ?1", [id], |row| row.get(0))
-                .optional()
-        })?;
-        if password::check(&given).is_err() || !self.0.hashing_of_known.verify(given, hash).await {
+        let known = self.read(|core| known_as(core, &account.name))?;
+        if known.as_ref().is_none_or(|known| known.account.id != account.id) {
             return Err(OwnPasswordError::Wrong);
+        }
+        let caller = Caller::default();
+        let attempt = Attempt {
+            name: &account.name,
+            password: given,
+            caller: &caller,
+            known,
+            is_on_known_device: true,
+        };
+        match self.vouch(attempt).await {
+            Ok(_) => {}
+            Err(SignInError::Store(error)) => return Err(error.into()),
+            Err(_) => return Err(OwnPasswordError::Wrong),
         }
         self.0.own_passwords.give_back(&new);
         Ok(())
@@ -59,6 +72,9 @@ impl Core {
         token: &str,
         caller: &Caller,
     ) -> Result<(), OwnPasswordError> {
+        if self.is_of_directory(account.id)? {
+            return Err(OwnPasswordError::OfDirectory);
+        }
         self.check_new_password(&new, &account.name)?;
         self.confirm_password(account, old, token).await?;
         let hash = self.0.hashing_of_known.hash(new).await;

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::accounts::account;
 use super::sign_in::Session;
-use super::{Account, Caller, Core, NOTE_USE_EVERY_MS, SessionLimits, devices};
+use super::{Account, Caller, Core, NOTE_USE_EVERY_MS, SessionLimits, VouchedBy, devices};
 use crate::secret::{digest, hex};
 use crate::{Role, Secret, StoreError, now_ms};
 
@@ -59,6 +59,19 @@ impl Core {
             let limits = self.1.sessions.of(account.role);
             limits.admit(created_ms, seen_ms, now_ms()).then_some((account, seen_ms))
         }))
+    }
+
+    /// Whether a session was begun on the directory's last word, because it was out of reach.
+    pub fn is_by_cache(&self, token: &str) -> Result<bool, StoreError> {
+        if !self.has_directory() {
+            return Ok(false);
+        }
+        let found = self.read(|core| {
+            core.prepare_cached("SELECT by_cache FROM sessions WHERE token_hash = ?1")?
+                .query_row([digest(token)], |row| row.get(0))
+                .optional()
+        })?;
+        Ok(found.unwrap_or_default())
     }
 
     /// The sessions of an account that go on, the last used first.
@@ -143,6 +156,7 @@ impl Core {
     pub(super) async fn begin_session(
         &self,
         account: Account,
+        by: VouchedBy,
         caller: &Caller,
         device: Option<[u8; 32]>,
     ) -> Result<Session, StoreError> {
@@ -164,15 +178,15 @@ impl Core {
                 params![now - longest, before],
             )?;
             core.execute(
-                "INSERT INTO sessions (token_hash, account, created_ms, seen_ms, device, address)
-                 VALUES (?1, ?2, ?3, ?3, ?4, ?5)",
-                params![hash, id, now, label, address.as_deref().unwrap_or_default()],
+                "INSERT INTO sessions (token_hash, account, created_ms, seen_ms, device, address, by_cache)
+                 VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6)",
+                params![hash, id, now, label, address.as_deref().unwrap_or_default(), by == VouchedBy::Cache],
             )?;
             keep_newest(core, id)?;
             devices::remember(core, id, device_hash)
         });
         begun.await?;
-        Ok(Session { token, account, device_token })
+        Ok(Session { token, account, by, device_token })
     }
 }
 

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::accounts::find;
 use super::attempts::{Attempts, Refused, Try};
+use super::directory::known_as;
 use super::half_signed_in::Half;
+use super::vouching::{Attempt, VouchedBy};
 use super::{Account, Caller, Core, SecondFactorError, SecondStep};
-use crate::{Secret, StoreError, password};
+use crate::{Secret, StoreError};
 
 /// A fresh sign-in. The tokens go into cookies; the store keeps only their hashes.
 #[derive(Clone, Debug)]
 pub struct Session {
     pub token: Secret,
     pub account: Account,
+    pub by: VouchedBy,
     /// By which the device is known the next time.
     pub device_token: Secret,
 }
@@ -34,6 +36,8 @@ pub enum SignInError {
     Refused {
         /// The account's name for the log, if there is such an account. What was typed may be a password.
         account: Option<String>,
+        /// For the log, too.
+        why: Refusal,
     },
     #[error("the code is wrong, or was used before")]
     WrongCode { account: String },
@@ -50,6 +54,58 @@ pub enum SignInError {
     Store(#[from] StoreError),
 }
 
+/// Why nobody was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    Wrong,
+    /// The same of an account of the box, where a directory is asked about every other name: it was not asked here, or
+    /// its person of this name was turned away.
+    LocalAccount,
+    /// The directory is out of reach, and its last word does not fit, is too old or is none.
+    OutOfReach,
+    /// The password was right, and no group gives a role.
+    NoAccess,
+    /// The password was right, and must be changed in the directory first.
+    PasswordExpired,
+    Locked,
+    Disabled,
+    /// The directory knows nobody of this name.
+    Gone,
+    /// The directory knows more than one person of this name.
+    Several,
+    /// The account belongs to somebody who had this name in the directory before.
+    OtherPerson,
+    /// What the directory calls the person cannot be the name of an account.
+    BadName,
+}
+
+impl Refusal {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Refusal::Wrong => "wrong",
+            Refusal::LocalAccount => "local-account",
+            Refusal::OutOfReach => "out-of-reach",
+            Refusal::NoAccess => "no-group",
+            Refusal::PasswordExpired => "password-expired",
+            Refusal::Locked => "locked",
+            Refusal::Disabled => "disabled",
+            Refusal::Gone => "gone",
+            Refusal::Several => "several",
+            Refusal::OtherPerson => "other-person",
+            Refusal::BadName => "bad-name",
+        }
+    }
+
+    /// The directory knows that whoever had this account may not get in any more.
+    pub(super) fn ends_access(self) -> bool {
+        matches!(self, Refusal::Disabled | Refusal::Gone | Refusal::OtherPerson)
+    }
+
+    pub(super) fn of(self, account: String) -> SignInError {
+        SignInError::Refused { account: Some(account), why: self }
+    }
+}
+
 impl Core {
     /// Takes as long for a name that is not there as for a wrong password. From the fourth try within a minute
     /// it answers late, on purpose, by up to 8 s.
@@ -60,30 +116,22 @@ impl Core {
         caller: &Caller,
     ) -> Result<Entered, SignInError> {
         let name = name.trim();
-        let (account, hash) = self.read(|core| find(core, name))?.unzip();
-        let device = match &account {
-            Some(account) => self.known_device(account.id, caller)?,
+        let known = self.read(|core| known_as(core, name))?;
+        let account_name = || known.as_ref().map(|known| known.account.name.clone());
+        let device = match &known {
+            Some(known) => self.known_device(known.account.id, caller)?,
             None => None,
         };
-        let new = Try::new(name, caller.address, device);
-        let account_name = || account.as_ref().map(|account| account.name.clone());
+        let new = Try::new(&account_name().unwrap_or_else(|| name.to_owned()), caller.address, device);
         wait_for_turn(&self.0.sign_ins, &new, account_name).await?;
-        let refused = || SignInError::Refused { account: account_name() };
-        if password::check(&password).is_err() {
-            return Err(refused());
-        }
-        // Strangers queue for one place, however many they are, and persons on their own devices for another.
-        let hashing = if device.is_some() { &self.0.hashing_of_known } else { &self.0.hashing };
-        if !hashing.verify(password, hash).await {
-            return Err(refused());
-        }
+        let is_on_known_device = device.is_some();
+        let (account, by) = self.vouch(Attempt { name, password, caller, known, is_on_known_device }).await?;
         self.0.sign_ins.give_back(&new);
-        let account = account.ok_or(SignInError::Refused { account: None })?;
         if self.second_factor(account.id)?.is_some() {
             let now = Instant::now().into_std();
-            return Ok(Entered::SecondStep(self.0.half_signed_in.insert(account, device, now)));
+            return Ok(Entered::SecondStep(self.0.half_signed_in.insert(account, by, device, now)));
         }
-        Ok(Entered::Session(self.begin_session(account, caller, device).await?))
+        Ok(Entered::Session(self.begin_session(account, by, caller, device).await?))
     }
 
     /// The second step: a code of the authenticator, or a recovery code.
@@ -94,7 +142,7 @@ impl Core {
         caller: &Caller,
     ) -> Result<(Session, SecondStep), SignInError> {
         let half = self.0.half_signed_in.get(ticket, Instant::now().into_std());
-        let Half { account, device, .. } = half.ok_or(SignInError::TooLate)?;
+        let Half { account, by, device, .. } = half.ok_or(SignInError::TooLate)?;
         let new = Try::new(&account.name, caller.address, device).at_this_account_alone();
         wait_for_turn(&self.0.second_steps, &new, || Some(account.name.clone())).await?;
         let taken = self.take_second_step(account.id, code).await.map_err(|error| match error {
@@ -104,7 +152,7 @@ impl Core {
         let step = taken?;
         self.0.second_steps.give_back(&new);
         self.0.half_signed_in.remove(ticket);
-        Ok((self.begin_session(account, caller, device).await?, step))
+        Ok((self.begin_session(account, by, caller, device).await?, step))
     }
 
     /// Whether this ticket may still take its second step.
@@ -113,7 +161,7 @@ impl Core {
     }
 }
 
-async fn wait_for_turn(
+pub(super) async fn wait_for_turn(
     attempts: &Attempts,
     new: &Try,
     account: impl FnOnce() -> Option<String>,

@@ -60,7 +60,11 @@ async fn an_account_has_fifty_sessions_at_most_and_the_oldest_goes() {
         while crate::now_ms() <= store.core.sessions_of(&first.account).unwrap()[0].created_ms {
             tokio::task::yield_now().await;
         }
-        store.core.begin_session(first.account.clone(), &Caller::default(), None).await.unwrap();
+        store
+            .core
+            .begin_session(first.account.clone(), VouchedBy::Box, &Caller::default(), None)
+            .await
+            .unwrap();
     }
     assert_eq!(store.core.sessions_of(&first.account).unwrap().len(), 50);
     assert_eq!(store.core.session(first.token.expose()).unwrap(), None);
