@@ -8,6 +8,7 @@ mod devices;
 mod directory;
 mod grants;
 mod half_signed_in;
+mod identities;
 mod keys;
 mod orders;
 mod own_password;
@@ -79,6 +80,7 @@ struct Parts {
     setups: Attempts,
     own_passwords: Attempts,
     second_steps: Attempts,
+    arrivals: Attempts,
     half_signed_in: HalfSignedIn,
     sealing: Sealing,
 }
@@ -96,6 +98,7 @@ impl Core {
             // Whoever gets here has the password, and a code has six digits alone: 240 guesses a day hit it once in
             // four years.
             second_steps: Attempts::within(60 * MINUTE),
+            arrivals: Attempts::within(MINUTE),
             half_signed_in: HalfSignedIn::default(),
             sealing,
         };

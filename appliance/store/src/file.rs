@@ -62,6 +62,7 @@ impl StoreFile {
                 include_str!("schema/core.7.sql"),
                 include_str!("schema/core.8.sql"),
                 include_str!("schema/core.9.sql"),
+                include_str!("schema/core.10.sql"),
             ],
             StoreFile::Work => &[
                 include_str!("schema/work.1.sql"),

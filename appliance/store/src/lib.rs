@@ -64,7 +64,7 @@ pub use names::BadName;
 pub use open_error::OpenError;
 pub use password::BadPassword;
 pub use retention::{KEEP_DAYS, Swept, SweptOfOne};
-pub use rights::ChangeError;
+pub use rights::{ChangeError, IDENTITY_PROVIDER, Vouched, VouchedError};
 pub use secret::Secret;
 pub use store_error::StoreError;
 pub use verifier::Verified;

@@ -10,6 +10,10 @@ use crate::names::checked_name;
 use crate::retention::KEEP_DAYS;
 use crate::{Account, AccountError, Department, Secret, Store, StoreError, now_ms};
 
+mod vouched;
+
+pub use vouched::{IDENTITY_PROVIDER, Vouched, VouchedError};
+
 const REASON_CHARS: std::ops::RangeInclusive<usize> = 3..=200;
 
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,8 @@ pub enum ChangeError {
     PasswordChosen,
     #[error("this person's password is the directory's, and is changed there")]
     OfDirectory,
+    #[error("this person signs in at the identity provider, and has no password here")]
+    NoPassword,
     #[error("this glass is broken already, and open still")]
     BrokenAlready,
     #[error("it was reviewed before, or is the reviewer's own: somebody else reviews it")]
@@ -77,6 +83,9 @@ impl Store {
         let account = self.person(by, id)?;
         if self.core.is_of_directory(id)? {
             return Err(ChangeError::OfDirectory);
+        }
+        if !self.core.has_password(account.id)? {
+            return Err(ChangeError::NoPassword);
         }
         let renewed = async {
             match by {
@@ -329,7 +338,8 @@ pub(crate) fn means_something_else(name: &str) -> bool {
     let name = name.to_lowercase();
     name.starts_with("key:")
         || name.ends_with("command line)")
-        || ["box", "genset", "nobody", "command line", crate::DIRECTORY].contains(&name.as_str())
+        || ["box", "genset", "nobody", "command line", crate::DIRECTORY, IDENTITY_PROVIDER]
+            .contains(&name.as_str())
 }
 
 fn checked_reason(reason: &str) -> Result<String, ChangeError> {

@@ -50,7 +50,8 @@ struct Count {
 /// Who tries.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Try {
-    name: Name,
+    /// None where no account is named.
+    name: Option<Name>,
     source: IpAddr,
     device: Option<[u8; 32]>,
     /// Whether it may be one of many at as many accounts.
@@ -68,7 +69,13 @@ pub(super) struct Refused {
 impl Try {
     /// `device` is the hash of a device's token, given only where the account knows that device.
     pub(super) fn new(name: &str, address: Option<IpAddr>, device: Option<[u8; 32]>) -> Try {
-        Try { name: digest(&name.to_lowercase()), source: source(address), device, may_be_spray: true }
+        let name = Some(digest(&name.to_lowercase()));
+        Try { name, source: source(address), device, may_be_spray: true }
+    }
+
+    /// A try that names no account: its address alone counts.
+    pub(super) fn at_no_account(address: Option<IpAddr>) -> Try {
+        Try { name: None, source: source(address), device: None, may_be_spray: true }
     }
 
     /// The same by somebody who has shown to know this account.
@@ -78,14 +85,14 @@ impl Try {
 
     /// What it counts on; the delay goes by the first.
     fn counted(&self) -> Vec<Counted> {
-        match self.device {
-            Some(device) => vec![Counted::Device(device)],
-            None => {
-                let mut counted =
-                    vec![Counted::AccountFrom(self.name, self.source), Counted::Account(self.name)];
+        match (self.device, self.name) {
+            (Some(device), _) => vec![Counted::Device(device)],
+            (None, Some(name)) => {
+                let mut counted = vec![Counted::AccountFrom(name, self.source), Counted::Account(name)];
                 counted.extend(self.may_be_spray.then_some(Counted::From(self.source)));
                 counted
             }
+            (None, None) => vec![Counted::From(self.source)],
         }
     }
 }

@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 
 use super::accounts::find;
 use super::setup::{code_of, plain};
-use super::{Account, AccountError, Core, devices, sessions};
+use super::{Account, AccountError, Core, SecondFactorRule, devices, sessions};
 use crate::sealing::Sealing;
 use crate::secret::{digest, random_bytes};
-use crate::{Role, Secret, StoreError, now_ms};
+use crate::{Secret, StoreError, now_ms};
 
 const RECOVERY_CODES: usize = 10;
 /// Bytes of a secret that is not sealed.
@@ -67,14 +67,17 @@ impl Core {
         })
     }
 
-    /// Whether the rules ask this account for a second factor.
-    pub fn needs_second_factor(&self, role: Role) -> bool {
-        self.1.second_factor.asks(role)
+    /// Whether the rules ask this account for a second factor. How somebody was proven whom an identity provider
+    /// vouches for is its business, unless everybody means everybody.
+    pub fn needs_second_factor(&self, account: &Account) -> Result<bool, StoreError> {
+        let rule = self.1.second_factor;
+        let is_asked = rule.asks(account.role);
+        Ok(is_asked && (rule == SecondFactorRule::Everybody || self.has_password(account.id)?))
     }
 
     /// Whether the rules ask for one that the account does not have.
     pub fn lacks_second_factor(&self, account: &Account) -> Result<bool, StoreError> {
-        Ok(self.needs_second_factor(account.role) && self.second_factor(account.id)?.is_none())
+        Ok(self.needs_second_factor(account)? && self.second_factor(account.id)?.is_none())
     }
 
     /// Makes a new secret for the person's authenticator, which counts once a code has proven it. In base 32.
@@ -187,7 +190,7 @@ impl Core {
 
     /// Removes the person's own second factor, against one more code.
     pub async fn remove_second_factor(&self, account: &Account, code: &str) -> Result<(), SecondFactorError> {
-        if self.needs_second_factor(account.role) {
+        if self.needs_second_factor(account)? {
             return Err(SecondFactorError::Required);
         }
         let (id, code) = (account.id, Zeroizing::new(code.to_owned()));

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::core::tests::whole;
-use crate::{Caller, Entered, SecondFactorRule, Session, SignInError, SignInRules, Store};
+use crate::{Caller, Entered, Role, Session, SignInError, SignInRules, Store};
 
 const PASSWORD: &str = "four plain words here";
 
