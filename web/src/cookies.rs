@@ -16,6 +16,8 @@ pub(crate) enum Life {
     /// Until the browser is closed; the store ends the session earlier where it must.
     Visit,
     Year,
+    /// As long as a sign-in at the identity provider may take.
+    FiveMinutes,
     /// Gone at once.
     Over,
 }
@@ -26,6 +28,7 @@ pub(crate) fn set(name: &str, value: &str, secure: bool, life: Life) -> Option<H
     let life = match life {
         Life::Visit => "",
         Life::Year => "; Max-Age=31536000",
+        Life::FiveMinutes => "; Max-Age=300",
         Life::Over => "; Max-Age=0",
     };
     HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{life}")).ok()

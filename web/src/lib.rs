@@ -22,6 +22,7 @@ mod moment;
 mod notices;
 mod pages;
 mod posted;
+mod provider;
 mod qr;
 mod routes;
 mod text;
@@ -40,13 +41,16 @@ use serde_json::Value;
 use store::{EventRow, Store, StoreError};
 
 use crate::moment::Clock;
+pub use crate::provider::{Arrival, Departure, IdentityProvider, ProviderError, Returned};
 pub use crate::visit::Transport;
 
 /// What the configuration says about the portal.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PortalOptions {
     /// The name of the building, as it stands in the masthead.
     pub site_name: String,
+    /// Who signs people in outside the box, where there is one.
+    pub identity_provider: Option<Arc<dyn IdentityProvider>>,
 }
 
 /// The portal. A clone is cheap and means the same one.
@@ -84,6 +88,10 @@ impl Portal {
 
     pub(crate) fn site_name(&self) -> &str {
         &self.0.options.site_name
+    }
+
+    pub(crate) fn provider(&self) -> Option<&dyn IdentityProvider> {
+        self.0.options.identity_provider.as_deref()
     }
 
     pub(crate) fn clock(&self) -> &Clock {

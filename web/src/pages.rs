@@ -10,6 +10,7 @@ pub(crate) mod language;
 pub(crate) mod orders;
 pub(crate) mod outages;
 pub(crate) mod people;
+pub(crate) mod provider;
 pub(crate) mod rights;
 pub(crate) mod second_factor;
 pub(crate) mod second_look;

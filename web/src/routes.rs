@@ -10,7 +10,7 @@ use crate::error_page::{Failed, Fault};
 use crate::guard::{Access, admit};
 use crate::pages::people::{department, person};
 use crate::pages::{
-    account, ask, break_glass, chat, demo, drills, language, orders, outages, people, rights,
+    account, ask, break_glass, chat, demo, drills, language, orders, outages, people, provider, rights,
 };
 use crate::pages::{second_factor, second_look, second_step, setup, sign_in, status, welcome};
 use crate::visit::Visit;
@@ -26,7 +26,7 @@ const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRoute
     Entry { path, access, handlers }
 }
 
-pub(crate) static ROUTES: [Entry; 49] = [
+pub(crate) static ROUTES: [Entry; 51] = [
     entry("/", Access::With(Right::Ask), || get(chat::begin)),
     entry("/c/{conversation}", Access::With(Right::Ask), || get(chat::show)),
     entry("/ask", Access::With(Right::Ask), || post(ask::ask)),
@@ -74,6 +74,8 @@ pub(crate) static ROUTES: [Entry; 49] = [
     entry("/account/second-factor/codes", Access::Person, || post(second_factor::renew)),
     entry("/account/second-factor/remove", Access::Person, || post(second_factor::remove)),
     entry("/sign-in/code", Access::Visitor, || get(second_step::show).post(second_step::take)),
+    entry("/sign-in/provider", Access::Visitor, || get(provider::leave)),
+    entry("/sign-in/provider/return", Access::Visitor, || get(provider::arrive)),
     entry("/sign-out", Access::Person, || post(sign_in::sign_out)),
     entry("/sign-in", Access::Visitor, || get(sign_in::show).post(sign_in::sign_in)),
     entry("/setup", Access::Setup, || get(setup::show).post(setup::finish)),

@@ -11,6 +11,7 @@ mod harness;
 mod looks;
 mod orders;
 mod outages;
+mod provider;
 mod recording;
 mod retention;
 mod rights;

@@ -8,6 +8,7 @@ mod event;
 mod keeping;
 mod ko;
 mod own_account;
+mod provider;
 mod recording;
 mod retention;
 mod rights;
@@ -25,6 +26,7 @@ use store::BadPassword;
 
 use crate::language::Language;
 pub(crate) use own_account::OwnAccountText;
+pub(crate) use provider::ProviderText;
 pub(crate) use second_factor::SecondFactorText;
 
 /// All the texts of one language.
@@ -41,6 +43,7 @@ pub(crate) struct Text {
     pub(crate) account: AccountText,
     pub(crate) own_account: OwnAccountText,
     pub(crate) second_factor: SecondFactorText,
+    pub(crate) provider: ProviderText,
     pub(crate) demo: DemoText,
     pub(crate) order: OrderText,
     pub(crate) drill: DrillText,

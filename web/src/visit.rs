@@ -43,6 +43,14 @@ impl Transport {
         }
     }
 
+    /// The cookie of a sign-in that has gone to the identity provider.
+    pub(crate) fn departure_cookie(self) -> &'static str {
+        match self {
+            Transport::Tls => "__Host-genset-departure",
+            Transport::Plain => "genset-plain-departure",
+        }
+    }
+
     /// The cookie by which a device is known that somebody was signed in on.
     pub(crate) fn device_cookie(self) -> &'static str {
         match self {
@@ -91,6 +99,8 @@ pub(crate) struct Person {
     pub(crate) holdings: Holdings,
     pub(crate) token: String,
     pub(crate) csrf: String,
+    /// False where an identity provider vouches for the person.
+    pub(crate) has_password: bool,
     /// The rules ask for a second factor that this person has not set up yet.
     pub(crate) lacks_second_factor: bool,
     /// Let in on the directory's last word, because it was out of reach.
@@ -114,6 +124,8 @@ pub(crate) struct Visit {
     pub(crate) caller: Arc<Caller>,
     /// For the second step of a sign-in.
     pub(crate) ticket: Option<Secret>,
+    /// For a sign-in that comes back from the identity provider.
+    pub(crate) departure: Option<Secret>,
     pub(crate) path: String,
 }
 
@@ -129,6 +141,7 @@ impl Visit {
             person: person(portal, &parts.headers, transport, form)?.map(Arc::new),
             caller: Arc::new(caller::of(parts, transport)),
             ticket: cookies::get(&parts.headers, transport.ticket_cookie()).map(Secret::from),
+            departure: cookies::get(&parts.headers, transport.departure_cookie()).map(Secret::from),
             path: if parts.method == Method::GET { parts.uri.path().to_owned() } else { "/".to_owned() },
         })
     }
@@ -144,6 +157,7 @@ impl Visit {
             person: None,
             caller: Arc::default(),
             ticket: None,
+            departure: None,
             path: "/".to_owned(),
         }
     }
@@ -180,8 +194,9 @@ fn person(
     let holdings = core.holdings_of_person(&account)?;
     let lacks_second_factor = core.lacks_second_factor(&account)?;
     let by_cache = core.is_by_cache(token)?;
+    let has_password = core.has_password(account.id)?;
     let (token, csrf) = (token.to_owned(), csrf::token_of(token));
-    Ok(Some(Person { account, holdings, token, csrf, lacks_second_factor, by_cache }))
+    Ok(Some(Person { account, holdings, token, csrf, has_password, lacks_second_factor, by_cache }))
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {

@@ -6,7 +6,7 @@ use store::{
 
 use crate::error_page::log;
 use crate::moment::Clock;
-use crate::text::{DirectoryText, RetentionText, RightsText, WhyText};
+use crate::text::{DirectoryText, ProviderText, RetentionText, RightsText, WhyText};
 use crate::visit::Visit;
 
 /// A decision as a page shows it.
@@ -22,14 +22,16 @@ pub(crate) struct Teller<'a> {
     pub(crate) text: &'static RightsText,
     retention: &'static RetentionText,
     directory: &'static DirectoryText,
+    provider: &'static ProviderText,
     clock: &'a Clock,
 }
 
 impl<'a> Teller<'a> {
     pub(crate) fn of(visit: &'a Visit) -> Teller<'a> {
         let text = visit.text();
-        let (retention, directory) = (&text.retention, &text.directory);
-        Teller { text: &text.rights, retention, directory, clock: visit.portal.clock() }
+        let clock = visit.portal.clock();
+        let (retention, directory, provider) = (&text.retention, &text.directory, &text.provider);
+        Teller { text: &text.rights, retention, directory, provider, clock }
     }
 
     pub(crate) fn decision(&self, decided: &Result<Allowed, Denied>) -> WhyView {
@@ -91,6 +93,7 @@ impl<'a> Teller<'a> {
             ChangeError::BadDays => self.retention.bad_days,
             ChangeError::PasswordChosen => people.password_chosen,
             ChangeError::OfDirectory => self.directory.no_code,
+            ChangeError::NoPassword => self.provider.has_no_password,
             ChangeError::BrokenAlready => glass.broken_already,
             ChangeError::NotToReview => glass.not_to_review,
             ChangeError::Account(AccountError::Store(error)) | ChangeError::Store(error) => {

@@ -27,6 +27,7 @@ struct AccountPage {
     kept: String,
     /// Changed there, and not here.
     is_of_directory: bool,
+    has_password: bool,
     /// This session first.
     sessions: Vec<SessionView>,
     problem: Option<&'static str>,
@@ -49,8 +50,14 @@ pub(crate) struct Arrival {
     done: String,
 }
 
+/// What whoever has no password of this box gives for it.
+pub(crate) fn nothing() -> Secret {
+    Secret::from("")
+}
+
 #[derive(Deserialize)]
 pub(crate) struct EndForm {
+    #[serde(default = "nothing")]
     password: Secret,
 }
 
@@ -142,12 +149,15 @@ pub(crate) async fn change_password(
     }
 }
 
-/// Asks for the password once more; what is wrong is said beside the form.
+/// Asks for the password once more, where there is one; what is wrong is said beside the form.
 pub(crate) async fn confirm_password(
     visit: &Visit,
     person: &Person,
     password: Secret,
 ) -> Result<(), (StatusCode, &'static str)> {
+    if !person.has_password {
+        return Ok(());
+    }
     let core = &visit.portal.store().core;
     let confirmed = core.confirm_password(&person.account, password, &person.token).await;
     let text = visit.text();
@@ -203,10 +213,12 @@ fn page(
         limits: (text.limits)(limits.idle.as_secs() / 60, limits.whole.as_secs() / 3600),
         second_factor: match second {
             Some(on) => (second_text.is_on)(&visit.portal.clock().short(on.since_ms), on.codes_left),
+            None if !person.has_password => visit.text().provider.vouched.to_owned(),
             None => second_text.is_off.to_owned(),
         },
         kept: super::people::kept(visit, person.account.id)?,
         is_of_directory: core.is_of_directory(person.account.id).map_err(|error| visit.internal(&error))?,
+        has_password: person.has_password,
         sessions,
         problem,
         done,

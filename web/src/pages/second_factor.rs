@@ -12,7 +12,7 @@ use store::{SecondFactorError, Secret};
 use crate::confirmed::Confirmed;
 use crate::error_page::{Failed, log};
 use crate::frame::{Frame, Place};
-use crate::pages::account::confirm_password;
+use crate::pages::account::{confirm_password, nothing};
 use crate::posted::Posted;
 use crate::qr::QrView;
 use crate::visit::{Person, Signed, Visit};
@@ -24,6 +24,7 @@ struct SecondFactorPage {
     csrf: String,
     problem: Option<&'static str>,
     is_required: bool,
+    has_password: bool,
     state: State,
 }
 
@@ -45,6 +46,7 @@ enum State {
 
 #[derive(Deserialize)]
 pub(crate) struct PasswordForm {
+    #[serde(default = "nothing")]
     password: Secret,
 }
 
@@ -55,6 +57,7 @@ pub(crate) struct CodeForm {
 
 #[derive(Deserialize)]
 pub(crate) struct BothForm {
+    #[serde(default = "nothing")]
     password: Secret,
     code: Secret,
 }
@@ -204,7 +207,13 @@ fn page(
     problem: Option<&'static str>,
     state: State,
 ) -> Result<Response, Failed> {
-    let is_required = visit.portal.store().core.needs_second_factor(person.account.role);
-    let frame = Frame::of(visit, Place::Account);
-    visit.show(&SecondFactorPage { frame, csrf: person.csrf.clone(), problem, is_required, state })
+    let needs = visit.portal.store().core.needs_second_factor(&person.account);
+    visit.show(&SecondFactorPage {
+        frame: Frame::of(visit, Place::Account),
+        csrf: person.csrf.clone(),
+        problem,
+        is_required: needs.map_err(|error| visit.internal(&error))?,
+        has_password: person.has_password,
+        state,
+    })
 }

@@ -1,5 +1,7 @@
 //! Signing in and out.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::SET_COOKIE;
@@ -12,6 +14,7 @@ use store::{Entered, Refusal, Secret, Session, SignInError, VouchedBy};
 use crate::cookies::{self, Life};
 use crate::error_page::{Failed, log};
 use crate::frame::{Frame, Place};
+use crate::pages::provider::ProviderView;
 use crate::posted::{Posted, Query, own_path};
 use crate::visit::{Signed, Transport, Visit};
 
@@ -19,10 +22,11 @@ use crate::visit::{Signed, Transport, Visit};
 #[template(path = "pages/sign_in.html")]
 pub(crate) struct SignInPage {
     pub(crate) frame: Frame,
-    pub(crate) problem: Option<&'static str>,
+    pub(crate) problem: Option<Cow<'static, str>>,
     pub(crate) signed_out: bool,
     pub(crate) name: String,
     pub(crate) back: String,
+    pub(crate) provider: ProviderView,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +52,8 @@ pub(crate) async fn show(visit: Visit, Query(arrival): Query<Arrival>) -> Result
     }
     let frame = Frame::of(&visit, Place::Elsewhere);
     let Arrival { back, signed_out } = arrival;
-    visit.show(&SignInPage { frame, problem: None, signed_out, name: String::new(), back })
+    let provider = ProviderView::of(&visit, &back);
+    visit.show(&SignInPage { frame, problem: None, signed_out, name: String::new(), back, provider })
 }
 
 /// `POST /sign-in`.
@@ -102,7 +107,8 @@ pub(crate) async fn enter(
     };
     let frame = Frame::of(visit, Place::Elsewhere);
     let (name, back) = (name.to_owned(), back.to_owned());
-    let page = SignInPage { frame, problem: Some(problem), signed_out: false, name, back };
+    let provider = ProviderView::of(visit, &back);
+    let page = SignInPage { frame, problem: Some(problem.into()), signed_out: false, name, back, provider };
     Ok((status, visit.show(&page)?).into_response())
 }
 
@@ -129,14 +135,14 @@ pub(crate) fn vouched_by(visit: &Visit, mut detail: Value, by: VouchedBy) -> Val
 
 /// The sign-in from its beginning, for somebody whose second step came too late or was never begun.
 pub(crate) fn once_more(visit: &Visit, back: &str) -> Result<Response, Failed> {
-    let (frame, problem) =
-        (Frame::of(visit, Place::Elsewhere), Some(visit.text().second_factor.step_too_late));
+    let problem = visit.text().second_factor.step_too_late;
     let page = SignInPage {
-        frame,
-        problem,
+        frame: Frame::of(visit, Place::Elsewhere),
+        problem: Some(problem.into()),
         signed_out: false,
         name: String::new(),
         back: own_path(back).to_owned(),
+        provider: ProviderView::of(visit, back),
     };
     Ok((StatusCode::UNPROCESSABLE_ENTITY, visit.show(&page)?).into_response())
 }
@@ -158,23 +164,29 @@ pub(crate) async fn sign_out(Signed(visit, person): Signed) -> Result<Response, 
 /// Leads on with the cookies of a session that has begun.
 pub(crate) fn begun(visit: &Visit, session: &Session, path: &str) -> Response {
     let transport = visit.transport;
-    let cookies = [
+    let mut cookies = vec![
         (transport.session_cookie(), session.token.expose(), Life::Visit),
         (transport.device_cookie(), session.device_token.expose(), Life::Year),
-        (transport.ticket_cookie(), "", Life::Over),
     ];
-    let cookies = if visit.ticket.is_some() { &cookies[..] } else { &cookies[..2] };
-    led_with(transport, path, cookies)
+    let spent =
+        [(&visit.ticket, transport.ticket_cookie()), (&visit.departure, transport.departure_cookie())];
+    cookies.extend(spent.iter().filter(|(had, _)| had.is_some()).map(|(_, name)| (*name, "", Life::Over)));
+    led_with(transport, path, &cookies)
 }
 
-fn led_with(transport: Transport, path: &str, wanted: &[(&str, &str, Life)]) -> Response {
+/// Leads to `path`, or to an address that the portal itself has made, with cookies.
+pub(crate) fn led_with(transport: Transport, path: &str, wanted: &[(&str, &str, Life)]) -> Response {
     let mut response = Redirect::to(path).into_response();
+    set(&mut response, transport, wanted);
+    response
+}
+
+pub(crate) fn set(response: &mut Response, transport: Transport, wanted: &[(&str, &str, Life)]) {
     for (name, value, life) in wanted {
         if let Some(cookie) = cookies::set(name, value, transport.is_secure(), *life) {
             response.headers_mut().append(SET_COOKIE, cookie);
         }
     }
-    response
 }
 
 /// Where a try came from, and at which account: never a name that is none, which may be a mistyped password.

@@ -106,7 +106,7 @@ impl Box {
         }
         let mut registry = prometheus_client::registry::Registry::default();
         let (gateway, monitor) = Gateway::build(settings, Vec::new(), store.clone(), &mut registry).unwrap();
-        let options = PortalOptions { site_name: "Harbor Hospital".into() };
+        let options = PortalOptions { site_name: "Harbor Hospital".into(), identity_provider: None };
         let portal = Portal::new(gateway, store.clone(), options);
         let router = portal.router();
         Box { portal, store, router, monitor: Some(monitor), _folder: folder }

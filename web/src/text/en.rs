@@ -44,6 +44,7 @@ pub(super) static TEXT: Text = Text {
     account: ACCOUNT,
     own_account: super::own_account::EN,
     second_factor: super::second_factor::EN,
+    provider: super::provider::EN,
     demo: DemoText {
         title: "Demo cloud (a stand-in for evaluation)",
         explanation: "Only this evaluation set-up has this card. It cuts the way to a make-believe cloud, so that you can see what staff would see.",

@@ -46,6 +46,7 @@ pub(super) static TEXT: Text = Text {
     account: ACCOUNT,
     own_account: super::own_account::KO,
     second_factor: super::second_factor::KO,
+    provider: super::provider::KO,
     demo: DemoText {
         title: "데모 클라우드 (평가용 대역)",
         explanation: "이 카드는 평가용 구성에만 있습니다. 가상의 클라우드 연결을 끊어, 직원에게 어떻게 보이는지 확인할 수 있습니다.",

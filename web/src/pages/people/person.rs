@@ -28,6 +28,8 @@ pub(crate) struct PersonPage {
     pub(crate) roles: Vec<Choice>,
     pub(crate) role: &'static str,
     pub(crate) may_change: bool,
+    /// Who vouches for the person, and what that means.
+    pub(crate) vouched_by: Option<String>,
 }
 
 /// An alias, and why somebody may (not) use it.
@@ -142,6 +144,10 @@ fn page(
             .collect(),
         role: account.role.as_str(),
         may_change,
+        vouched_by: core
+            .issuer_of(account.id)
+            .map_err(failed)?
+            .map(|by| (visit.text().provider.vouched_by)(&by)),
     })
 }
 

@@ -84,6 +84,11 @@ fn of_a_person(event: &EventRow, texts: &Text) -> Option<String> {
     let order = || order(event, &texts.order);
     let who = texts.actor.name(&event.who);
     let directory = &texts.directory;
+    if event.what == "sign-in-refused"
+        && let Some(reason) = event.detail["reason"].as_str()
+    {
+        return Some((texts.provider.event_refused)((texts.provider.reason)(reason)));
+    }
     let text = &texts.status;
     let sentence = match event.what.as_str() {
         "breaker" => return None,
