@@ -10,7 +10,7 @@ use gateway::{BuildError, Door, Gateway, Monitor};
 use inference::{Keeper, LocalModel};
 use prometheus_client::registry::Registry;
 use store::{DirectoryRules, Store};
-use web::{Portal, PortalOptions};
+use web::{IdentityProvider, Portal, PortalOptions};
 
 use crate::audit_keeper::{self, AuditKeeper};
 use crate::cli::Failure;
@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::directory::{DirectoryClient, DirectoryKeeper, DirectorySettings};
 use crate::keeping::{self, Keeping};
 use crate::listen::{Listener, Proxies};
+use crate::oidc::{Oidc, OidcSettings};
 use crate::supervisor::{Floor, Supervisor};
 use crate::{host, pilot_light, tls};
 
@@ -29,6 +30,7 @@ pub(crate) struct App {
     audit_keeper: AuditKeeper,
     keeping: Keeping,
     directory: Option<DirectoryKeeper>,
+    oidc: Option<Arc<Oidc>>,
     data_dir: PathBuf,
     spool_folder: PathBuf,
     listeners: Vec<Listener>,
@@ -71,11 +73,12 @@ impl App {
             .unzip();
         let (gateway, monitor) = Gateway::build(config.gateway, locals, store.clone(), &mut registry)
             .map_err(|error| unbuilt(&error, &config.file, &config.data_dir))?;
-        let portal = Portal::new(
-            gateway.clone(),
-            store.clone(),
-            PortalOptions { site_name: config.site_name.clone() },
-        );
+        let oidc = build_oidc(config.oidc, &config.file)?;
+        let options = PortalOptions {
+            site_name: config.site_name.clone(),
+            identity_provider: oidc.clone().map(|oidc| oidc as Arc<dyn IdentityProvider>),
+        };
+        let portal = Portal::new(gateway.clone(), store.clone(), options);
         let router = Door::new(gateway, Arc::new(registry)).router().merge(portal.router());
         tell_first_steps(&store, &config.file);
         let audit_keeper = AuditKeeper::new(store.clone(), config.anchors);
@@ -88,6 +91,7 @@ impl App {
             audit_keeper,
             keeping,
             directory,
+            oidc,
             data_dir,
             spool_folder,
             listeners,
@@ -113,6 +117,10 @@ impl App {
         if let Some(keeper) = self.directory {
             let cancel = supervisor.token(Floor::Monitor);
             supervisor.spawn(Floor::Monitor, "directory keeper", keeper.run(cancel));
+        }
+        if let Some(oidc) = self.oidc {
+            let cancel = supervisor.token(Floor::Monitor);
+            supervisor.spawn(Floor::Monitor, "watch of the identity provider", oidc.watch(cancel));
         }
         let cancel = supervisor.token(Floor::Records);
         supervisor.spawn(Floor::Records, "audit keeper", self.audit_keeper.run(cancel));
@@ -204,6 +212,12 @@ fn sources(error: &dyn Error) -> String {
         cause = error.source();
     }
     said.join(": ")
+}
+
+fn build_oidc(settings: Option<OidcSettings>, file: &Path) -> Result<Option<Arc<Oidc>>, Failure> {
+    let built = settings.map(Oidc::new).transpose();
+    let unusable = |error| Failure::Unusable(format!("{}: [oidc] ca_file {error}", file.display()));
+    Ok(built.map_err(unusable)?.flatten())
 }
 
 async fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {

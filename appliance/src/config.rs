@@ -11,6 +11,7 @@ use inference::ModelSpec;
 use crate::audit_keeper::AnchorSettings;
 use crate::directory::DirectorySettings;
 use crate::listen::Proxies;
+use crate::oidc::OidcSettings;
 
 /// Everything that the file says, checked. Making one binds nothing and starts nothing.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Config {
     pub sign_in: store::SignInRules,
     /// None: people have passwords of the box's own alone.
     pub(crate) directory: Option<DirectorySettings>,
+    /// None: everybody signs in with an account of the box.
+    pub oidc: Option<OidcSettings>,
     pub anchors: AnchorSettings,
     /// Where rows wait that the audit log cannot take: the data folder, or one on another disk.
     pub spool_folder: PathBuf,

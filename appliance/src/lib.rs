@@ -17,6 +17,7 @@ mod host;
 mod keeping;
 mod keys;
 mod listen;
+mod oidc;
 mod pilot_light;
 mod recovery;
 mod retention;

@@ -62,6 +62,11 @@ fn gather(table: &mut Table, dir: &Path, plan: &mut Plan) {
             take_along(upstream, key, format!("files/upstream-{}-{key}", number + 1), dir, plan);
         }
     }
+    if let Some(oidc) = table.get_mut("oidc").and_then(Value::as_table_mut) {
+        for key in ["client_secret_file", "ca_file"] {
+            take_along(oidc, key, format!("files/oidc-{key}"), dir, plan);
+        }
+    }
     let directory = table.get_mut("directory").and_then(Value::as_table_mut);
     if let Some(directory) = directory {
         for key in ["bind_password_file", "ca_file"] {

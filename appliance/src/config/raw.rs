@@ -36,6 +36,7 @@ pub(super) struct Raw {
     #[serde(default)]
     pub retention: Retention,
     pub directory: Option<Directory>,
+    pub oidc: Option<Oidc>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -67,6 +68,26 @@ pub(super) struct Directory {
     #[serde(default)]
     pub roles: BTreeMap<String, String>,
     /// Groups, and the department that each leads to.
+    #[serde(default)]
+    pub departments: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Oidc {
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret_file: PathBuf,
+    pub ca_file: Option<PathBuf>,
+    pub label: Option<String>,
+    pub public_url: String,
+    pub scopes: Option<Vec<String>>,
+    pub name_claim: Option<String>,
+    pub groups_claim: Option<String>,
+    pub default_role: Option<String>,
+    pub check_interval_ms: Option<u64>,
+    #[serde(default)]
+    pub roles: BTreeMap<String, String>,
     #[serde(default)]
     pub departments: BTreeMap<String, String>,
 }

@@ -144,3 +144,60 @@ fn the_facts_of_a_model_belong_to_its_routes_alone() {
     let headers = config.gateway.upstreams[0].deadlines.headers;
     assert_eq!(headers, config.gateway.upstreams[0].deadlines.first_token);
 }
+
+/// The section of an identity provider, with one line in another's place.
+fn with_provider(wrong: &str, right: &str) -> String {
+    const PROVIDER: &str = r#"
+[oidc]
+issuer = "https://id.example/realms/main"
+client_id = "genset"
+client_secret_file = "keys/openai"
+public_url = "https://genset.example:8443"
+[oidc.roles]
+it = "admin"
+"#;
+    assert!(PROVIDER.contains(right), "{right}");
+    format!("{GOOD}{}", PROVIDER.replace(right, wrong))
+}
+
+#[test]
+fn an_identity_provider_needs_few_lines_and_comes_back_to_the_portals_own_address() {
+    let (_folder, config) = load(
+        &with_provider("it = \"admin\"", "it = \"admin\"")
+            .replace("https://genset.example:8443", "https://genset.example:8443/"),
+    );
+    let oidc = config.expect("good").oidc.expect("there is one");
+    assert_eq!(oidc.redirect_uri, "https://genset.example:8443/sign-in/provider/return");
+    assert_eq!((oidc.rules.name_claim.as_str(), oidc.rules.default_role), ("preferred_username", None));
+    assert!(oidc.client_secret.is_some());
+    assert!(!format!("{oidc:?}").contains("sk-test"), "the secret does not print");
+}
+
+#[test]
+fn each_mistake_of_an_identity_provider_names_its_mend() {
+    for (wrong, right, words) in [
+        ("issuer = \"http://id.example\"", "issuer = \"https://id.example/realms/main\"", "loopback"),
+        ("issuer = \"http://10.0.0.1\"", "issuer = \"https://id.example/realms/main\"", "loopback"),
+        ("issuer = \"id.example\"", "issuer = \"https://id.example/realms/main\"", "https://"),
+        ("issuer = \"https://id.example?x=1\"", "issuer = \"https://id.example/realms/main\"", "query"),
+        ("https://genset.example/portal", "https://genset.example:8443", "host and its port"),
+        ("http://genset.example", "https://genset.example:8443", "loopback"),
+        ("it = \"king\"", "it = \"admin\"", "one of owner, admin"),
+        ("it = \"service\"", "it = \"admin\"", "one of owner, admin"),
+        ("", "it = \"admin\"", "nobody could enter"),
+        ("client_id = \"\"", "client_id = \"genset\"", "1 to 255"),
+        ("scopes = [\"profile\"]\n[oidc.roles]", "[oidc.roles]", "openid"),
+        ("default_role = \"owner\"\n[oidc.roles]", "[oidc.roles]", "too much for everybody"),
+        ("check_interval_ms = 1\n[oidc.roles]", "[oidc.roles]", "100 to 3600000"),
+        ("ca_file = \"keys/openai\"\n[oidc.roles]", "[oidc.roles]", "no usable PEM certificate"),
+        ("colour = \"red\"\n[oidc.roles]", "[oidc.roles]", "colour"),
+    ] {
+        let (_folder, config) = load(&with_provider(wrong, right));
+        let error = config.expect_err(wrong);
+        assert!(error.contains(words) && !error.contains('\n'), "{wrong}: {error}");
+    }
+    let (_folder, config) = load(&with_provider("keys/nowhere", "keys/openai"));
+    let config = config.expect("the box runs without it");
+    assert!(config.problems[0].0.contains("client_secret_file"), "{:?}", config.problems);
+    assert!(config.oidc.is_some_and(|oidc| oidc.client_secret.is_none()));
+}

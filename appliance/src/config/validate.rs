@@ -19,6 +19,7 @@ mod anchors;
 mod backup;
 mod directory;
 mod drill;
+mod oidc;
 mod outside;
 mod retention;
 mod routes;
@@ -55,6 +56,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
     let retention = check.retention(&raw.retention, &drill.time_zone)?;
     let sign_in = check.sign_in(&raw.sign_in)?;
     let directory = raw.directory.map(|directory| check.directory(directory)).transpose()?;
+    let oidc = raw.oidc.map(|oidc| check.oidc(oidc)).transpose()?;
     let models: Vec<_> = raw.upstream.iter().map(|u| u.model.clone()).collect();
     let brown_out = check.brown_out(&raw.brown_out)?;
     let upstreams: Vec<_> = raw.upstream.into_iter().map(|u| check.upstream(u)).collect::<Result<_, _>>()?;
@@ -95,6 +97,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         locals,
         sign_in,
         directory,
+        oidc,
         anchors,
         spool_folder,
         backup,

@@ -1,4 +1,4 @@
-//! The keys of the upstreams: sealed by the box, or plain as they were put there.
+//! The keys of the upstreams and the like: sealed by the box, or plain as they were put there.
 
 use std::path::Path;
 
@@ -11,17 +11,22 @@ use crate::cloud_keys::{CloudKey, read};
 impl Check {
     /// A key that cannot be read takes its upstream out of service; the box itself goes on.
     pub(super) fn secret(&mut self, place: &str, path: &Path) -> Option<Secret> {
+        self.secret_file(place, "api_key_file", path).map(|key| Secret::new(key.to_string()))
+    }
+
+    /// The one line of a file that is sealed or plain; what is wrong with it is a problem and no refusal.
+    pub(super) fn secret_file(&mut self, place: &str, key: &str, path: &Path) -> Option<Zeroizing<String>> {
         let path = self.dir.join(path);
         let what = match read(&path, &self.data_dir) {
-            Ok(CloudKey::Sealed(key)) if is_usable(&key) => return Some(Secret::new(key.to_string())),
-            Ok(CloudKey::Plain(key)) if is_usable(&key) => {
+            Ok(CloudKey::Sealed(secret)) if is_usable(&secret) => return Some(secret),
+            Ok(CloudKey::Plain(secret)) if is_usable(&secret) => {
                 self.plain_keys.push(path);
-                return Some(Secret::new(key.to_string()));
+                return Some(secret);
             }
             Ok(_) => "holds no key. Put the key there, alone on one line.".to_owned(),
             Err(error) => format!("cannot be read ({error}). Put the key there, readable for this user."),
         };
-        self.problem(place, &format!("api_key_file {}: {what}", path.display()));
+        self.problem(place, &format!("{key} {}: {what}", path.display()));
         None
     }
 }
