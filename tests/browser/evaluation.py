@@ -40,6 +40,8 @@ class Evaluation:
         self._cloud, self._control = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         self._config = Path(self._folder.name) / "genset.toml"
         (Path(self._folder.name) / "demo-key").write_text("demo-key")
+        self._provider = self._start_provider()
+        (Path(self._folder.name) / "oidc-secret").write_text(self._provider["client_secret"])
         self._config.write_text(self._text())
         self._start("demo-cloud", "--listen", self._cloud, "--control", self._control)
         self._wait_for(f"http://{self._control}/state")
@@ -75,9 +77,24 @@ file = "{REPOSITORY}/provisioning/pilot-light/pilot-light.gguf"
 name = "assistant"
 cloud = ["demo/demo-cloud-large"]
 standby = ["pilot-light"]
+[oidc]
+issuer = "{self._provider["issuer"]}"
+client_id = "{self._provider["client_id"]}"
+client_secret_file = "oidc-secret"
+public_url = "http://{self.address}"
+label = "Harbor ID"
+default_role = "staff"
+check_interval_ms = 300
 [demo]
 control = "{self._control}"
 """
+
+    def _start_provider(self) -> dict[str, str]:
+        """A stand-in for an identity provider, beside the box; says how to sign in there."""
+        program = os.environ.get("FAKE_IDP_BIN", REPOSITORY / "target/debug/fake-idp")
+        process = subprocess.Popen([program], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        self._processes.append(process)
+        return json.loads(process.stdout.readline())
 
     def _start(self, *arguments: str) -> None:
         log = open(Path(self._folder.name) / f"{arguments[0]}.log", "w")

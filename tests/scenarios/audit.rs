@@ -14,7 +14,7 @@ fn said(output: &Output) -> String {
 }
 
 /// The bodies of all rows of one kind.
-fn rows(appliance: &TestAppliance, kind: &str) -> Vec<Value> {
+pub(crate) fn rows(appliance: &TestAppliance, kind: &str) -> Vec<Value> {
     let file = appliance.data_dir().join("audit.db");
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut query = database.prepare("SELECT body FROM entries WHERE kind = ?1 ORDER BY seq").unwrap();

@@ -20,6 +20,7 @@ mod formats;
 mod hanging_disk;
 mod listeners;
 mod needs;
+mod oidc;
 mod orders;
 mod outages;
 mod portal;

@@ -37,7 +37,7 @@ async fn a_limit_of_sessions_that_makes_no_sense_is_refused_with_its_range() {
 }
 
 /// An authenticator app that was given the secret of a page by hand.
-fn code_of(page: &str, steps: i64) -> String {
+pub(crate) fn code_of(page: &str, steps: i64) -> String {
     let shown =
         page.split("id=\"secret\">").nth(1).and_then(|rest| rest.split('<').next()).expect("a secret");
     let secret = totp_rs::Secret::try_from_base32(shown.replace(' ', "")).expect("base 32");

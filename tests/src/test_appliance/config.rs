@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{Process, TestAppliance, model_file, repository};
 use crate::client::Sent;
 use crate::lab::Namespace;
-use crate::{FakeCloud, RawCloud, fake_cloud, places};
+use crate::{FakeCloud, FakeIdp, RawCloud, fake_cloud, fake_idp, places};
 
 /// How a test's box treats each upstream: the defaults of the product, in a hurry.
 const TUNING: &str = "\
@@ -48,6 +48,8 @@ pub struct Builder {
     model_file: String,
     standbys: Vec<(String, String)>,
     key_file: String,
+    /// Further files in the folder of keys.
+    secrets: Vec<(&'static str, &'static str)>,
     extra: String,
     listen: String,
     breaker: String,
@@ -66,6 +68,7 @@ impl Builder {
             model_file: "pilot-light.gguf".to_owned(),
             standbys: Vec::new(),
             key_file: "keys/cloud".to_owned(),
+            secrets: Vec::new(),
             extra: String::new(),
             listen: String::new(),
             breaker: BREAKER.to_owned(),
@@ -154,6 +157,23 @@ impl Builder {
         self
     }
 
+    /// People sign in at this provider, too; `lines` are the rest of its section. The portal has HTTPS then.
+    pub fn identity_provider(mut self, idp: &FakeIdp, lines: &str) -> Builder {
+        let https = *self.https.get_or_insert_with(places::free_address);
+        let mut section = format!(
+            "\n[oidc]\nissuer = {:?}\nclient_id = {:?}\nclient_secret_file = \"keys/oidc\"\n\
+             public_url = \"https://localhost:{}\"\nlabel = \"Harbor ID\"\n",
+            idp.issuer(),
+            fake_idp::CLIENT_ID,
+            https.port()
+        );
+        if let Some(ca_file) = idp.ca_file() {
+            writeln!(section, "ca_file = {:?}", ca_file.display().to_string()).unwrap();
+        }
+        self.secrets.push(("oidc", fake_idp::CLIENT_SECRET));
+        self.extra(&format!("{section}{lines}"))
+    }
+
     /// The plain listener at this address.
     pub fn http(mut self, address: SocketAddr) -> Builder {
         self.http = Some(address);
@@ -221,6 +241,9 @@ impl Builder {
         let config = folder.path().join("genset.toml");
         std::fs::create_dir(folder.path().join("keys")).expect("the folder is new");
         std::fs::write(folder.path().join("keys/cloud"), format!("{}\n", fake_cloud::KEY)).expect("writable");
+        for (name, secret) in &self.secrets {
+            std::fs::write(folder.path().join("keys").join(name), format!("{secret}\n")).expect("writable");
+        }
         for (name, _) in &self.standbys {
             let file = model_file(folder.path(), name);
             std::fs::create_dir_all(file.parent().expect("it lies in a folder")).expect("the folder is new");
