@@ -168,13 +168,6 @@ impl Check {
         Ok(Groups { roles, departments, default_role })
     }
 
-    fn role_of_people(&self, place: &str, word: &str) -> Result<Role, ConfigError> {
-        Role::of_word(word).filter(|role| Role::OF_PEOPLE.contains(role)).ok_or_else(|| {
-            let known = Role::OF_PEOPLE.map(Role::as_str).join(", ");
-            self.wrong(place, format!("\"{word}\" is no role of people; they are {known}"))
-        })
-    }
-
     /// A password that cannot be read takes the directory out of reach; the box itself goes on.
     fn bind_password(&mut self, raw: &raw::Directory) -> Option<Secret> {
         let path = self.dir.join(&raw.bind_password_file);

@@ -91,27 +91,19 @@ impl Check {
     }
 
     fn roles_of_groups(&self, raw: &BTreeMap<String, String>) -> Result<BTreeMap<String, Role>, ConfigError> {
-        let role = |(group, word): (&String, &String)| Ok((group.clone(), self.role_of_people(word)?));
+        let role = |(group, word): (&String, &String)| Ok((group.clone(), self.role_of_people(PLACE, word)?));
         raw.iter().map(role).collect()
     }
 
     /// Whom no group speaks for answers for nothing.
     fn default_role(&self, word: &str) -> Result<Role, ConfigError> {
-        match self.role_of_people(word)? {
+        match self.role_of_people(PLACE, word)? {
             Role::Owner | Role::Admin => {
                 let what = format!("default_role = \"{word}\" is too much for everybody: give it to a group");
                 Err(self.wrong(PLACE, what))
             }
             role => Ok(role),
         }
-    }
-
-    fn role_of_people(&self, word: &str) -> Result<Role, ConfigError> {
-        let known = Role::of_word(word).filter(|role| Role::OF_PEOPLE.contains(role));
-        known.ok_or_else(|| {
-            let words = Role::OF_PEOPLE.map(Role::as_str).join(", ");
-            self.wrong(PLACE, format!("the role \"{word}\" is unknown; a person has one of {words}"))
-        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::{SecondFactorRule, SessionLimits, SessionRules, SignInRules};
+use store::{Role, SecondFactorRule, SessionLimits, SessionRules, SignInRules};
 
 use super::{Check, ConfigError, raw};
 
@@ -31,6 +31,14 @@ impl Check {
             }
         };
         Ok(SignInRules { sessions: SessionRules { staff, in_charge }, second_factor })
+    }
+
+    /// A role that a person may have, wherever it is given.
+    pub(super) fn role_of_people(&self, place: &str, word: &str) -> Result<Role, ConfigError> {
+        Role::of_word(word).filter(|role| Role::OF_PEOPLE.contains(role)).ok_or_else(|| {
+            let known = Role::OF_PEOPLE.map(Role::as_str).join(", ");
+            self.wrong(place, format!("\"{word}\" is no role of people; they are {known}"))
+        })
     }
 
     fn limits_of_sessions(

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::accounts::{account, find, insert};
 use super::attempts::{Refused, Try};
-use super::{Account, Caller, Core, Entered, SignInError};
+use super::{Account, Caller, Core, Entered, SignInError, VouchedBy};
 use crate::{Role, Secret, StoreError, now_ms};
 
 impl Core {
@@ -83,8 +83,13 @@ impl Core {
         let device = self.known_device(account.id, caller)?;
         if self.second_factor(account.id)?.is_some() {
             let now = Instant::now().into_std();
-            return Ok(Entered::SecondStep(self.0.half_signed_in.insert(account, device, now)));
+            return Ok(Entered::SecondStep(self.0.half_signed_in.insert(
+                account,
+                VouchedBy::Provider,
+                device,
+                now,
+            )));
         }
-        Ok(Entered::Session(self.begin_session(account, caller, device).await?))
+        Ok(Entered::Session(self.begin_session(account, VouchedBy::Provider, caller, device).await?))
     }
 }

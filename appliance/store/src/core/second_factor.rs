@@ -193,9 +193,10 @@ impl Core {
         if self.needs_second_factor(account)? {
             return Err(SecondFactorError::Required);
         }
-        let (id, code) = (account.id, Zeroizing::new(code.to_owned()));
+        let (id, code, sealing) = (account.id, Zeroizing::new(code.to_owned()), self.0.sealing.clone());
         // In one: a code that was used up for nothing would be lost.
-        let removed = self.write(move |core| Ok(take(core, id, &code)?.is_some() && remove(core, id)?));
+        let removed =
+            self.write(move |core| Ok(take(core, &sealing, id, &code)?.is_some() && remove(core, id)?));
         if removed.await? { Ok(()) } else { Err(SecondFactorError::WrongCode) }
     }
 

@@ -13,6 +13,8 @@ pub enum VouchedBy {
     /// The password is one of the box's own.
     Box,
     Directory,
+    /// The identity provider.
+    Provider,
     /// The directory took this password before, and was out of reach this time.
     Cache,
 }
@@ -22,6 +24,7 @@ impl VouchedBy {
         match self {
             VouchedBy::Box => "local",
             VouchedBy::Directory => "directory",
+            VouchedBy::Provider => "provider",
             VouchedBy::Cache => "cache",
         }
     }
