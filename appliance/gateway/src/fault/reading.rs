@@ -135,7 +135,7 @@ fn without_quotations(sentence: &str) -> String {
         match opens.and_then(|mark| closes(at + 1, mark)) {
             // One of the two spaces around it goes with it.
             Some(end) => {
-                at = end + 1 + usize::from(kept.ends_with(' ') && letters.get(end + 1) == Some(&' '))
+                at = end + 1 + usize::from(kept.ends_with(' ') && letters.get(end + 1) == Some(&' '));
             }
             None => {
                 kept.push(letters[at]);

@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn seconds_and_dates_are_understood_and_nonsense_is_no_time() {
         let (later, now) = ("Wed, 21 Oct 2026 07:28:07 GMT", "Wed, 21 Oct 2026 07:28:00 GMT");
-        let table: [(&[(&str, &str)], Option<f64>); 12] = [
+        let table: [(&[_], Option<f64>); 12] = [
             (&[], None),
             (&[("retry-after", "2")], Some(2.0)),
             (&[("retry-after", " 0.5 ")], Some(0.5)),
