@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("appliance", &["continuity", "dialect", "inference", "store", "gateway", "web", "verifier"]),
     ("tests", &["continuity", "dialect", "inference", "store", "gateway", "web", "appliance", "verifier"]),
     ("simulator", &["continuity", "dialect", "inference", "store", "gateway"]),
+    ("breakable-disk", &[]),
 ];
 
 /// What would bring I/O, tasks or a clock into the pure packages.
