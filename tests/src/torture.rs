@@ -54,9 +54,10 @@ pub async fn run(arguments: &[String]) -> Result<bool, &'static str> {
         }
         "power" => Ok(say(move || power::cuts(count.unwrap_or(500), 1).told()).await),
         "faults" => {
-            // Every so manieth call of the programs, to look quickly.
-            let plan = faults::Plan { paths: 1, programs: 1, calls: count.unwrap_or(1) as u64 };
-            Ok(say(move || faults::every_call(plan).told()).await)
+            let store = say(|| faults::of_the_store(1).told()).await;
+            // Every so manieth call, to look quickly.
+            let calls = count.unwrap_or(1) as u64;
+            Ok(say(move || faults::of_programs(1, calls).told()).await && store)
         }
         _ => Err(USAGE),
     }
@@ -106,8 +107,14 @@ mod short {
     }
 
     #[test]
-    fn faults_at_any_call_of_the_disk_leave_every_change_whole_or_undone() {
-        let (line, good) = faults::every_call(faults::Plan { paths: 8, programs: 4, calls: 20 }).told();
+    fn faults_of_the_disk_leave_every_change_of_the_store_whole_or_undone() {
+        let (line, good) = faults::of_the_store(12).told();
+        assert!(good, "{line}");
+    }
+
+    #[test]
+    fn faults_of_the_disk_leave_what_a_program_changes_whole_or_undone() {
+        let (line, good) = faults::of_programs(4, 40).told();
         assert!(good, "{line}");
     }
 }

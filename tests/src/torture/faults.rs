@@ -44,20 +44,10 @@ impl Faults {
     }
 }
 
-/// How thoroughly it is tried.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Plan {
-    /// Every so manieth path of the store, with every call of each.
-    pub(super) paths: usize,
-    /// Every so manieth program, with every `calls`th call of each.
-    pub(super) programs: usize,
-    pub(super) calls: u64,
-}
-
-/// All kinds of failure, every N until nothing fails any more.
-pub(super) fn every_call(plan: Plan) -> Faults {
+/// All kinds of failure, every N until nothing fails any more, on every path of the store or on each `step`th.
+pub(super) fn of_the_store(step: usize) -> Faults {
     disk::install();
-    let paths: Vec<_> = paths::all().step_by(plan.paths).collect();
+    let paths: Vec<_> = paths::all().step_by(step).collect();
     let mut faults = Faults { paths: paths.len(), ..Faults::default() };
     for path in paths {
         let template = block_on(Template::of(path));
@@ -70,7 +60,13 @@ pub(super) fn every_call(plan: Plan) -> Faults {
     for (fault, stays) in kinds() {
         faults.try_each(&format!("the opening, {fault:?}"), 1, |n| block_on(fail_opening((fault, n, stays))));
     }
-    programs::try_all(&mut faults, plan.calls, plan.programs);
+    faults
+}
+
+/// The same on whole programs: each `step`th of them, and of its calls every `calls`th.
+pub(super) fn of_programs(step: usize, calls: u64) -> Faults {
+    let mut faults = Faults::default();
+    programs::try_all(&mut faults, calls, step);
     faults
 }
 
@@ -97,7 +93,11 @@ impl Faults {
                     self.failed_calls += run.failed_calls;
                     self.refused += u64::from(run.refused);
                 }
-                Err(wrong) => self.wrong.push(format!("{name}, call {n}: {wrong}")),
+                Err(wrong) => {
+                    let wrong = format!("{name}, call {n}: {wrong}");
+                    eprintln!("  WRONG: {wrong}");
+                    self.wrong.push(wrong);
+                }
             }
             self.runs += 1;
         }

@@ -72,7 +72,6 @@ pub(super) const PATHS: &[WritePath] = &[
         state: ("core.db", "SELECT hex(code_hash) FROM first_codes"),
         varies: true,
         event: Some("first-code-made"),
-        ..PLAIN
     },
     WritePath {
         name: "another role",

@@ -129,7 +129,8 @@ async fn starts_again(site: &Site, promises: &[&Promise]) -> Result<(), String> 
     }
     for promise in promises {
         if let Promise::Key(key) = promise {
-            let models = site.client().with_key(key).get("/v1/models").await;
+            let models = site.client().with_key(key).try_get("/v1/models").await;
+            let models = models.map_err(|error| format!("the box breaks off: {error}"))?;
             if models.status != 200 {
                 return Err(format!("a key that was made is unknown: {}", models.text()));
             }
