@@ -105,14 +105,15 @@ impl Portal {
 
     /// The same on a box that may die meanwhile; true when the page with the answer came.
     pub(crate) async fn try_ask(&self, alias: &str, question: &str) -> std::io::Result<bool> {
-        let page = self.client.try_get("/").await?.text();
+        let page = self.keep(self.browser().try_get("/").await?).text();
         let Some(token) = between(&page, "name=\"csrf\" value=\"", "\"") else { return Ok(false) };
         let fields = [("csrf", token), ("conversation", ""), ("alias", alias), ("question", question)];
         self.client.note(question);
-        let asked = self.client.try_post_form("/ask", &fields).await?;
-        let is_there =
-            asked.status == 303 && self.client.try_get(&asked.header("location")).await?.status == 200;
-        Ok(is_there)
+        let asked = self.keep(self.browser().try_post_form("/ask", &fields).await?);
+        if asked.status != 303 {
+            return Ok(false);
+        }
+        Ok(self.browser().try_get(&asked.header("location")).await?.status == 200)
     }
 
     /// The site state that the band of a page shows.

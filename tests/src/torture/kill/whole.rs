@@ -53,6 +53,23 @@ struct Answers {
     conversations: AtomicUsize,
 }
 
+impl Answers {
+    fn now(&self) -> (usize, usize) {
+        (self.requests.load(Ordering::Relaxed), self.conversations.load(Ordering::Relaxed))
+    }
+
+    /// Waits until a program and a person were answered once more.
+    async fn more_than(&self, (requests, conversations): (usize, usize)) {
+        let begun = Instant::now();
+        while self.requests.load(Ordering::Relaxed) == requests
+            || self.conversations.load(Ordering::Relaxed) == conversations
+        {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nobody is answered");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
 /// So many kills of one box, at any moment of its work.
 pub(in crate::torture) async fn kills(count: usize) -> WholeKills {
     let cloud = FakeCloud::start();
@@ -67,8 +84,11 @@ pub(in crate::torture) async fn kills(count: usize) -> WholeKills {
             load.spawn(program(appliance.client(), answers.clone()));
         }
         load.spawn(person(portal.clone(), answers.clone()));
-        let moment = Duration::from_micros(dice.between(20_000, 600_000) as u64);
-        tokio::time::sleep(moment).await;
+        // Every tenth dies at its first request, the others in the midst of their work.
+        if number % 10 != 9 {
+            answers.more_than(answers.now()).await;
+        }
+        tokio::time::sleep(Duration::from_micros(dice.between(0, 400_000) as u64)).await;
         appliance.kill().await;
         load.shutdown().await;
         if let Err(lost) = audit(&appliance, &answers) {
