@@ -15,9 +15,12 @@ fn site() -> Site {
     let dir = TempDir::new().unwrap();
     std::fs::create_dir(dir.path().join("keys")).unwrap();
     std::fs::write(dir.path().join("keys/cloud"), "sk-very-secret\n").unwrap();
+    std::fs::write(dir.path().join("keys/directory"), "words of the box\n").unwrap();
     let text = "[site]\nname = \"Harbor\"\ndata_dir = \"data\"\n[listen]\nhttp = \"127.0.0.1:8080\"\n\
                 [[upstream]]\nname = \"cloud\"\ndialect = \"openai\"\nbase_url = \"https://cloud.example/v1\"\n\
-                api_key_file = \"keys/cloud\"\n[backup]\nfolder = \"backups\"\n";
+                api_key_file = \"keys/cloud\"\n[backup]\nfolder = \"backups\"\n\
+                [directory]\nurl = \"ldaps://dc1.example\"\nbind_name = \"cn=genset\"\n\
+                bind_password_file = \"keys/directory\"\nbase = \"dc=example\"\ndefault_role = \"staff\"\n";
     let file = dir.path().join("box.toml");
     std::fs::write(&file, text).unwrap();
     let config = Config::load(&file).unwrap();
@@ -45,7 +48,7 @@ async fn a_backup_holds_the_whole_box_and_opens_with_the_code_alone() {
     site.store.core.set_setting("language", "ko").await.unwrap();
     let made = site.back_up().await.unwrap();
     let sealed = std::fs::read(&made.file).unwrap();
-    for secret in ["sk-very-secret", "SQLite format 3", "language"] {
+    for secret in ["sk-very-secret", "words of the box", "SQLite format 3", "language"] {
         assert!(
             !sealed.windows(secret.len()).any(|window| window == secret.as_bytes()),
             "{secret} is in the clear"
@@ -62,6 +65,7 @@ async fn a_backup_holds_the_whole_box_and_opens_with_the_code_alone() {
     assert_eq!(config.backup.as_ref().unwrap().folder, site.config.backup.as_ref().unwrap().folder);
     let key = std::fs::read_to_string(to.join("files/upstream-1-api_key_file")).unwrap();
     assert_eq!(key.trim(), "sk-very-secret");
+    assert!(config.directory.unwrap().bind_password.is_some());
     let store = Store::open(&config.data_dir).unwrap();
     assert_eq!(store.core.setting("language").unwrap().as_deref(), Some("ko"));
     assert!(keys::load(&keys::of_backups(&config.data_dir)).unwrap().is_some(), "it goes on making backups");
