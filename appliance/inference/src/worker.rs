@@ -5,6 +5,7 @@
 
 mod devices;
 mod engine;
+mod fence;
 mod format;
 mod load;
 mod options;
@@ -54,6 +55,7 @@ pub enum WorkerError {
 /// See [`WorkerError`]; control learns of it by the process's end, and starts another.
 pub fn run(options: &WorkerOptions) -> Result<(), WorkerError> {
     log_to_stderr();
+    close_fence(options);
     let socket = socket_to_control()?;
     let (out, frames) = channel();
     let written = socket.try_clone()?;
@@ -66,6 +68,15 @@ pub fn run(options: &WorkerOptions) -> Result<(), WorkerError> {
     drop(out);
     let _ = writer.join();
     result
+}
+
+/// Before any thread is started, so that each of them is behind it. Where the kernel cannot, the box works all the same.
+fn close_fence(options: &WorkerOptions) {
+    match fence::close(&options.model) {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!("this kernel holds only a part of the fence around a worker (Landlock)"),
+        Err(error) => tracing::warn!("there is no fence around this worker: {error}"),
+    }
 }
 
 fn serve(options: &WorkerOptions, socket: UnixStream, out: &Sender<FromWorker>) -> Result<(), WorkerError> {
