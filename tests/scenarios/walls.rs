@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gateway", &["continuity", "dialect", "inference", "store"]),
     ("web", &["gateway", "store", "continuity"]),
     ("appliance", &["continuity", "dialect", "inference", "store", "gateway", "web", "verifier"]),
+    ("breakable-disk", &[]),
     ("tests", &["continuity", "dialect", "inference", "store", "gateway", "web", "appliance", "verifier"]),
     ("simulator", &["continuity", "dialect", "inference", "store", "gateway"]),
     ("breakable-disk", &[]),
