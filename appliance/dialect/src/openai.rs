@@ -7,12 +7,13 @@ mod assembly;
 mod chunk;
 mod request;
 
-pub use answer::{Completion, Extension, Usage, completion, model_list};
+pub use answer::{Completion, Extension, Saying, Usage, completion, model_list};
 pub use assembly::Assembly;
 pub use chunk::{
-    ChunkFacts, ChunkHead, adopt_chunk, error_chunk, finish_chunk, stamp_chunk, text_chunk, usage_chunk,
+    ChunkFacts, ChunkHead, adopt_chunk, arguments_chunk, call_chunk, error_chunk, finish_chunk,
+    reasoning_chunk, stamp_chunk, text_chunk, usage_chunk,
 };
-pub use request::{ChatRequest, Delivery, Message, Needs, ResponseFormat};
+pub use request::{ChatRequest, Delivery, Message, Must, Needs, ResponseFormat, Tool, ToolCall, ToolChoice};
 
 /// The data of the event that ends a stream.
 pub const DONE: &[u8] = b"[DONE]";

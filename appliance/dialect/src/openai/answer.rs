@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::ToolCall;
+
 /// The extension field `genset`: who answered, and why.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct Extension {
@@ -59,12 +61,36 @@ impl Usage {
     }
 }
 
+/// What a local model said in one answer.
+#[derive(Default)]
+pub struct Saying {
+    pub text: String,
+    /// What it thought before.
+    pub reasoning: String,
+    pub calls: Vec<ToolCall>,
+}
+
+impl Saying {
+    fn message(&self) -> Value {
+        let content = if self.text.is_empty() && !self.calls.is_empty() { None } else { Some(&self.text) };
+        let mut message = json!({"role": "assistant", "content": content, "refusal": null});
+        if !self.reasoning.is_empty() {
+            message["reasoning_content"] = self.reasoning.as_str().into();
+        }
+        let call = |ToolCall { id, name, arguments }: &ToolCall| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+        if !self.calls.is_empty() {
+            message["tool_calls"] = self.calls.iter().map(call).collect();
+        }
+        message
+    }
+}
+
 /// A chat completion made by the box itself.
 pub fn completion(
     id: &str,
     created_s: i64,
     model: &str,
-    text: &str,
+    saying: &Saying,
     finish_reason: &str,
     usage: Usage,
     extension: &Extension,
@@ -76,7 +102,7 @@ pub fn completion(
         "model": model,
         "choices": [{
             "index": 0,
-            "message": {"role": "assistant", "content": text, "refusal": null},
+            "message": saying.message(),
             "logprobs": null,
             "finish_reason": finish_reason,
         }],

@@ -175,10 +175,41 @@ impl ChunkHead {
 
 /// A chunk with text; the first one of an answer names the role and carries the extension.
 pub fn text_chunk(head: &ChunkHead, text: &str, extension: Option<&Extension>) -> Value {
-    let delta = match extension {
-        Some(_) => json!({"role": "assistant", "content": text}),
-        None => json!({"content": text}),
-    };
+    delta_chunk(head, &json!({"content": text}), extension)
+}
+
+/// The same with what a model thinks before its answer.
+pub fn reasoning_chunk(head: &ChunkHead, text: &str, extension: Option<&Extension>) -> Value {
+    delta_chunk(head, &json!({"reasoning_content": text}), extension)
+}
+
+/// The same with the beginning of a call.
+pub fn call_chunk(
+    head: &ChunkHead,
+    index: u32,
+    id: &str,
+    name: &str,
+    extension: Option<&Extension>,
+) -> Value {
+    let function = json!({"name": name, "arguments": ""});
+    let call = json!({"index": index, "id": id, "type": "function", "function": function});
+    delta_chunk(head, &json!({"tool_calls": [call]}), extension)
+}
+
+/// The same with a part of a call's arguments.
+pub fn arguments_chunk(head: &ChunkHead, index: u32, text: &str, extension: Option<&Extension>) -> Value {
+    let call = json!({"index": index, "function": {"arguments": text}});
+    delta_chunk(head, &json!({"tool_calls": [call]}), extension)
+}
+
+fn delta_chunk(head: &ChunkHead, said: &Value, extension: Option<&Extension>) -> Value {
+    let mut delta = json!({});
+    if extension.is_some() {
+        delta = json!({"role": "assistant", "content": null});
+    }
+    if let (Some(delta), Some(said)) = (delta.as_object_mut(), said.as_object()) {
+        delta.extend(said.clone());
+    }
     head.chunk(&json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}]), extension)
 }
 

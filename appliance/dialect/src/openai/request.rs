@@ -1,22 +1,50 @@
 //! A chat request: parsed once at the door, and from then on known to be well-formed.
 
+mod fields;
+mod tools;
 mod turns;
 
 use serde_json::{Map, Value};
 
 use crate::{ApiError, Script};
+use fields::Fields;
+use tools::Tools;
+pub use tools::{Must, Tool, ToolCall, ToolChoice};
 
 /// One message of a chat, with its text parts joined.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Message {
     pub role: String,
     pub text: String,
+    /// What an assistant thought before its answer.
+    pub reasoning: Option<String>,
+    /// The calls that an assistant made.
+    pub calls: Vec<ToolCall>,
+    /// The call whose result a tool gives.
+    pub call_id: Option<String>,
+    /// Who speaks, or which tool.
+    pub name: Option<String>,
+}
+
+impl Message {
+    pub fn new(role: &str, text: &str) -> Self {
+        Message { role: role.to_owned(), text: text.to_owned(), ..Message::default() }
+    }
+
+    /// Bytes of all its text, that of its calls included.
+    fn bytes(&self) -> u64 {
+        let calls = self.calls.iter().map(|call| call.name.len() + call.arguments.len());
+        (self.text.len() + calls.sum::<usize>()) as u64
+    }
 }
 
 /// What an answer needs beyond plain text from whatever serves it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
+    /// Functions to call, or calls and results of them.
     pub tools: bool,
+    /// Tools that are no functions, or functions of the kind before tools.
+    pub other_tools: bool,
     pub images: bool,
     /// JSON, or another form than plain text.
     pub json: bool,
@@ -69,6 +97,13 @@ pub struct ChatRequest {
     pub stop: Vec<String>,
     /// `None` for plain text.
     pub response_format: Option<ResponseFormat>,
+    /// The functions that may be called.
+    pub tools: Vec<Tool>,
+    pub tool_choice: ToolChoice,
+    /// One answer may make several calls.
+    pub parallel_tool_calls: bool,
+    /// What the chat template of a local model is told beyond the conversation, such as `enable_thinking`.
+    pub template_arguments: Option<Map<String, Value>>,
     /// How many answers are asked for at once: `n`.
     pub choices: u32,
     pub needs: Needs,
@@ -98,7 +133,9 @@ impl ChatRequest {
             serde_json::from_slice(bytes).map_err(|error| not_an_object(&error))?;
         let fields = Fields(&body);
         let (messages, mut needs) = parse_messages(fields.0.get("messages"))?;
-        needs.tools |= fields.filled("tools") || fields.filled("functions");
+        let tools = Tools::read(&fields)?;
+        needs.tools |= !tools.list.is_empty() && tools.choice.must != Must::Not;
+        needs.other_tools |= tools.others;
         let response_format = fields.response_format()?;
         needs.json = response_format.is_some();
         needs.other_format = matches!(response_format, Some(ResponseFormat::Other));
@@ -113,7 +150,7 @@ impl ChatRequest {
         Ok(ChatRequest {
             model: fields.model()?,
             messages,
-            stream: fields.boolean("stream")?,
+            stream: fields.boolean_or("stream", false)?,
             include_usage: options.and_then(|o| o.get("include_usage")) == Some(&Value::Bool(true)),
             max_tokens: max_tokens.map(|n| n as u32),
             temperature: fields.number("temperature", 0.0, 2.0)?,
@@ -125,6 +162,10 @@ impl ChatRequest {
             seed: fields.seed()?,
             stop: fields.stop()?,
             response_format,
+            tools: tools.list,
+            tool_choice: tools.choice,
+            parallel_tool_calls: fields.boolean_or("parallel_tool_calls", true)?,
+            template_arguments: fields.template_arguments()?,
             choices,
             needs,
             body,
@@ -156,6 +197,10 @@ impl ChatRequest {
             seed: None,
             stop: Vec::new(),
             response_format: None,
+            tools: Vec::new(),
+            tool_choice: ToolChoice::default(),
+            parallel_tool_calls: true,
+            template_arguments: None,
             choices: 1,
             needs: Needs::default(),
             body,
@@ -200,12 +245,13 @@ impl ChatRequest {
 
     /// So many tokens the conversation has at least, by whatever tokenizer: a token seldom holds more than eight bytes.
     pub fn least_tokens(&self) -> u64 {
-        self.text_bytes() / 8
+        let tools = self.tools.iter().map(|tool| tool.entry.to_string().len() as u64);
+        (self.text_bytes() + tools.sum::<u64>()) / 8
     }
 
     /// Bytes of text in all messages, for the audit's sizes.
     pub fn text_bytes(&self) -> u64 {
-        self.messages.iter().map(|m| m.text.len() as u64).sum()
+        self.messages.iter().map(Message::bytes).sum()
     }
 }
 
@@ -230,17 +276,32 @@ fn parse_messages(value: Option<&Value>) -> Result<(Vec<Message>, Needs), ApiErr
     }
     let mut needs = Needs::default();
     let messages = list.iter().enumerate().map(|(i, message)| {
+        let at = format!("messages[{i}]");
         let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
         if !ROLES.contains(&role) {
-            let message = format!("messages[{i}].role must be one of {}.", ROLES.join(", "));
-            return Err(wrong(&format!("messages[{i}].role"), message));
+            let message = format!("{at}.role must be one of {}.", ROLES.join(", "));
+            return Err(wrong(&format!("{at}.role"), message));
         }
-        needs.tools |= role == "tool" || role == "function" || message.get("tool_calls").is_some();
         let text = text_of(message.get("content"), &mut needs).ok_or_else(|| {
-            let param = format!("messages[{i}].content");
+            let param = format!("{at}.content");
             wrong(&param, format!("{param} must be text, or a list of parts with a \"type\" each."))
         })?;
-        Ok(Message { role: role.to_owned(), text })
+        let said = |name| message.get(name).and_then(Value::as_str).map(str::to_owned);
+        let message = Message {
+            role: role.to_owned(),
+            text,
+            reasoning: said("reasoning_content").or_else(|| said("reasoning")),
+            calls: tools::calls(&at, message.get("tool_calls"), &mut needs.other_tools)?,
+            call_id: said("tool_call_id"),
+            name: said("name"),
+        };
+        if role == "tool" && message.call_id.is_none() {
+            let param = format!("{at}.tool_call_id");
+            return Err(wrong(&param, format!("{param} must name the call that this is the result of.")));
+        }
+        needs.tools |= role == "tool" || !message.calls.is_empty();
+        needs.other_tools |= role == "function";
+        Ok(message)
     });
     let messages = messages.collect::<Result<_, _>>()?;
     Ok((messages, needs))
@@ -263,106 +324,6 @@ fn text_of(content: Option<&Value>, needs: &mut Needs) -> Option<String> {
         }
         Some(_) => None,
     }
-}
-
-struct Fields<'a>(&'a Map<String, Value>);
-
-impl Fields<'_> {
-    fn given(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|v| !v.is_null())
-    }
-
-    fn filled(&self, name: &str) -> bool {
-        self.given(name).and_then(Value::as_array).is_some_and(|list| !list.is_empty())
-    }
-
-    fn model(&self) -> Result<String, ApiError> {
-        match self.given("model").and_then(Value::as_str) {
-            Some(name) if !name.is_empty() => Ok(name.to_owned()),
-            _ => Err(ApiError::invalid(
-                "model_missing",
-                "model",
-                "\"model\" must name one of the box's aliases.",
-            )),
-        }
-    }
-
-    fn boolean(&self, name: &str) -> Result<bool, ApiError> {
-        match self.given(name) {
-            None => Ok(false),
-            Some(value) => value.as_bool().ok_or_else(|| out_of_range(name, "true or false")),
-        }
-    }
-
-    fn number(&self, name: &str, min: f64, max: f64) -> Result<Option<f32>, ApiError> {
-        let Some(value) = self.given(name) else { return Ok(None) };
-        match value.as_f64() {
-            Some(n) if (min..=max).contains(&n) => Ok(Some(n as f32)),
-            _ => Err(out_of_range(name, &format!("a number from {min} to {max}"))),
-        }
-    }
-
-    fn integer(&self, name: &str, min: u64, max: u64) -> Result<Option<u64>, ApiError> {
-        let Some(value) = self.given(name) else { return Ok(None) };
-        match value.as_u64() {
-            Some(n) if (min..=max).contains(&n) => Ok(Some(n)),
-            _ => Err(out_of_range(name, &format!("a whole number from {min} to {max}"))),
-        }
-    }
-
-    fn seed(&self) -> Result<Option<u64>, ApiError> {
-        let Some(value) = self.given("seed") else { return Ok(None) };
-        let seed = value.as_u64().or_else(|| value.as_i64().map(i64::cast_unsigned));
-        seed.map(Some).ok_or_else(|| out_of_range("seed", "a whole number"))
-    }
-
-    fn response_format(&self) -> Result<Option<ResponseFormat>, ApiError> {
-        let Some(format) = self.given("response_format") else { return Ok(None) };
-        let kind = format.get("type").and_then(Value::as_str);
-        let kind = kind.ok_or_else(|| out_of_range("response_format", "an object with a \"type\""))?;
-        Ok(match kind {
-            "text" => None,
-            "json_object" => Some(ResponseFormat::JsonObject),
-            "json_schema" => Some(schema_of(format.get("json_schema"))?),
-            "regex" => match format.get("value").and_then(Value::as_str) {
-                Some(pattern) => Some(ResponseFormat::Regex(pattern.to_owned())),
-                None => return Err(out_of_range("response_format.value", "a regular expression")),
-            },
-            _ => Some(ResponseFormat::Other),
-        })
-    }
-
-    fn stop(&self) -> Result<Vec<String>, ApiError> {
-        let wrong = || out_of_range("stop", "a text, or a list of at most 4 texts that are not empty");
-        let list = match self.given("stop") {
-            None => return Ok(Vec::new()),
-            Some(Value::String(one)) => vec![one.clone()],
-            Some(Value::Array(list)) => list
-                .iter()
-                .map(|v| v.as_str().map(str::to_owned).ok_or_else(wrong))
-                .collect::<Result<_, _>>()?,
-            Some(_) => return Err(wrong()),
-        };
-        if list.len() > 4 || list.iter().any(String::is_empty) { Err(wrong()) } else { Ok(list) }
-    }
-}
-
-fn schema_of(wrapper: Option<&Value>) -> Result<ResponseFormat, ApiError> {
-    let Some(Value::Object(wrapper)) = wrapper else {
-        let name = "response_format.json_schema";
-        return Err(out_of_range(name, "an object with a \"name\" and a \"schema\""));
-    };
-    match wrapper.get("schema") {
-        None | Some(Value::Null) => Ok(ResponseFormat::JsonObject),
-        Some(schema @ Value::Object(_)) => Ok(ResponseFormat::JsonSchema(schema.clone())),
-        Some(_) => {
-            Err(out_of_range("response_format.json_schema.schema", "a JSON Schema, which is an object"))
-        }
-    }
-}
-
-fn out_of_range(name: &str, expected: &str) -> ApiError {
-    ApiError::invalid("invalid_value", name, format!("\"{name}\" must be {expected}."))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl ChatRequest {
 
     /// Where the oldest turn begins that still has room.
     fn first_kept(&self, bytes: u64) -> usize {
-        let size = |message: &Message| message.text.len() as u64;
+        let size = Message::bytes;
         let mut room = bytes.saturating_sub(self.messages.iter().filter(|m| is_system(m)).map(size).sum());
         let mut from = self.messages.len();
         for turn in self.turns().into_iter().rev() {
@@ -62,8 +62,11 @@ mod tests {
     use super::*;
 
     fn conversation(messages: &[(&str, &str)]) -> ChatRequest {
-        let messages: Vec<Value> =
-            messages.iter().map(|(role, text)| json!({"role": role, "content": text})).collect();
+        let message = |(role, text): &(&str, &str)| match *role {
+            "tool" => json!({"role": role, "content": text, "tool_call_id": "call_1"}),
+            role => json!({"role": role, "content": text}),
+        };
+        let messages: Vec<Value> = messages.iter().map(message).collect();
         let body = json!({"model": "a", "messages": messages, "x": 1});
         ChatRequest::parse(body.to_string().as_bytes()).expect("good")
     }
