@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::job::{FinishReason, Job, JobError, Usage};
+use crate::job::{FinishReason, Job, JobError, Said, Usage};
 use crate::model::Facts;
 
 /// The most bytes that one frame may have; a longer one is a broken peer.
@@ -21,7 +21,7 @@ pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(1);
 /// From control to the worker.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum ToWorker {
-    Submit(Submission),
+    Submit(Box<Submission>),
     Cancel { id: u64 },
     Stop,
 }
@@ -65,13 +65,13 @@ pub(crate) enum FromWorker {
     Alive,
 }
 
-/// One more token of an answer, with the text that it completes: a whole frame, so that tokens and text never differ.
+/// One more token of an answer, with what it completes: a whole frame, so that tokens and words never differ.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Progress {
     pub(crate) id: u64,
     /// `None` for the token that ends the model's answer.
     pub(crate) token: Option<i32>,
-    pub(crate) text: String,
+    pub(crate) said: Vec<Said>,
     pub(crate) finish: Option<Finish>,
 }
 

@@ -1,9 +1,13 @@
 //! What a caller asks of a local model, and what comes back.
 
+mod calls;
+
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use calls::{Call, Must, Said, Tool, Tools};
 
 /// One request for an answer. Its text never appears in `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -18,6 +22,10 @@ pub struct Job {
     pub stop: Vec<String>,
     /// The form that the answer must have; any where there is none.
     pub format: Option<Format>,
+    /// `None` where neither the request nor its conversation knows of tools.
+    pub tools: Option<Tools>,
+    /// The text of a JSON object with what the template is told beyond the conversation, such as `enable_thinking`.
+    pub template_arguments: Option<String>,
     pub lane: Lane,
 }
 
@@ -32,11 +40,29 @@ pub enum Format {
     Regex(String),
 }
 
-/// One turn of the conversation, in the words of the model's own template: `system`, `user`, `assistant`.
-#[derive(Clone, Serialize, Deserialize)]
+/// One turn of the conversation, in the words of the model's own template: `system`, `user`, `assistant`, `tool`.
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct Message {
     pub role: String,
     pub content: String,
+    /// What was thought before an answer.
+    pub reasoning: Option<String>,
+    pub calls: Vec<Call>,
+    /// The call whose result this is.
+    pub call_id: Option<String>,
+    pub name: Option<String>,
+}
+
+impl Message {
+    pub fn new(role: &str, content: &str) -> Message {
+        Message { role: role.to_owned(), content: content.to_owned(), ..Message::default() }
+    }
+
+    fn bytes(&self) -> usize {
+        let others = [&self.reasoning, &self.call_id, &self.name].into_iter().flatten().map(String::len);
+        let calls = self.calls.iter().map(Call::bytes);
+        self.role.len() + self.content.len() + others.chain(calls).sum::<usize>()
+    }
 }
 
 /// How the next token is chosen. `Default` is the plain choice: always the likeliest.
@@ -122,8 +148,16 @@ pub enum Event {
     Started {
         prompt_tokens: u32,
     },
-    /// Whole characters only, and never a part of a stop string.
+    /// Words of the answer: whole characters only, and never a part of a stop string.
     Text(String),
+    /// Words that the model thinks before its answer.
+    Reasoning(String),
+    /// A call of this function begins; its arguments follow.
+    Call(String),
+    /// A part of the JSON object that the function is called with.
+    Arguments(String),
+    /// The call is whole. An answer whose call does not get so far ends with an error.
+    CallEnded,
     Finished {
         reason: FinishReason,
         usage: Usage,
@@ -134,6 +168,8 @@ pub enum Event {
 pub enum FinishReason {
     /// The model ended its answer, or a stop string did.
     Stop,
+    /// The answer calls tools, and each call is whole.
+    Calls,
     /// `max_tokens` were generated, or the context is full.
     Length,
 }
@@ -163,8 +199,14 @@ pub enum JobError {
     BadTemplate(String),
     #[error("the form that the answer must have can't be used: {0}")]
     BadFormat(String),
+    #[error("a function of the request can't be used: {0}")]
+    BadTool(String),
     #[error("the model's answer does not have the form that was asked for")]
     FormatMissed,
+    #[error("the model's chat template knows no tools")]
+    NoTools,
+    #[error("the answer came to its most tokens before its tool call was whole")]
+    CallCut,
     #[error("the model's process died again and again while answering")]
     WorkerLost,
     #[error("the model could not compute an answer")]
@@ -174,13 +216,28 @@ pub enum JobError {
 impl Job {
     /// The bytes of all its texts together.
     pub(crate) fn text_bytes(&self) -> u64 {
-        let messages = self.messages.iter().map(|message| message.role.len() + message.content.len());
+        let messages = self.messages.iter().map(Message::bytes);
         let stops = self.stop.iter().map(String::len);
         let format = match &self.format {
             Some(Format::JsonSchema(text) | Format::Regex(text)) => text.len(),
             Some(Format::JsonObject) | None => 0,
         };
-        (messages.chain(stops).sum::<usize>() + self.answer_prefix.len() + format) as u64
+        let tools = self.tools.as_ref().map_or(0, Tools::bytes);
+        let arguments = self.template_arguments.as_ref().map_or(0, String::len);
+        let others = self.answer_prefix.len() + format + tools + arguments;
+        (messages.chain(stops).sum::<usize>() + others) as u64
+    }
+}
+
+impl From<Said> for Event {
+    fn from(said: Said) -> Event {
+        match said {
+            Said::Text(text) => Event::Text(text),
+            Said::Reasoning(text) => Event::Reasoning(text),
+            Said::Call(name) => Event::Call(name),
+            Said::Arguments(text) => Event::Arguments(text),
+            Said::CallEnded => Event::CallEnded,
+        }
     }
 }
 
@@ -215,6 +272,10 @@ impl fmt::Debug for Event {
         match self {
             Event::Started { prompt_tokens } => write!(f, "Started({prompt_tokens} tokens)"),
             Event::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Event::Reasoning(text) => write!(f, "Reasoning({} bytes)", text.len()),
+            Event::Call(_) => f.write_str("Call"),
+            Event::Arguments(text) => write!(f, "Arguments({} bytes)", text.len()),
+            Event::CallEnded => f.write_str("CallEnded"),
             Event::Finished { reason, usage } => write!(f, "Finished({reason:?}, {usage:?})"),
         }
     }

@@ -213,7 +213,7 @@ impl Keeper {
             if self.journal.len() == 1 {
                 life.heard = Instant::now();
             }
-            life.child.send(&ToWorker::Submit(submission));
+            life.child.send(&ToWorker::Submit(Box::new(submission)));
         }
     }
 
@@ -313,12 +313,14 @@ struct Life {
 
 fn proof() -> Job {
     Job {
-        messages: vec![Message { role: "user".into(), content: "Are you ready?".into() }],
+        messages: vec![Message::new("user", "Are you ready?")],
         answer_prefix: String::new(),
         max_tokens: 1,
         sampling: Sampling::default(),
         stop: Vec::new(),
         format: None,
+        tools: None,
+        template_arguments: None,
         lane: Lane::Interactive,
     }
 }

@@ -16,7 +16,10 @@ pub mod simulation;
 mod spec;
 pub mod worker;
 
-pub use job::{Event, FinishReason, Format, Job, JobError, Lane, Message, Penalties, Sampling, Usage};
+pub use job::{
+    Call, Event, FinishReason, Format, Job, JobError, Lane, Message, Must, Penalties, Said, Sampling, Tool,
+    Tools, Usage,
+};
 pub use keeper::Keeper;
 pub use model::{Facts, Generation, LocalModel, PROVEN_FOR, Status};
 pub use queue::{Occupancy, Place};

@@ -78,6 +78,8 @@ pub struct Facts {
     /// Tokens that one conversation may have here, its answer included.
     pub context_limit: u32,
     pub device: String,
+    /// The model's template has tools, and how it calls them is known.
+    pub tools: bool,
 }
 
 /// What the handle asks of the keeper.
@@ -259,6 +261,7 @@ mod tests {
             context_train: 1,
             context_limit: 1,
             device: "CPU".into(),
+            tools: false,
         };
         let status = Status::Ready { facts, proven_at: Instant::now() };
         tokio::time::advance(PROVEN_FOR).await;

@@ -95,12 +95,14 @@ async fn check(model: &LocalModel, known: &KnownAnswer) -> Option<Wrong> {
 
 async fn answer(model: &LocalModel, question: &str) -> Result<String, String> {
     let mut events = model.generate(Job {
-        messages: vec![Message { role: "user".into(), content: question.into() }],
+        messages: vec![Message::new("user", question)],
         answer_prefix: String::new(),
         max_tokens: 400,
         sampling: Sampling::default(),
         stop: Vec::new(),
         format: None,
+        tools: None,
+        template_arguments: None,
         lane: Lane::Batch,
     });
     let mut text = String::new();

@@ -3,17 +3,23 @@
 //! Three threads: the main one owns the context and only computes; one reads orders, renders templates and
 //! tokenises; one writes frames. The process ends when control closes the socket or says stop.
 
+mod conversation;
 mod devices;
 mod engine;
 mod fence;
 mod format;
+mod grammar;
+mod guard;
 mod load;
+mod manner;
 mod options;
+mod parser;
 mod prompt;
 mod sampler;
 mod scheduler;
 mod seam;
 mod sequence;
+mod speech;
 mod template;
 mod text;
 mod vocabulary;
@@ -87,13 +93,14 @@ fn serve(options: &WorkerOptions, socket: UnixStream, out: &Sender<FromWorker>) 
     let limit = room.largest_job().min(options.context).min(loaded.model.n_ctx_train());
     let prompter = loaded.prompter(options, limit).map_err(WorkerError::Load)?;
     let vocabulary = prompter.vocabulary.clone();
+    let tools = prompter.manner.family.is_some();
     let (orders, taken) = channel();
     let engine = Engine::new(context, room, vocabulary, taken, out.clone());
     let refusals = out.clone();
     thread::Builder::new()
         .name("reader".into())
         .spawn(move || read_orders(socket, &prompter, &orders, &refusals))?;
-    let _ = out.send(FromWorker::Ready { facts: loaded.facts(limit) });
+    let _ = out.send(FromWorker::Ready { facts: loaded.facts(limit, tools) });
     engine.run()
 }
 
@@ -143,7 +150,7 @@ fn read_orders(
             ToWorker::Cancel { id } => Order::Cancel { id },
             ToWorker::Submit(submission) => {
                 let id = submission.id;
-                match prompter.prepare(submission) {
+                match prompter.prepare(*submission) {
                     Ok(prepared) => Order::Run(Box::new(prepared)),
                     Err(error) => {
                         let _ = refusals.send(FromWorker::Refused { id, error });

@@ -82,8 +82,8 @@ impl Journal {
     pub(super) fn progress(&mut self, step: Progress) -> bool {
         let Some(entry) = self.entries.get_mut(&step.id) else { return false };
         entry.submission.tokens.extend(step.token);
-        if !step.text.is_empty() {
-            entry.tell(Ok(Event::Text(step.text)));
+        for said in step.said {
+            entry.tell(Ok(said.into()));
         }
         if let Some(finish) = step.finish {
             entry.tell(Ok(Event::Finished { reason: finish.reason, usage: finish.usage }));

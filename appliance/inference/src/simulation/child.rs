@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::frames::{Finish, FromWorker, Progress, Submission, ToWorker};
-use crate::job::{FinishReason, Usage};
+use crate::job::{FinishReason, Said, Usage};
 use crate::simulation::{Answer, End as LifeEnd, Life, Script, script};
 use crate::spec::ModelSpec;
 
@@ -127,7 +127,7 @@ impl Child {
         let mail = std::mem::take(&mut *self.inbox());
         for frame in mail {
             match frame {
-                ToWorker::Submit(submission) => self.submit(submission),
+                ToWorker::Submit(submission) => self.submit(*submission),
                 ToWorker::Cancel { id } => {
                     self.running.retain(|job| job.submission.id != id);
                     self.waiting.retain(|job| job.submission.id != id);
@@ -188,12 +188,12 @@ impl Running {
         let Some(text) = text.filter(|_| self.next < limit) else {
             let reason =
                 if self.next < self.answer.tokens.len() { FinishReason::Length } else { FinishReason::Stop };
-            return Progress { id, token: None, text: String::new(), finish: Some(self.finish(reason)) };
+            return Progress { id, token: None, said: Vec::new(), finish: Some(self.finish(reason)) };
         };
         self.next += 1;
         let cut_here = self.next == limit && self.next < self.answer.tokens.len();
         let finish = cut_here.then(|| self.finish(FinishReason::Length));
-        Progress { id, token: Some(self.next as i32), text, finish }
+        Progress { id, token: Some(self.next as i32), said: vec![Said::Text(text)], finish }
     }
 
     fn finish(&self, reason: FinishReason) -> Finish {

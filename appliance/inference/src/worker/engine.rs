@@ -112,9 +112,7 @@ impl<'a> Engine<'a> {
             self.send(FromWorker::Started { id, prompt_tokens })?;
             let end = match over {
                 Ok(None) => continue,
-                Ok(finish) => {
-                    FromWorker::Step(vec![Progress { id, token: None, text: String::new(), finish }])
-                }
+                Ok(finish) => FromWorker::Step(vec![Progress { id, token: None, said: Vec::new(), finish }]),
                 Err(error) => FromWorker::Refused { id, error },
             };
             self.retire(&HashSet::from([id]));

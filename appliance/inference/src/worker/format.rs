@@ -4,6 +4,8 @@
 //! written ends it with an error, and JSON that is complete is checked once more by a validator that shares no code with
 //! the compiler.
 
+mod calling;
+
 use std::sync::{Arc, OnceLock};
 
 use jsonschema::Validator;
@@ -15,6 +17,8 @@ use serde_json::{Value, json};
 
 use super::vocabulary::Vocabulary;
 use crate::job::{Format, JobError};
+
+pub(super) use calling::Calling;
 
 /// Between two parts of JSON stands nothing, a space, or a new line with its indentation, as people write it. Without a
 /// bound small models fall into endless space.
@@ -40,8 +44,12 @@ pub(super) struct Guide {
 /// How a complete answer is checked.
 enum Proof {
     Json(Box<Validator>),
-    /// The matcher is the only judge of a regular expression.
+    /// The matcher is the only judge of a regular expression, and of what is around calls.
     Matcher,
+    /// The words of an answer that calls nothing are JSON.
+    JsonOrCalls(Box<Validator>),
+    /// It calls something.
+    Calls,
 }
 
 impl Formats {
@@ -59,18 +67,31 @@ impl Formats {
             }
             Format::Regex(pattern) => (TopLevelGrammar::from_regex(pattern), Proof::Matcher),
         };
+        Ok(Guide { matcher: self.matcher(grammar)?, proof, said: Vec::new() })
+    }
+
+    fn matcher(&self, grammar: TopLevelGrammar) -> Result<Matcher, JobError> {
         let factory = self.factory.get_or_init(|| factory(&self.vocabulary));
         let factory = factory.as_ref().map_err(|_| JobError::Internal)?;
         let matcher = Matcher::new(factory.create_parser(grammar));
         match matcher.get_error() {
             Some(error) => Err(refused(&error)),
-            None => Ok(Guide { matcher, proof, said: Vec::new() }),
+            None => Ok(matcher),
         }
     }
 }
 
-fn json(mut schema: Value) -> Result<(TopLevelGrammar, Proof), JobError> {
-    let validator = jsonschema::options().build(&schema).map_err(|error| refused(&error.masked()))?;
+fn json(schema: Value) -> Result<(TopLevelGrammar, Proof), JobError> {
+    let validator = validator(&schema)?;
+    Ok((TopLevelGrammar::from_json_schema(compilable(schema)?), Proof::Json(Box::new(validator))))
+}
+
+fn validator(schema: &Value) -> Result<Validator, JobError> {
+    jsonschema::options().build(schema).map_err(|error| refused(&error.masked()))
+}
+
+/// The schema with what the compiler is to heed beside it.
+fn compilable(mut schema: Value) -> Result<Value, JobError> {
     let Some(root) = schema.as_object_mut() else {
         return Err(refused(&"a schema is a JSON object"));
     };
@@ -83,7 +104,7 @@ fn json(mut schema: Value) -> Result<(TopLevelGrammar, Proof), JobError> {
         ..JsonCompileOptions::default()
     };
     options.apply_to(&mut schema);
-    Ok((TopLevelGrammar::from_json_schema(schema), Proof::Json(Box::new(validator))))
+    Ok(schema)
 }
 
 fn refused(error: &impl ToString) -> JobError {
@@ -93,7 +114,12 @@ fn refused(error: &impl ToString) -> JobError {
 }
 
 fn factory(vocabulary: &Vocabulary) -> Result<ParserFactory, String> {
-    let words: Vec<Vec<u8>> = vocabulary.tokens().map(|token| vocabulary.bytes(token).to_vec()).collect();
+    // A hidden token is no text; the compiler knows it by its number.
+    let word = |token| match vocabulary.mark(token) {
+        Some(mark) => [&[TokTrie::SPECIAL_TOKEN_MARKER], mark.as_bytes()].concat(),
+        None => vocabulary.bytes(token).to_vec(),
+    };
+    let words: Vec<Vec<u8>> = vocabulary.tokens().map(word).collect();
     let ends: Vec<u32> =
         vocabulary.tokens().filter(|token| vocabulary.ends_turn(*token)).map(i32::cast_unsigned).collect();
     let end = ends.first().copied().unwrap_or_default();
@@ -147,13 +173,25 @@ impl Guide {
         self.matcher.is_stopped()
     }
 
+    /// It is no answer before it has called something.
+    pub(super) fn owes_calls(&self) -> bool {
+        matches!(self.proof, Proof::Calls)
+    }
+
+    /// `words` are those beside its calls, where they have a form of their own, and `calls` how many are whole.
+    ///
     /// # Errors
     /// The answer, which its writer calls complete, is not what was asked for.
-    pub(super) fn prove(&mut self) -> Result<(), JobError> {
+    pub(super) fn prove(&mut self, words: Option<&str>, calls: usize) -> Result<(), JobError> {
+        let is_json = |validator: &Validator, text: &[u8]| {
+            serde_json::from_slice(text).is_ok_and(|answer: Value| validator.is_valid(&answer))
+        };
         let holds = match &self.proof {
-            Proof::Json(validator) => {
-                serde_json::from_slice(&self.said).is_ok_and(|answer: Value| validator.is_valid(&answer))
+            Proof::Json(validator) => is_json(validator, &self.said),
+            Proof::JsonOrCalls(validator) => {
+                calls > 0 || is_json(validator, words.unwrap_or_default().as_bytes())
             }
+            Proof::Calls => calls > 0,
             Proof::Matcher => self.may_end()? || self.is_complete(),
         };
         if holds { Ok(()) } else { Err(JobError::FormatMissed) }

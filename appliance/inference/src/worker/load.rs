@@ -15,6 +15,8 @@ use llama_cpp_2::token_type::LlamaTokenAttr;
 
 use super::devices::{Device, DeviceKind, devices};
 use super::format::Formats;
+use super::guard::Guard;
+use super::manner::Manner;
 use super::options::WorkerOptions;
 use super::prompt::Prompter;
 use super::template::Template;
@@ -124,12 +126,14 @@ impl Loaded {
         };
         let controls =
             vocab.tokens().filter(special).map(text).filter(|text| text.trim().len() > 1).collect();
-        let vocabulary = Arc::new(Vocabulary::of(&self.model));
+        let manner = Manner::of(&template);
+        let vocabulary = Arc::new(Vocabulary::of(&self.model, &manner.marks()));
         let formats = Formats::new(vocabulary.clone());
-        Ok(Prompter { model: self.model.clone(), vocabulary, template, formats, controls, limit })
+        let guard = Guard::new(controls);
+        Ok(Prompter { model: self.model.clone(), vocabulary, template, manner, formats, guard, limit })
     }
 
-    pub(super) fn facts(&self, context_limit: u32) -> Facts {
+    pub(super) fn facts(&self, context_limit: u32, tools: bool) -> Facts {
         Facts {
             architecture: self.file.architecture.clone(),
             quantisation: self.file.quantisation.clone(),
@@ -139,6 +143,7 @@ impl Loaded {
             context_train: self.model.n_ctx_train(),
             context_limit,
             device: self.device.clone(),
+            tools,
         }
     }
 }

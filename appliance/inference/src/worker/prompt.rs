@@ -6,12 +6,18 @@ use std::time::Duration;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
 
-use super::format::{Formats, Guide};
+use super::conversation::Conversation;
+use super::format::{Calling, Formats, Guide};
+use super::guard::{CUT, Guard};
+use super::manner::{Family, Manner};
+use super::parser::Parser;
 use super::seam;
+use super::speech::{Rules, Speech};
 use super::template::Template;
+use super::text::Stops;
 use super::vocabulary::Vocabulary;
 use crate::frames::Submission;
-use crate::job::{JobError, Lane, Message, Sampling};
+use crate::job::{Job, JobError, Lane, Must, Sampling};
 
 /// A job that the engine can run.
 pub(super) struct Prepared {
@@ -34,10 +40,8 @@ pub(super) struct Prepared {
     pub(super) cells: u32,
     pub(super) sampling: Sampling,
     pub(super) seed: u64,
-    pub(super) stop: Vec<String>,
+    pub(super) speech: Speech,
     pub(super) guide: Option<Guide>,
-    /// The prefix as text: a stop string may have begun in it.
-    pub(super) begun: String,
 }
 
 /// Prepares jobs for one model.
@@ -45,15 +49,20 @@ pub(super) struct Prompter {
     pub(super) model: Arc<LlamaModel>,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) template: Template,
+    pub(super) manner: Manner,
     pub(super) formats: Formats,
-    /// The texts of control tokens, which a message must not be able to speak.
-    pub(super) controls: Vec<String>,
+    pub(super) guard: Guard,
     /// Tokens that one conversation may have, its answer included.
     pub(super) limit: u32,
 }
 
-/// Marks the beginning and the end of a message's content in a rendered prompt: two characters of private use.
-const CONTENT: [char; 2] = ['\u{f8f0}', '\u{f8f1}'];
+/// The tokens that an answer begins from.
+struct Start {
+    prompt: Vec<i32>,
+    prefix: Vec<i32>,
+    /// The template has begun to think already.
+    inside: bool,
+}
 
 impl Prompter {
     /// # Errors
@@ -64,14 +73,14 @@ impl Prompter {
         if !generated.iter().all(|token| self.vocabulary.has(*token)) {
             return Err(JobError::Internal);
         }
-        let (mut tokens, prefix) = self.tokens(&job.messages, &job.answer_prefix)?;
+        let Start { prompt: mut tokens, prefix, inside } = self.start(&job)?;
         let prompt_tokens = (tokens.len() + prefix.len()) as u32;
         if prompt_tokens >= self.limit {
             return Err(JobError::ContextTooLong { tokens: prompt_tokens, limit: self.limit });
         }
         let budget = job.max_tokens.clamp(1, self.limit - prompt_tokens);
         let (kept, rest) = seam::split(&prefix, &self.vocabulary);
-        let mut guide = job.format.as_ref().map(|format| self.formats.guide(format)).transpose()?;
+        let (mut guide, speech) = self.speech(&job, inside)?;
         if let Some(guide) = &mut guide {
             prefix[..kept]
                 .iter()
@@ -92,47 +101,60 @@ impl Prompter {
             cells: cells.min(self.limit),
             sampling: job.sampling,
             seed,
-            stop: job.stop,
+            speech,
             guide,
-            begun: job.answer_prefix,
         })
     }
 
-    /// The tokens of the prompt, and those of the answer's prefix.
-    fn tokens(&self, messages: &[Message], prefix: &str) -> Result<(Vec<i32>, Vec<i32>), JobError> {
-        let mut prompt = if messages.iter().any(|message| self.speaks_control(&message.content)) {
-            self.guarded(messages)?
+    fn start(&self, job: &Job) -> Result<Start, JobError> {
+        let (conversation, guarded) = Conversation::of(job, &self.manner, &self.guard)?;
+        let mut rendered = self.template.render(&conversation)?;
+        let thinking = self.manner.thinking;
+        let opened = thinking.filter(|thinking| rendered.trim_end().ends_with(thinking.open.trim_end()));
+        let inside = opened.is_some() && job.answer_prefix.is_empty() && job.format.is_none();
+        if let Some(thinking) = opened.filter(|_| !inside) {
+            // What is given, or has a form, is the answer and no thought.
+            rendered.push_str(&format!("\n{}\n\n", thinking.close));
+        }
+        let mut prompt = if guarded {
+            rendered.split(CUT).flat_map(|piece| self.tokenize(piece, true)).collect()
         } else {
-            self.tokenize(&self.template.render(messages)?, true)
+            self.tokenize(&rendered, true)
         };
         let vocab = self.model.vocab();
         if vocab.should_add_bos() && prompt.first() != Some(&vocab.bos().0) {
             prompt.insert(0, vocab.bos().0);
         }
-        let prefix = if prefix.is_empty() { Vec::new() } else { self.tokenize(prefix, false) };
-        Ok((prompt, prefix))
+        let prefix = self.tokenize(&job.answer_prefix, false);
+        Ok(Start { prompt, prefix, inside })
     }
 
-    fn speaks_control(&self, content: &str) -> bool {
-        self.controls.iter().any(|control| content.contains(control.as_str()))
-    }
-
-    /// Tokenises a conversation in which a message spells out a control token: contents as plain text, so that
-    /// nobody can speak in another's role, and the template around them as it is.
-    fn guarded(&self, messages: &[Message]) -> Result<Vec<i32>, JobError> {
-        let [open, close] = CONTENT;
-        let mark = |message: &Message| Message {
-            role: message.role.clone(),
-            content: format!("{open}{}{close}", message.content.replace(CONTENT, "")),
+    /// What holds the answer to its form, and what takes it apart.
+    fn speech(&self, job: &Job, inside: bool) -> Result<(Option<Guide>, Speech), JobError> {
+        let amid_words = !job.answer_prefix.is_empty();
+        let Manner { family, thinking, .. } = self.manner;
+        // An answer that has a form, or goes on, does not begin to think.
+        let thinking = thinking.filter(|_| job.format.is_none() && !amid_words);
+        let calling = family.zip(job.tools.as_ref());
+        let (guide, rules) = match calling {
+            Some((family, tools)) => {
+                let words = job.format.as_ref();
+                let calling = Calling { family, tools, words, thinking, inside, amid_words };
+                let (guide, rules) = self.formats.calling(&calling)?;
+                (Some(guide), rules)
+            }
+            None => (job.format.as_ref().map(|format| self.formats.guide(format)).transpose()?, Rules::new()),
         };
-        let rendered = self.template.render(&messages.iter().map(mark).collect::<Vec<_>>())?;
-        let mut tokens = Vec::new();
-        for part in rendered.split(close) {
-            let (template, content) = part.split_once(open).unwrap_or((part, ""));
-            tokens.extend(self.tokenize(template, true));
-            tokens.extend(self.tokenize(content, false));
+        let calls = calling.is_some_and(|(_, tools)| tools.must != Must::Not);
+        let manner = Manner { thinking, ..self.manner };
+        let mut parser = Parser::new(&manner, calls, inside);
+        if amid_words || (job.format.is_some() && family == Some(Family::Llama)) {
+            parser = parser.amid_words();
         }
-        Ok(tokens)
+        let words = (calls && job.format.is_some()).then(|| job.answer_prefix.clone());
+        // A stop string may have begun in the prefix.
+        let stops = Stops::new(job.stop.clone(), &job.answer_prefix);
+        Ok((guide, Speech::new(parser, stops, rules, words)))
     }
 
     fn tokenize(&self, text: &str, parse_special: bool) -> Vec<i32> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::format::Guide;
 use super::prompt::Prepared;
 use super::sampler::{Allowed, Sampler, Scratch};
-use super::text::Text;
+use super::speech::{Speech, Spoken};
 use super::vocabulary::Vocabulary;
 use crate::frames::{Finish, Progress};
-use crate::job::{FinishReason, JobError, Lane, Usage};
+use crate::job::{FinishReason, JobError, Lane, Said, Usage};
 
 /// An answer that has a sequence of the context.
 pub(super) struct Sequence {
@@ -31,7 +31,7 @@ pub(super) struct Sequence {
     budget: u32,
     completion_tokens: u32,
     sampler: Sampler,
-    text: Text,
+    speech: Speech,
     /// What holds the answer to the form that it must have.
     guide: Option<Guide>,
     vocabulary: Arc<Vocabulary>,
@@ -53,8 +53,8 @@ impl Sequence {
             budget: prepared.budget,
             completion_tokens: 0,
             sampler: Sampler::new(prepared.sampling, prepared.seed),
+            speech: prepared.speech,
             guide: prepared.guide,
-            text: Text::new(prepared.stop, &prepared.begun),
             vocabulary,
         }
     }
@@ -113,14 +113,8 @@ impl Sequence {
     /// The answer does not have the form that it must have.
     pub(super) fn accept(&mut self, token: i32) -> Result<Progress, JobError> {
         if self.vocabulary.ends_turn(token) {
-            self.prove()?;
-            let text = self.text.finish();
-            return Ok(Progress {
-                id: self.id,
-                token: None,
-                text,
-                finish: Some(self.finish(FinishReason::Stop)),
-            });
+            let (said, finish) = self.end()?;
+            return Ok(Progress { id: self.id, token: None, said, finish });
         }
         self.tokens.push(token);
         self.sampler.accept(token);
@@ -133,24 +127,45 @@ impl Sequence {
         let only_repeats = known > 0 && known == bytes.len();
         self.rest.drain(..known);
         self.completion_tokens += u32::from(!only_repeats);
-        let shown = self.text.push(&bytes[known..]);
-        let mut progress = Progress { id: self.id, token: Some(token), text: shown.text, finish: None };
-        if shown.stopped {
+        let Spoken { said, stopped } = match vocabulary.mark(token) {
+            Some(mark) => self.speech.mark(mark)?,
+            None => self.speech.push(&bytes[known..])?,
+        };
+        let mut progress = Progress { id: self.id, token: Some(token), said, finish: None };
+        if stopped {
             progress.finish = Some(self.finish(FinishReason::Stop));
         } else if self.guide.as_ref().is_some_and(Guide::is_complete) {
-            self.prove()?;
-            progress.text.push_str(&self.text.finish());
-            progress.finish = Some(self.finish(FinishReason::Stop));
+            let (said, finish) = self.end()?;
+            progress.said.extend(said);
+            progress.finish = finish;
         } else if self.completion_tokens >= self.budget || self.tokens.len() > self.cells as usize {
-            progress.text.push_str(&self.text.finish());
+            progress.said.extend(self.cut()?);
             progress.finish = Some(self.finish(FinishReason::Length));
         }
         Ok(progress)
     }
 
+    /// The answer has no room left.
+    ///
+    /// # Errors
+    /// A call is not whole, or none of those that were asked for has come.
+    fn cut(&mut self) -> Result<Vec<Said>, JobError> {
+        let owes_a_call = self.guide.as_ref().is_some_and(Guide::owes_calls) && self.speech.calls() == 0;
+        if owes_a_call || self.speech.is_in_call() {
+            return Err(JobError::CallCut);
+        }
+        self.speech.cut()
+    }
+
     /// An answer that its writer calls complete. One that a stop string or its length ended is cut by order.
-    fn prove(&mut self) -> Result<(), JobError> {
-        self.guide.as_mut().map_or(Ok(()), Guide::prove)
+    fn end(&mut self) -> Result<(Vec<Said>, Option<Finish>), JobError> {
+        let said = self.speech.finish()?;
+        let calls = self.speech.calls();
+        if let Some(guide) = &mut self.guide {
+            guide.prove(self.speech.words(), calls)?;
+        }
+        let reason = if calls > 0 { FinishReason::Calls } else { FinishReason::Stop };
+        Ok((said, Some(self.finish(reason))))
     }
 
     fn finish(&self, reason: FinishReason) -> Finish {

@@ -2,16 +2,18 @@
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value};
-use minijinja::{Environment, Error, ErrorKind, context};
+use minijinja::{Environment, Error, ErrorKind};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-use crate::job::{JobError, Message};
+use super::conversation::Conversation;
+use crate::job::JobError;
 
 /// A chat template, ready to render.
 pub(super) struct Template {
     environment: Environment<'static>,
+    source: String,
     bos_token: String,
     eos_token: String,
 }
@@ -28,21 +30,29 @@ impl Template {
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", strftime_now);
         environment.add_filter("tojson", tojson);
-        environment.add_template_owned("chat", source).map_err(|error| error.to_string())?;
-        Ok(Template { environment, bos_token, eos_token })
+        environment.add_template_owned("chat", source.clone()).map_err(|error| error.to_string())?;
+        Ok(Template { environment, source, bos_token, eos_token })
+    }
+
+    /// The template as its author wrote it.
+    pub(super) fn source(&self) -> &str {
+        &self.source
     }
 
     /// Renders the conversation up to where the answer begins.
-    pub(super) fn render(&self, messages: &[Message]) -> Result<String, JobError> {
+    pub(super) fn render(&self, conversation: &Conversation) -> Result<String, JobError> {
         let template = self.environment.get_template("chat").map_err(|error| refusal(&error))?;
-        template
-            .render(context! {
-                messages => Serde(messages),
-                bos_token => &self.bos_token,
-                eos_token => &self.eos_token,
-                add_generation_prompt => true,
-            })
-            .map_err(|error| refusal(&error))
+        let mut context = conversation.arguments.clone();
+        context.insert("messages".into(), conversation.messages.clone().into());
+        context.insert("bos_token".into(), self.bos_token.as_str().into());
+        context.insert("eos_token".into(), self.eos_token.as_str().into());
+        context.insert("add_generation_prompt".into(), true.into());
+        // Templates ask whether there are tools in many ways; all of them understand that nothing was said of any.
+        context.remove("tools");
+        if !conversation.tools.is_empty() {
+            context.insert("tools".into(), conversation.tools.clone().into());
+        }
+        template.render(Serde(context)).map_err(|error| refusal(&error))
     }
 }
 
@@ -106,14 +116,18 @@ impl Formatter for Spaced {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn render(source: &str, messages: &[(&str, &str)]) -> Result<String, JobError> {
-        let messages: Vec<Message> = messages
-            .iter()
-            .map(|(role, content)| Message { role: (*role).into(), content: (*content).into() })
-            .collect();
-        Template::new(source.into(), "<s>".into(), "</s>".into()).unwrap().render(&messages)
+        let message = |(role, content): &(&str, &str)| json!({"role": role, "content": content});
+        let conversation = Conversation {
+            messages: messages.iter().map(message).collect(),
+            tools: Vec::new(),
+            arguments: serde_json::Map::new(),
+        };
+        Template::new(source.into(), "<s>".into(), "</s>".into()).unwrap().render(&conversation)
     }
 
     #[test]

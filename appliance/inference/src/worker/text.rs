@@ -1,12 +1,17 @@
 //! From the bytes of tokens to text that may be shown: whole characters, and nothing of a stop string.
 
-/// Puts an answer's bytes together.
-pub(super) struct Text {
+/// Puts bytes together to whole characters.
+#[derive(Default)]
+pub(super) struct Characters {
+    /// The beginning of a character whose other bytes are still to come.
+    bytes: Vec<u8>,
+}
+
+/// Finds the texts that end an answer.
+pub(super) struct Stops {
     stops: Vec<String>,
     /// The end of what was shown, as far as a stop string may have begun in it.
     shown: String,
-    /// The beginning of a character whose other bytes are still to come.
-    bytes: Vec<u8>,
     /// Text that may yet turn out to be the beginning of a stop string.
     held: String,
 }
@@ -19,19 +24,47 @@ pub(super) struct Shown {
     pub(super) stopped: bool,
 }
 
-impl Text {
-    /// `begun` is what others have shown of the answer already.
-    pub(super) fn new(stops: Vec<String>, begun: &str) -> Text {
-        let stops = stops.into_iter().filter(|stop| !stop.is_empty()).collect();
-        let mut text = Text { stops, shown: String::new(), bytes: Vec::new(), held: String::new() };
-        text.remember(begun);
+impl Characters {
+    /// Takes the bytes of one more token. Half a character at the end of an answer is dropped.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> String {
+        self.bytes.extend_from_slice(bytes);
+        let mut text = String::new();
+        let mut taken = 0;
+        loop {
+            let rest = &self.bytes[taken..];
+            match std::str::from_utf8(rest) {
+                Ok(whole) => {
+                    text.push_str(whole);
+                    taken = self.bytes.len();
+                    break;
+                }
+                Err(error) => {
+                    let (whole, _) = rest.split_at(error.valid_up_to());
+                    text.push_str(&String::from_utf8_lossy(whole));
+                    taken += whole.len();
+                    let Some(invalid) = error.error_len() else { break };
+                    text.push(char::REPLACEMENT_CHARACTER);
+                    taken += invalid;
+                }
+            }
+        }
+        self.bytes.drain(..taken);
         text
     }
+}
 
-    /// Takes the bytes of one more token.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Shown {
-        self.bytes.extend_from_slice(bytes);
-        self.take_whole_characters();
+impl Stops {
+    /// `begun` is what others have shown of the answer already.
+    pub(super) fn new(stops: Vec<String>, begun: &str) -> Stops {
+        let stops = stops.into_iter().filter(|stop| !stop.is_empty()).collect();
+        let mut new = Stops { stops, shown: String::new(), held: String::new() };
+        new.remember(begun);
+        new
+    }
+
+    /// Takes more of the answer.
+    pub(super) fn push(&mut self, text: &str) -> Shown {
+        self.held.push_str(text);
         if let Some(at) = self.first_stop() {
             self.held.truncate(at);
             return Shown { text: std::mem::take(&mut self.held), stopped: true };
@@ -73,32 +106,10 @@ impl Text {
         self.stops.iter().map(String::len).max().unwrap_or(0)
     }
 
-    /// Gives what was held back when the answer ends without a stop string. Half a character is dropped.
+    /// Gives what was held back when the answer ends without a stop string, or goes on with something else than words.
     pub(super) fn finish(&mut self) -> String {
+        self.shown.clear();
         std::mem::take(&mut self.held)
-    }
-
-    fn take_whole_characters(&mut self) {
-        let mut taken = 0;
-        loop {
-            let rest = &self.bytes[taken..];
-            match std::str::from_utf8(rest) {
-                Ok(text) => {
-                    self.held.push_str(text);
-                    taken = self.bytes.len();
-                    break;
-                }
-                Err(error) => {
-                    let (whole, _) = rest.split_at(error.valid_up_to());
-                    self.held.push_str(&String::from_utf8_lossy(whole));
-                    taken += whole.len();
-                    let Some(invalid) = error.error_len() else { break };
-                    self.held.push(char::REPLACEMENT_CHARACTER);
-                    taken += invalid;
-                }
-            }
-        }
-        self.bytes.drain(..taken);
     }
 
     /// The length of the longest end of the held text that begins a stop string.
@@ -117,6 +128,23 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Both parts together, as an answer of plain words goes through them.
+    struct Text(Characters, Stops);
+
+    impl Text {
+        fn new(stops: Vec<String>, begun: &str) -> Text {
+            Text(Characters::default(), Stops::new(stops, begun))
+        }
+
+        fn push(&mut self, bytes: &[u8]) -> Shown {
+            self.1.push(&self.0.push(bytes))
+        }
+
+        fn finish(&mut self) -> String {
+            self.1.finish()
+        }
+    }
 
     fn shown(text: &mut Text, pieces: &[&[u8]]) -> Vec<String> {
         pieces.iter().map(|piece| text.push(piece).text).collect()

@@ -13,14 +13,24 @@ pub(super) struct Vocabulary {
     /// Tokens with bytes, in the order of their bytes.
     sorted: Vec<i32>,
     longest: usize,
+    /// Marks that are tokens without bytes of their own, with their texts.
+    marks: Vec<(i32, &'static str)>,
 }
 
 impl Vocabulary {
-    pub(super) fn of(model: &LlamaModel) -> Vocabulary {
+    /// Of the control tokens, which are hidden, the `marks` are known.
+    pub(super) fn of(model: &LlamaModel, marks: &[&'static str]) -> Vocabulary {
         let vocab = model.vocab();
         let tokens =
             vocab.tokens().map(|token| (vocab.token_to_piece(token, false, None), vocab.is_eog(token)));
-        Vocabulary::new(tokens)
+        let mut vocabulary = Vocabulary::new(tokens);
+        let hidden = vocab.tokens().filter(|token| vocabulary.bytes(token.0).is_empty());
+        let marked = hidden.filter_map(|token| {
+            let text = vocab.token_to_piece(token, true, None);
+            marks.iter().find(|mark| mark.as_bytes() == text).map(|mark| (token.0, *mark))
+        });
+        vocabulary.marks = marked.collect();
+        vocabulary
     }
 
     pub(super) fn new(tokens: impl Iterator<Item = (Vec<u8>, bool)>) -> Vocabulary {
@@ -32,7 +42,8 @@ impl Vocabulary {
             ends.push(bytes.len());
             ends_turn.push(eog);
         }
-        let mut vocabulary = Vocabulary { bytes, ends, ends_turn, sorted: Vec::new(), longest };
+        let mut vocabulary =
+            Vocabulary { bytes, ends, ends_turn, sorted: Vec::new(), longest, marks: Vec::new() };
         let mut sorted: Vec<i32> = vocabulary
             .tokens()
             .filter(|token| !vocabulary.ends_turn(*token) && !vocabulary.bytes(*token).is_empty())
@@ -54,6 +65,22 @@ impl Vocabulary {
         let token = token as usize;
         let start = if token == 0 { 0 } else { self.ends[token - 1] };
         &self.bytes[start..self.ends[token]]
+    }
+
+    /// The mark that a token without bytes stands for.
+    pub(super) fn mark(&self, token: i32) -> Option<&'static str> {
+        self.marks.iter().find(|(marked, _)| *marked == token).map(|(_, mark)| *mark)
+    }
+
+    /// The hidden token that is this mark, where there is one; elsewhere it is spelled out.
+    pub(super) fn token_of(&self, mark: &str) -> Option<i32> {
+        self.marks.iter().find(|(_, known)| *known == mark).map(|(token, _)| *token)
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_marks(mut self, marks: &[(i32, &'static str)]) -> Vocabulary {
+        self.marks = marks.to_vec();
+        self
     }
 
     pub(super) fn ends_turn(&self, token: i32) -> bool {

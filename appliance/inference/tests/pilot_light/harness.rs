@@ -13,6 +13,10 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Answer {
     pub(crate) pieces: Vec<String>,
+    pub(crate) reasoning: String,
+    /// Each call's name and arguments.
+    pub(crate) calls: Vec<(String, String)>,
+    pub(crate) whole_calls: usize,
     pub(crate) end: Option<(FinishReason, Usage)>,
 }
 
@@ -61,12 +65,14 @@ pub(crate) fn spec() -> ModelSpec {
 
 pub(crate) fn job(question: &str) -> Job {
     Job {
-        messages: vec![Message { role: "user".into(), content: question.into() }],
+        messages: vec![Message::new("user", question)],
         answer_prefix: String::new(),
         max_tokens: 300,
         sampling: Sampling::default(),
         stop: Vec::new(),
         format: None,
+        tools: None,
+        template_arguments: None,
         lane: Lane::Interactive,
     }
 }
@@ -110,6 +116,10 @@ pub(crate) async fn collect(mut generation: Generation) -> Result<Answer, JobErr
         match event? {
             Event::Started { .. } => started += 1,
             Event::Text(text) => answer.pieces.push(text),
+            Event::Reasoning(text) => answer.reasoning.push_str(&text),
+            Event::Call(name) => answer.calls.push((name, String::new())),
+            Event::Arguments(text) => answer.calls.last_mut().unwrap().1.push_str(&text),
+            Event::CallEnded => answer.whole_calls += 1,
             Event::Finished { reason, usage } => answer.end = Some((reason, usage)),
         }
     }

@@ -12,6 +12,7 @@ mod deaths;
 mod formats;
 mod harness;
 mod refusals;
+mod tools;
 
 use inference::worker::{self, WorkerOptions};
 

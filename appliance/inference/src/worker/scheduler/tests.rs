@@ -4,6 +4,12 @@ use Lane::{Batch, Clinical, Interactive};
 
 use super::*;
 use crate::job::Sampling;
+use crate::worker::manner::Manner;
+use crate::worker::parser::Parser;
+use crate::worker::speech::{Rules, Speech};
+use crate::worker::text::Stops;
+
+const NO_MANNER: Manner = Manner { family: None, thinking: None, text_arguments: false };
 
 const START: Duration = Duration::from_secs(1000);
 
@@ -21,9 +27,13 @@ fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
         cells,
         sampling: Sampling::default(),
         seed: 0,
-        stop: Vec::new(),
+        speech: Speech::new(
+            Parser::new(&NO_MANNER, false, false),
+            Stops::new(Vec::new(), ""),
+            Rules::new(),
+            None,
+        ),
         guide: None,
-        begun: String::new(),
     }
 }
 
