@@ -79,6 +79,10 @@ impl Asking {
             Some(AnswerEvent::Waiting { position, expected_wait_s }) => {
                 Step::Waiting(position, expected_wait_s)
             }
+            // A page shows the answer alone.
+            Some(AnswerEvent::Reasoning(_) | AnswerEvent::Call { .. } | AnswerEvent::Arguments { .. }) => {
+                Step::Text(String::new())
+            }
             Some(AnswerEvent::Seam { served, chars }) => self.pass_seam(served, chars),
             Some(AnswerEvent::Finished { .. }) => {
                 self.store(true, None).await;
@@ -199,7 +203,7 @@ fn history(stored: &[Message]) -> Vec<ChatMessage> {
 }
 
 fn message(role: &str, text: &str) -> ChatMessage {
-    ChatMessage { role: role.to_owned(), text: text.to_owned() }
+    ChatMessage::new(role, text)
 }
 
 /// Whether the model is one of the building's own.

@@ -113,6 +113,12 @@ pub enum AnswerEvent {
     Waiting { position: u32, expected_wait_s: u32 },
     /// Text, and the upstream's own chunk where it came from one; `closing` when that chunk says how the answer ends.
     Delta { text: String, raw: Option<Bytes>, closing: bool },
+    /// What a local model thinks before its answer.
+    Reasoning(String),
+    /// A local model begins to call a function, as number `index` of the answer's calls.
+    Call { index: u32, id: String, name: String },
+    /// A part of the arguments of that call.
+    Arguments { index: u32, text: String },
     /// From here on another model answers; so many characters were sent before.
     Seam { served: Served, chars: u64 },
     /// The answer is whole. The usage is estimated where the upstream told none. `body` is the upstream's own whole

@@ -1,8 +1,10 @@
 //! One answer on its way: from the route that serves it to whoever asked, and over to another when it breaks.
 
+mod asked;
 mod cloud;
 mod local;
 mod open;
+mod said;
 mod shorter;
 mod takeover;
 mod tried;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dialect::openai::{Assembly, Completion, Usage};
 use futures_util::{StreamExt, stream};
-use inference::{Event, FinishReason, Generation};
+use inference::{Event, Generation, JobError};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admission;
@@ -76,6 +78,8 @@ pub(crate) struct Relay {
     sent: String,
     /// Something was sent that no other model can go on with: a part of a tool call.
     is_bound: bool,
+    /// Calls that a local model has begun.
+    calls: u32,
     /// Puts the chunks together again for a caller who wants the answer whole.
     assembly: Assembly,
     /// Pieces with a token so far: the count of an upstream that tells none itself.
@@ -138,6 +142,7 @@ impl Relay {
             source,
             sent: String::new(),
             is_bound: false,
+            calls: 0,
             assembly: Assembly::default(),
             tokens_seen: 0,
             max_tokens,
@@ -240,28 +245,9 @@ impl Relay {
             Source::Local { generation, first, .. } => {
                 let event = match first.take() {
                     Some(event) => Ok(event),
-                    None => generation.next().await.unwrap_or(Err(inference::JobError::Internal)),
+                    None => generation.next().await.unwrap_or(Err(JobError::Internal)),
                 };
-                match event {
-                    Ok(Event::Started { .. }) => Ok(Step::Nothing),
-                    Ok(Event::Text(text)) => {
-                        self.tokens_seen += 1;
-                        Ok(Step::Event(self.take_text(text, None, false)))
-                    }
-                    Ok(Event::Finished { reason, usage }) => {
-                        // What was taken over is a part of the answer, so its tokens are the answer's.
-                        self.usage = Some(Usage {
-                            prompt_tokens: u64::from(usage.prompt_tokens.saturating_sub(usage.prefix_tokens)),
-                            completion_tokens: u64::from(
-                                usage.prefix_tokens.saturating_add(usage.completion_tokens),
-                            ),
-                        });
-                        self.finish_reason =
-                            Some(if reason == FinishReason::Stop { "stop" } else { "length" }.into());
-                        Ok(Step::Whole(None))
-                    }
-                    Err(_) => Err(Fault::Cut),
-                }
+                self.hear(event)
             }
             Source::Over => Ok(Step::Whole(None)),
         }
@@ -369,6 +355,7 @@ impl Relay {
     fn forget(&mut self) {
         self.sent.clear();
         self.is_bound = false;
+        self.calls = 0;
         self.assembly = Assembly::default();
         self.tokens_seen = 0;
         self.ask.request.max_tokens = self.max_tokens;

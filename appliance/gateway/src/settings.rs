@@ -259,7 +259,10 @@ pub struct RouteFacts {
     /// Tokens that a conversation and its answer may have together.
     pub context: Option<u32>,
     pub images: Option<bool>,
+    /// Calls functions.
     pub tools: Option<bool>,
+    /// Calls what is no function.
+    pub other_tools: Option<bool>,
     /// Answers in guaranteed JSON, or in another given form.
     pub json: Option<bool>,
     pub logprobs: Option<bool>,

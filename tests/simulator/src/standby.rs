@@ -87,5 +87,6 @@ fn facts(plan: &LocalPlan) -> Facts {
         context_train: plan.context,
         context_limit: plan.context,
         device: "none".into(),
+        tools: false,
     }
 }

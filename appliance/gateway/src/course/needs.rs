@@ -25,7 +25,10 @@ impl Wants {
     pub(crate) fn lacking(&self, facts: &RouteFacts) -> Option<&'static str> {
         let cannot = |can: Option<bool>| can == Some(false);
         match self.needs {
-            needs if needs.tools && cannot(facts.tools) => Some("tools"),
+            needs if (needs.tools || needs.other_tools) && cannot(facts.tools) => Some("tools"),
+            needs if needs.other_tools && cannot(facts.other_tools) => {
+                Some("tools that are no functions, or functions of the old kind")
+            }
             needs if needs.images && cannot(facts.images) => {
                 Some("to see an image, or to hear or read a file")
             }
@@ -54,16 +57,18 @@ impl Wants {
     }
 }
 
-/// What a local model of this version can do, with what is known of this one; its context is known once it is ready.
+/// What a local model of this version can do, with what is known of this one; its context, and whether its template has
+/// tools, is known once it is ready.
 pub(crate) fn facts_of(gateway: &Gateway, model: &LocalModel) -> RouteFacts {
-    let context = match &*model.status().borrow() {
-        Status::Ready { facts, .. } => Some(facts.context_limit),
-        _ => None,
+    let (context, tools) = match &*model.status().borrow() {
+        Status::Ready { facts, .. } => (Some(facts.context_limit), Some(facts.tools)),
+        _ => (None, None),
     };
     RouteFacts {
         context,
         images: Some(false),
-        tools: Some(false),
+        tools,
+        other_tools: Some(false),
         other_formats: Some(false),
         logprobs: Some(false),
         several_choices: Some(false),
@@ -99,7 +104,12 @@ mod tests {
             ("안녕하세요", "", None),
             ("こんにちは", "", Some("Japanese")),
             ("Привет", "", Some("a language in Cyrillic script")),
-            ("hello", ", \"tools\": [{}]", Some("tools")),
+            (
+                "hello",
+                ", \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]",
+                Some("tools"),
+            ),
+            ("hello", ", \"functions\": [{\"name\": \"f\"}]", Some("tools")),
             ("hello", ", \"n\": 2", Some("several answers at once")),
             ("hello", ", \"logprobs\": true", Some("the probabilities of tokens")),
             (

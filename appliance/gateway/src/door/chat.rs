@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use dialect::openai::{
-    self, ChatRequest, ChunkFacts, ChunkHead, DONE, Usage, adopt_chunk, error_chunk, finish_chunk,
-    stamp_chunk, text_chunk, usage_chunk,
+    self, ChatRequest, ChunkFacts, ChunkHead, DONE, Extension, Saying, ToolCall, Usage, adopt_chunk,
+    arguments_chunk, call_chunk, error_chunk, finish_chunk, reasoning_chunk, stamp_chunk, text_chunk,
+    usage_chunk,
 };
 use dialect::sse;
 use futures_util::{StreamExt, stream};
@@ -143,10 +144,19 @@ fn name_who_served(response: &mut Response, served: &Served) {
 /// The answer as one JSON body. Its events are all there: it was asked for in committed mode.
 async fn whole_response(answer: Answer) -> Result<Response, Refusal> {
     let Answer { request_id, served, mut events } = answer;
-    let (mut text, mut ended) = (String::new(), None);
+    let (mut saying, mut ended) = (Saying::default(), None);
     while let Some(event) = events.next().await {
         match event {
-            AnswerEvent::Delta { text: more, .. } => text.push_str(&more),
+            AnswerEvent::Delta { text, .. } => saying.text.push_str(&text),
+            AnswerEvent::Reasoning(text) => saying.reasoning.push_str(&text),
+            AnswerEvent::Call { id, name, .. } => {
+                saying.calls.push(ToolCall { id, name, arguments: String::new() });
+            }
+            AnswerEvent::Arguments { text, .. } => {
+                if let Some(call) = saying.calls.last_mut() {
+                    call.arguments.push_str(&text);
+                }
+            }
             AnswerEvent::Seam { .. } | AnswerEvent::Waiting { .. } => {}
             AnswerEvent::Finished { reason, usage, usage_is_estimated, body } => {
                 ended = Some((reason, usage, usage_is_estimated, body));
@@ -164,7 +174,7 @@ async fn whole_response(answer: Answer) -> Result<Response, Refusal> {
         None => {
             let id = format!("chatcmpl-{request_id}");
             let created_s = clock::unix_ms() / 1000;
-            openai::completion(&id, created_s, served.model(), &text, &reason, usage, &extension)
+            openai::completion(&id, created_s, served.model(), &saying, &reason, usage, &extension)
                 .to_string()
                 .into_bytes()
         }
@@ -214,6 +224,15 @@ impl Wire {
         let mut out = Vec::new();
         match event {
             AnswerEvent::Delta { text, raw, closing } => self.delta(&text, raw.as_deref(), closing, &mut out),
+            AnswerEvent::Reasoning(text) => {
+                self.own(&mut out, |head, extension| reasoning_chunk(head, &text, extension));
+            }
+            AnswerEvent::Call { index, id, name } => {
+                self.own(&mut out, |head, extension| call_chunk(head, index, &id, &name, extension));
+            }
+            AnswerEvent::Arguments { index, text } => {
+                self.own(&mut out, |head, extension| arguments_chunk(head, index, &text, extension));
+            }
             AnswerEvent::Seam { served, chars } => self.seam(served, chars, &mut out),
             // A comment, which clients ignore.
             AnswerEvent::Waiting { position, expected_wait_s } => {
@@ -229,6 +248,16 @@ impl Wire {
             }
         }
         out.into()
+    }
+
+    /// A chunk of the box itself; the first one of an answer carries the extension.
+    fn own(
+        &mut self,
+        out: &mut Vec<u8>,
+        chunk: impl FnOnce(&ChunkHead, Option<&Extension>) -> serde_json::Value,
+    ) {
+        let extension = std::mem::take(&mut self.first).then(|| self.served.extension(self.seam));
+        put(out, chunk(&self.head, extension.as_ref()).to_string().as_bytes());
     }
 
     fn delta(&mut self, text: &str, raw: Option<&[u8]>, closing: bool, out: &mut Vec<u8>) {

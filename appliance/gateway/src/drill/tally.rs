@@ -176,7 +176,6 @@ impl Watch {
         let now = Instant::now();
         let mut counts = self.tally.counts();
         match event {
-            AnswerEvent::Waiting { .. } => {}
             AnswerEvent::Seam { served, .. } => {
                 counts.side(self.synthetic).seams += 1;
                 *counts.by_model.entry(served.by.clone()).or_default() += 1;
@@ -193,7 +192,11 @@ impl Watch {
                 counts.side(self.synthetic).broken += 1;
                 self.over = true;
             }
-            AnswerEvent::Delta { .. } => {}
+            AnswerEvent::Waiting { .. }
+            | AnswerEvent::Delta { .. }
+            | AnswerEvent::Reasoning(_)
+            | AnswerEvent::Call { .. }
+            | AnswerEvent::Arguments { .. } => {}
         }
     }
 }

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use dialect::openai::ResponseFormat;
 use futures_util::StreamExt;
-use inference::{
-    Event, Format, Generation, Job, JobError, LocalModel, Message, Penalties, Place, Sampling, Status,
-};
+use inference::{Event, Generation, JobError, LocalModel, Place, Status};
 
 use super::Source;
 use super::open::{Closed, Opening, Size};
+use super::{asked, said};
 use crate::admission::{self, Relief};
-use crate::answer::{Ask, Lane, Mode, Refusal};
+use crate::answer::{Lane, Mode, Refusal};
 use crate::gateway::READY_PATIENCE;
 use crate::reason::Reason;
 
@@ -97,7 +95,7 @@ async fn start(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result
             return Err(Closed::Next { reason: Reason::BrownOut, refusal: Some(Box::new(refusal)) });
         }
     };
-    let mut job = job(ask, begun, gateway.settings().limits.local_max_tokens);
+    let mut job = asked::job(ask, begun, gateway.settings().limits.local_max_tokens);
     job.max_tokens = job.max_tokens.min(relief.max_tokens.unwrap_or(u32::MAX));
     Ok(Begun { generation: model.generate(job), brown_out: relief.step })
 }
@@ -110,46 +108,6 @@ async fn wait_until_ready(model: &LocalModel) -> Result<(), Closed> {
     match tokio::time::timeout(READY_PATIENCE, settled).await {
         Ok(Ok(status)) if matches!(*status, Status::Ready { .. }) => Ok(()),
         _ => Err(unready()),
-    }
-}
-
-fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
-    let request = &ask.request;
-    let role = |role: &str| if role == "developer" { "system".to_owned() } else { role.to_owned() };
-    Job {
-        messages: request
-            .messages
-            .iter()
-            .map(|message| Message { role: role(&message.role), content: message.text.clone() })
-            .collect(),
-        answer_prefix: begun.to_owned(),
-        max_tokens: request.max_tokens.unwrap_or(max_tokens),
-        sampling: Sampling {
-            // An emergency model says its likeliest words unless it is asked to vary them.
-            temperature: request.temperature.unwrap_or(0.0),
-            top_p: request.top_p.unwrap_or(1.0),
-            top_k: request.top_k.unwrap_or(0),
-            min_p: request.min_p.unwrap_or(0.0),
-            seed: request.seed,
-            penalties: Penalties {
-                presence: request.presence_penalty.unwrap_or(0.0),
-                frequency: request.frequency_penalty.unwrap_or(0.0),
-                ..Penalties::default()
-            },
-        },
-        stop: request.stop.clone(),
-        format: request.response_format.as_ref().and_then(format),
-        lane: ask.lane,
-    }
-}
-
-/// `None` for a form that no local model knows: such a request is sent to none.
-fn format(wanted: &ResponseFormat) -> Option<Format> {
-    match wanted {
-        ResponseFormat::JsonObject => Some(Format::JsonObject),
-        ResponseFormat::JsonSchema(schema) => Some(Format::JsonSchema(schema.to_string())),
-        ResponseFormat::Regex(pattern) => Some(Format::Regex(pattern.clone())),
-        ResponseFormat::Other => None,
     }
 }
 
@@ -185,6 +143,23 @@ fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
                 format!("The local model {name} can't hold its answer to this form: {why}"),
             ),
         ),
+        JobError::BadTool(why) => next(
+            Reason::StandbyLacks,
+            Refusal::invalid(
+                "invalid_tools",
+                "tools",
+                format!("The local model {name} can't be held to the arguments of the function {why}"),
+            ),
+        ),
+        JobError::NoTools => next(
+            Reason::StandbyLacks,
+            Refusal::unavailable(
+                "standby_lacks",
+                format!("This request needs tools, and the local model {name} has none."),
+            )
+            .retry_after(30),
+        ),
+        JobError::CallCut => Closed::Refused(Box::new(said::call_cut())),
         JobError::FormatMissed => next(
             Reason::StandbyFailed,
             Refusal::new(

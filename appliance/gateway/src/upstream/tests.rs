@@ -49,7 +49,7 @@ async fn asked(
             }
         }
     };
-    let message = Message { role: "user".into(), text: "Is it so?".into() };
+    let message = Message::new("user", "Is it so?");
     let request = ChatRequest::from_messages("a", vec![message], stream);
     let short = Duration::from_millis(300);
     let patience = Patience { headers: short, first_token: 2 * short, whole_answer: 10 * short };

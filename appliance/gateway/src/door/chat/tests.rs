@@ -95,3 +95,37 @@ fn a_failed_answer_ends_in_an_error_and_never_in_done() {
     assert_eq!(data[1]["error"]["code"], "answer_cut");
     assert_eq!(data.len(), 2);
 }
+
+#[test]
+fn calls_and_thoughts_of_a_local_model_are_told_as_the_dialect_has_them() {
+    let local = served("local/with-tools", Route::Local, Reason::Refused);
+    let call =
+        |index, name: &str| AnswerEvent::Call { index, id: format!("call_{index}"), name: name.into() };
+    let arguments = |index, text: &str| AnswerEvent::Arguments { index, text: text.into() };
+    let AnswerEvent::Finished { usage, usage_is_estimated, body, .. } = finished() else { unreachable!() };
+    let events = vec![
+        AnswerEvent::Reasoning("hm".into()),
+        local_text("잠깐만요."),
+        call(0, "dose"),
+        arguments(0, "{\"mg\""),
+        arguments(0, ": 5}"),
+        call(1, "clock"),
+        arguments(1, "{}"),
+        AnswerEvent::Finished { reason: "tool_calls".into(), usage, usage_is_estimated, body },
+    ];
+    let data = wire(local, false, events);
+    let delta = |at: usize| data[at]["choices"][0]["delta"].clone();
+    assert_eq!(delta(0), json!({"role": "assistant", "content": null, "reasoning_content": "hm"}));
+    assert_eq!(data[0]["genset"]["served_by"], "local/with-tools");
+    assert_eq!(delta(1), json!({"content": "잠깐만요."}));
+    let begins = |index, name| {
+        json!({"tool_calls": [{"index": index, "id": format!("call_{index}"), "type": "function",
+        "function": {"name": name, "arguments": ""}}]})
+    };
+    let goes_on = |index, text| json!({"tool_calls": [{"index": index, "function": {"arguments": text}}]});
+    assert_eq!(delta(2), begins(0, "dose"));
+    assert_eq!((delta(3), delta(4)), (goes_on(0, "{\"mg\""), goes_on(0, ": 5}")));
+    assert_eq!((delta(5), delta(6)), (begins(1, "clock"), goes_on(1, "{}")));
+    assert_eq!(data[7]["choices"][0]["finish_reason"], "tool_calls");
+    assert_eq!(data[8], "[DONE]");
+}
