@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -60,6 +61,19 @@ def free_port() -> int:
                 return port
 
 
+def with_tools(folder: Path) -> Path:
+    """A copy of the pilot light whose chat template has tools. The weights stay aligned, because the template grows by
+    whole units of alignment."""
+    gguf = (REPOSITORY / "provisioning/pilot-light/pilot-light.gguf").read_bytes()
+    template = (REPOSITORY / "appliance/inference/tests/pilot_light/tools.jinja").read_bytes()
+    length = gguf.index(b"tokenizer.chat_template") + len("tokenizer.chat_template") + 4
+    (old,) = struct.unpack_from("<Q", gguf, length)
+    template = b"{#" + b" " * ((old - len(template) - 4) % 32) + b"#}" + template
+    file = folder / "with-tools.gguf"
+    file.write_bytes(gguf[:length] + struct.pack("<Q", len(template)) + template + gguf[length + 8 + old :])
+    return file
+
+
 class FakeCloud:
     """The fake cloud of the Rust harness, driven over its control door."""
 
@@ -109,7 +123,7 @@ class FakeCloud:
 class Box:
     """`genset serve` with one upstream, the pilot light as its standby, and an API key."""
 
-    def __init__(self, cloud: FakeCloud, tuning: str = HURRY) -> None:
+    def __init__(self, cloud: FakeCloud, tuning: str = HURRY, tools: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="genset-sdk-")
         folder = Path(self._folder.name)
         self._genset = binary("genset", "GENSET_BIN")
@@ -117,6 +131,9 @@ class Box:
         self._config = folder / "genset.toml"
         self._log = folder / "genset.log"
         (folder / "cloud-key").write_text(cloud.key)
+        # The name of the pilot light is the built-in model's own.
+        pilot_light = REPOSITORY / "provisioning/pilot-light/pilot-light.gguf"
+        self._standby = ("with-tools", with_tools(folder)) if tools else ("pilot-light", pilot_light)
         self._config.write_text(self._text(folder, cloud, tuning))
         with self._log.open("w") as log:
             arguments = [self._genset, "serve", "--config", str(self._config)]
@@ -133,12 +150,12 @@ data_dir = "{folder}/data"
 [listen]
 http = "{self._address}"
 [[local]]
-name = "pilot-light"
-file = "{REPOSITORY}/provisioning/pilot-light/pilot-light.gguf"
+name = "{self._standby[0]}"
+file = "{self._standby[1]}"
 [[alias]]
 name = "assistant"
 cloud = ["cloud/{cloud.model}"]
-standby = ["pilot-light"]
+standby = ["{self._standby[0]}"]
 [[upstream]]
 name = "cloud"
 dialect = "openai"
