@@ -26,7 +26,7 @@ const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRoute
     Entry { path, access, handlers }
 }
 
-pub(crate) static ROUTES: [Entry; 51] = [
+pub(crate) static ROUTES: &[Entry] = &[
     entry("/", Access::With(Right::Ask), || get(chat::begin)),
     entry("/c/{conversation}", Access::With(Right::Ask), || get(chat::show)),
     entry("/ask", Access::With(Right::Ask), || post(ask::ask)),
@@ -87,7 +87,7 @@ pub(crate) static ROUTES: [Entry; 51] = [
 pub(crate) fn router(portal: &Portal) -> Router {
     let guard = |access, path: &'static str| from_fn_with_state((portal.clone(), access, path), admit);
     let mut router = Router::new();
-    for Entry { path, access, handlers } in &ROUTES {
+    for Entry { path, access, handlers } in ROUTES {
         router = router.route(path, handlers().fallback(wrong_method).layer(guard(*access, path)));
     }
     let unknown = no_such_page.layer(guard(Access::Visitor, ""));

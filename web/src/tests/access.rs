@@ -30,7 +30,7 @@ pub(super) fn concrete(path: &str) -> String {
 async fn every_page_leads_to_the_setup_until_there_is_an_owner_and_then_the_setup_is_gone() {
     let the_box = Box::fresh();
     let mut visitor = the_box.browser();
-    for Entry { path, access, .. } in &ROUTES {
+    for Entry { path, access, .. } in ROUTES {
         let page = visitor.get(&concrete(path)).await;
         match access {
             Access::Anybody => assert_ne!(page.header("location"), "/setup", "{path}"),
@@ -52,7 +52,7 @@ async fn every_route_but_the_open_ones_leads_a_stranger_to_the_sign_in() {
     let the_box = Box::fresh();
     the_box.owner().await;
     let mut stranger = the_box.browser();
-    for Entry { path, access, .. } in &ROUTES {
+    for Entry { path, access, .. } in ROUTES {
         let closed = matches!(access, Access::Person | Access::With(_));
         let got = stranger.get(&concrete(path)).await;
         let posted = stranger.post(&concrete(path), "").await;
@@ -67,7 +67,7 @@ async fn staff_are_refused_where_their_role_lacks_the_right() {
     let the_box = Box::with_a_refusing_cloud();
     the_box.owner().await;
     let mut staff = the_box.staff("lee").await;
-    for Entry { path, access, .. } in &ROUTES {
+    for Entry { path, access, .. } in ROUTES {
         if matches!(access, Access::With(Right::OrderSite | Right::ReadAudit)) {
             let path = &concrete(path);
             assert_eq!(staff.get(path).await.status, StatusCode::FORBIDDEN, "{path}");

@@ -45,7 +45,7 @@ async fn reading_a_page_changes_nothing_whoever_made_the_browser_read_it() {
     let the_box = Box::with_a_refusing_cloud();
     let mut owner = the_box.owner().await;
     let before = events(&the_box).len();
-    for Entry { path, .. } in &ROUTES {
+    for Entry { path, .. } in ROUTES {
         owner.get(&concrete(path)).await;
     }
     let after = events(&the_box);
@@ -59,7 +59,7 @@ async fn every_page_of_somebody_who_is_signed_in_has_the_way_out() {
     let the_box = Box::fresh();
     let mut owner = the_box.owner().await;
     let mut pages = 0;
-    for Entry { path, access, .. } in &ROUTES {
+    for Entry { path, access, .. } in ROUTES {
         let page = owner.get(&concrete(path)).await;
         if matches!(access, Access::Person | Access::With(_)) && page.has("html") {
             assert!(page.has("form[method=post][action='/sign-out'] button"), "{path}");
@@ -98,7 +98,7 @@ async fn nothing_lies_about_to_be_found() {
 async fn only_the_methods_of_the_table_are_answered() {
     let the_box = Box::fresh();
     the_box.owner().await;
-    for Entry { path, access, .. } in &ROUTES {
+    for Entry { path, access, .. } in ROUTES {
         for method in ["TRACE", "OPTIONS", "PUT", "DELETE", "PATCH", "CONNECT"] {
             let request = http::Request::builder().method(method).uri(concrete(path));
             let request = request.body(axum::body::Body::empty()).unwrap();

@@ -89,7 +89,7 @@ async fn each_role_gets_to_its_routes_alone_and_each_grant_opens_what_it_says() 
                 Some((verb, kind, object)) => Some(grant(&the_box, id, *verb, *kind, object).await),
                 None => None,
             };
-            for Entry { path, access, .. } in &ROUTES {
+            for Entry { path, access, .. } in ROUTES {
                 let Access::With(right) = *access else { continue };
                 let by_grant = given.is_some_and(|(verb, kind, object)| opened(right, verb, kind, object));
                 let may = declared(right).contains(letter) || by_grant;
@@ -222,7 +222,7 @@ async fn no_role_reads_the_conversations_of_others() {
             let asked = browser.submit("/ask", &form).await;
             assert!(matches!(asked.status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN), "{role}");
         }
-        for Entry { path, .. } in &ROUTES {
+        for Entry { path, .. } in ROUTES {
             assert!(!browser.get(&concrete(path)).await.body.contains("secret-"), "{role} {path}");
         }
     }
