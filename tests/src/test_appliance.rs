@@ -312,7 +312,7 @@ impl TestAppliance {
             if let Some(code) = self.process.as_mut().and_then(Process::ended) {
                 panic!("the box ended with {code} instead of getting ready; its log:\n{}", self.log());
             }
-            if self.anonymous().reaches().await && self.anonymous().get(path).await.status.is_success() {
+            if self.anonymous().try_get(path).await.is_ok_and(|reply| reply.status.is_success()) {
                 return;
             }
             assert!(started.elapsed() < PATIENCE, "{path} does not succeed; its log:\n{}", self.log());

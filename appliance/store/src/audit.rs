@@ -170,7 +170,12 @@ impl Audit {
 
     /// Whether the newest write to the log went well, and none hangs.
     pub fn is_well(&self) -> bool {
-        self.0.is_well.load(Ordering::Acquire) && !self.0.writer.hangs(StoreFile::Audit)
+        self.0.is_well.load(Ordering::Acquire) && !self.hangs()
+    }
+
+    /// Whether a write to the log has had no answer from its disk for too long.
+    pub fn hangs(&self) -> bool {
+        self.0.writer.hangs(StoreFile::Audit)
     }
 
     /// Rows and commits that this process has put on disk: the rows of one commit are their quotient.

@@ -231,7 +231,7 @@ impl Serving<'_> {
                 return Ok(false);
             }
             let client = self.site.client();
-            if client.reaches().await && client.get(path).await.status.is_success() {
+            if client.try_get(path).await.is_ok_and(|reply| reply.status.is_success()) {
                 return Ok(true);
             }
             if begun.elapsed() > PATIENCE {

@@ -321,10 +321,18 @@ async fn an_outage_turns_the_band_and_the_line_and_is_recorded_for_all_to_see() 
             owner.submit("/ask", "alias=assistant&question=hello").await;
         }
         site.wait_for(|site| site.state == SiteState::Offline && site.outage.is_some()).await.unwrap();
+        // The row of the event follows the site: it has a writer of its own.
+        let page = loop {
+            let page = owner.get("/status").await;
+            if page.text("#events").contains("cloud out of reach") {
+                break page;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        };
         cancel.cancel();
+        page
     };
-    futures_util::future::join(monitor, outage).await;
-    let page = owner.get("/status").await;
+    let ((), page) = futures_util::future::join(monitor, outage).await;
     assert!(page.has(".band--stopped"));
     assert_eq!(page.attribute(".line", "data-carries"), "none");
     assert!(page.has("#upstreams [data-breaker=open]"));

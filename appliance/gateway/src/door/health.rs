@@ -67,8 +67,10 @@ impl Readiness {
         let cloud_only = site.locals.is_empty() && site.upstreams.iter().any(|u| u.breaker == "closed");
         let answers = standby_proven || cloud_only;
         let records = audit.is_well() && site.store.is_recording();
+        // A disk that hangs gives no error after which a row would go to the spool.
+        let spools = audit.spool().has_room && !audit.hangs();
         Readiness {
-            clinical: answers && (records || audit.spool().has_room),
+            clinical: answers && (records || spools),
             others: answers && records,
             administration: audit.is_well() && site.store.is_writable(),
         }

@@ -77,7 +77,8 @@ mod tests {
         });
         match behind.join().unwrap() {
             Some(found) => assert_eq!(found, ([true, false], false, false, false, false, true)),
-            None => eprintln!("this kernel has no fence, or a part of it: nothing was tried"),
+            // This kernel has no fence, or a part of it: there is nothing to try.
+            None => {}
         }
     }
 }

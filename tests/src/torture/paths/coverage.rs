@@ -12,9 +12,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("integrity::look_after_itself", "the first start of a box: it changes nothing"),
     ("integrity::check_all", "the first start of a box"),
     ("retention::sweep", "it makes many changes, each whole, and the next one goes on"),
+    ("review::review_directory_people", "it ends many sessions, each whole, and the next one goes on"),
     ("seldom::refusal", "an event of the log, at most so many"),
     ("sessions::session", "a note of when it was used, which may be lost"),
     ("verify::verify", "it reads"),
+    (
+        "vouched::enter_vouched",
+        "it makes several changes, each whole and in the log, and the next sign-in goes on",
+    ),
 ];
 
 /// Files of the product that write files of their own, and what tries them.
@@ -40,6 +45,7 @@ const WRITERS: &[(&str, &str)] = &[
     ("appliance/store/src/audit/spool.rs", "the first start"),
     ("appliance/store/src/durable.rs", "what the others write with"),
     ("appliance/store/src/file.rs", "the opening of a store"),
+    ("appliance/store/src/sealing.rs", "the sealing of a cloud key; the second factors of the store's paths"),
     ("appliance/store/src/retention.rs", "copies of older versions: the next sweep goes on"),
     ("appliance/store/src/integrity.rs", "the first start: the mark of a running box"),
 ];
