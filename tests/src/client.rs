@@ -87,11 +87,6 @@ impl Client {
         self.send(Method::GET, path, &[], Bytes::new()).await
     }
 
-    /// `GET path` of a box that may end meanwhile.
-    pub(crate) async fn try_get(&self, path: &str) -> io::Result<Reply> {
-        Reply::try_read(self.request(Method::GET, path, &[], Bytes::new()).await?).await
-    }
-
     /// `POST path` with these bytes, called JSON.
     pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Reply {
         self.send(Method::POST, path, &[(header::CONTENT_TYPE, "application/json".to_owned())], body.into())

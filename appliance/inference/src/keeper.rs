@@ -31,7 +31,7 @@ const MAX_LOADING_SILENCE: Duration = Duration::from_secs(300);
 /// A worker that has lived for this long has not died of what killed the one before.
 const LONG_LIFE: Duration = Duration::from_secs(30);
 
-/// When a worker dies while loading after this many early deaths, the model is not ready, and callers are told so.
+/// When a worker dies without a token after this many early deaths, the model is not ready, and callers are told so.
 const MAX_EARLY_DEATHS: u32 = 3;
 
 /// Runs the worker process of one [`LocalModel`](crate::LocalModel).
@@ -95,6 +95,7 @@ impl Keeper {
         let mut life = Life {
             child,
             facts: None,
+            has_worked: false,
             refusal: None,
             begun: Instant::now(),
             heard: Instant::now(),
@@ -127,16 +128,17 @@ impl Keeper {
     }
 
     async fn autopsy(&mut self, life: Life) -> Outcome {
-        let (was_ready, lived) = (life.facts.is_some(), life.begun.elapsed());
+        let (was_loaded, has_worked, lived) = (life.facts.is_some(), life.has_worked, life.begun.elapsed());
         let end = life.child.bury().await;
         if let Some(reason) = life.refusal {
             return Outcome::Unusable(reason);
         }
         self.early_deaths = if lived > LONG_LIFE { 1 } else { self.early_deaths + 1 };
-        if !was_ready && self.early_deaths > MAX_EARLY_DEATHS {
+        if !has_worked && self.early_deaths > MAX_EARLY_DEATHS {
             let file = self.spec.file.display();
+            let when = if was_loaded { "before its first token of" } else { "while loading" };
             return Outcome::Unusable(format!(
-                "the worker dies while loading {file}: it {end}; make room in memory, or choose another model"
+                "the worker dies {when} {file}: it {end}; make room in memory, or choose another model"
             ));
         }
         Outcome::Died(end.to_string())
@@ -227,6 +229,8 @@ impl Keeper {
             FromWorker::Loading { percent } => drop(self.status.send_replace(Status::Loading { percent })),
             FromWorker::LoadFailed { reason } => life.refusal = Some(reason),
             FromWorker::Ready { facts } => {
+                // The next worker of this model must find the same file.
+                self.spec.sha256.get_or_insert_with(|| facts.sha256.clone());
                 life.facts = Some(facts);
                 self.proof = None;
                 self.prove(life);
@@ -242,10 +246,11 @@ impl Keeper {
         }
     }
 
-    fn advance(&mut self, steps: Vec<Progress>, life: &Life) {
+    fn advance(&mut self, steps: Vec<Progress>, life: &mut Life) {
         if steps.is_empty() {
             return;
         }
+        life.has_worked = true;
         self.proven(life);
         for step in steps {
             let is_token = step.token.is_some() && self.proof != Some(step.id);
@@ -302,6 +307,8 @@ struct Life {
     child: Child,
     /// What it said of its model, once it was ready for jobs.
     facts: Option<Facts>,
+    /// It has given at least one token.
+    has_worked: bool,
     /// Why it can't load its model.
     refusal: Option<String>,
     begun: Instant,

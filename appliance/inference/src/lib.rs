@@ -4,11 +4,14 @@
 //! starts one worker process, speaks [frames](crate::frames) with it over a socket pair, and starts it again
 //! when it dies. Answers that were running go on from the tokens already sent.
 
+pub mod digest;
 mod frames;
 pub mod gguf;
 mod job;
 mod keeper;
+pub mod library;
 mod model;
+pub mod plan;
 mod queue;
 mod selftest;
 #[cfg(feature = "simulation")]
@@ -25,3 +28,4 @@ pub use model::{Facts, Generation, LocalModel, PROVEN_FOR, Status};
 pub use queue::{Occupancy, Place};
 pub use selftest::{KnownAnswer, SelfTest, Wrong, selftest};
 pub use spec::ModelSpec;
+pub use worker::Confinement;

@@ -16,6 +16,7 @@ use crate::job::{Event, Job, JobError, Lane};
 use crate::keeper::Keeper;
 use crate::queue::{Occupancy, Place, Queue, Ticket};
 use crate::spec::ModelSpec;
+use crate::worker::Confinement;
 
 /// A local model, as a cheap handle; its [`Keeper`] does the work.
 #[derive(Clone)]
@@ -73,6 +74,8 @@ pub struct Facts {
     pub parameters: u64,
     pub size_bytes: u64,
     pub layers: u32,
+    /// What the cache keeps of each token of a conversation.
+    pub kv_bytes_per_token: u64,
     /// Tokens of context that the model was trained on.
     pub context_train: u32,
     /// Tokens that one conversation may have here, its answer included.
@@ -80,6 +83,9 @@ pub struct Facts {
     pub device: String,
     /// The model's template has tools, and how it calls them is known.
     pub tools: bool,
+    /// Of the whole file, in 64 hexadecimal digits, as it was checked before it was loaded.
+    pub sha256: String,
+    pub confinement: Confinement,
 }
 
 /// What the handle asks of the keeper.
@@ -258,10 +264,13 @@ mod tests {
             parameters: 1,
             size_bytes: 1,
             layers: 1,
+            kv_bytes_per_token: 1,
             context_train: 1,
             context_limit: 1,
             device: "CPU".into(),
             tools: false,
+            sha256: String::new(),
+            confinement: Confinement::WHOLE,
         };
         let status = Status::Ready { facts, proven_at: Instant::now() };
         tokio::time::advance(PROVEN_FOR).await;

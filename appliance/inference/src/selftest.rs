@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{Event, Job, Lane, Message, Sampling};
-use crate::model::{LocalModel, Status};
+use crate::model::{Facts, LocalModel, Status};
 use crate::spec::ModelSpec;
+use crate::worker::Confinement;
 
 /// A question with the answer that the model knows by heart.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,6 +24,7 @@ pub struct KnownAnswer {
 pub struct SelfTest {
     /// The device as the engine names it.
     pub device: String,
+    pub confinement: Confinement,
     pub right: usize,
     pub wrong: Vec<Wrong>,
     pub tokens: u64,
@@ -56,7 +58,7 @@ pub async fn selftest(spec: ModelSpec, known: &[KnownAnswer]) -> Result<SelfTest
 }
 
 async fn examine(model: &LocalModel, known: &[KnownAnswer], at_once: usize) -> Result<SelfTest, String> {
-    let device = ready(model).await?;
+    let Facts { device, confinement, .. } = ready(model).await?;
     let begun = Instant::now();
     let before = model.tokens_generated();
     let answers: Vec<Option<Wrong>> =
@@ -64,6 +66,7 @@ async fn examine(model: &LocalModel, known: &[KnownAnswer], at_once: usize) -> R
     let wrong: Vec<Wrong> = answers.into_iter().flatten().collect();
     Ok(SelfTest {
         device,
+        confinement,
         right: known.len() - wrong.len(),
         wrong,
         tokens: model.tokens_generated() - before,
@@ -71,15 +74,15 @@ async fn examine(model: &LocalModel, known: &[KnownAnswer], at_once: usize) -> R
     })
 }
 
-/// Waits until the model is ready and gives its device's name.
-async fn ready(model: &LocalModel) -> Result<String, String> {
+/// Waits until the model is ready and gives what is known of it.
+async fn ready(model: &LocalModel) -> Result<Facts, String> {
     let mut status = model.status();
     let settled = status
         .wait_for(|status| matches!(status, Status::Ready { .. } | Status::Failed { .. }))
         .await
         .map_err(|_| "the keeper stopped before the model was ready".to_owned())?;
     match &*settled {
-        Status::Ready { facts, .. } => Ok(facts.device.clone()),
+        Status::Ready { facts, .. } => Ok(facts.clone()),
         Status::Failed { reason, .. } => Err(reason.clone()),
         Status::Starting | Status::Loading { .. } => Err("the model is still loading".to_owned()),
     }

@@ -4,13 +4,19 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::plan::{CacheKind, Wish};
+
 /// All that the keeper needs to know of one local model.
 #[derive(Debug, Clone)]
 pub struct ModelSpec {
     pub name: String,
     pub file: PathBuf,
+    /// The SHA-256 that the file must have, in 64 hexadecimal digits; `None` takes the one of its first load, and keeps
+    /// to it.
+    pub sha256: Option<String>,
     /// Tokens that all running answers hold together, prompts included.
     pub context_cells: u32,
+    pub cache: CacheKind,
     /// Answers that run at the same time, 256 at most.
     pub sequences: u32,
     /// Sequences, with their part of the cells, that only the clinical lane may have; `None` takes a quarter.
@@ -35,8 +41,10 @@ impl ModelSpec {
         ModelSpec {
             name: name.into(),
             file: file.into(),
+            sha256: None,
             context_cells: 8192,
             sequences: 16,
+            cache: CacheKind::F16,
             clinical_reserve: None,
             threads: None,
             queue_limit: 256,
@@ -45,6 +53,11 @@ impl ModelSpec {
             program: program.into(),
             program_args: vec!["worker".into()],
         }
+    }
+
+    /// What is asked of the model, for a [`plan`](crate::plan).
+    pub fn wish(&self) -> Wish {
+        Wish { context_cells: self.context_cells, sequences: self.sequences, cache: self.cache }
     }
 
     /// Sequences that are kept for the clinical lane: one at least is left to the others.

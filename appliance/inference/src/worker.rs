@@ -2,16 +2,20 @@
 //!
 //! Three threads: the main one owns the context and only computes; one reads orders, renders templates and
 //! tokenises; one writes frames. The process ends when control closes the socket or says stop.
+//!
+//! What it needs of the machine it takes at its start; then it confines itself, and only then reads the model.
 
+mod confinement;
 mod conversation;
 mod devices;
 mod engine;
-mod fence;
 mod format;
 mod grammar;
+mod ground;
 mod guard;
 mod load;
 mod manner;
+mod memory;
 mod options;
 mod parser;
 mod prompt;
@@ -30,16 +34,18 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 
-use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::frames::{self, FromWorker, ToWorker};
 use engine::{Engine, Order};
+use ground::Ground;
 use prompt::Prompter;
 use scheduler::Room;
 
+pub use confinement::{Confinement, confine};
 pub use devices::{Device, DeviceKind, devices};
+pub use ground::free_memory;
 pub use options::{OptionsError, WorkerOptions};
 
 /// Why a worker process ended other than by order. A model that can't be loaded is told to control first.
@@ -61,13 +67,16 @@ pub enum WorkerError {
 /// See [`WorkerError`]; control learns of it by the process's end, and starts another.
 pub fn run(options: &WorkerOptions) -> Result<(), WorkerError> {
     log_to_stderr();
-    close_fence(options);
     let socket = socket_to_control()?;
     let (out, frames) = channel();
     let written = socket.try_clone()?;
-    let writer =
-        thread::Builder::new().name("writer".into()).spawn(move || write_frames(written, &frames))?;
-    let result = serve(options, socket, &out);
+    let (walled, is_walled) = channel();
+    let writer = thread::Builder::new().name("writer".into()).spawn(move || {
+        let _ = walled.send(confinement::open_nothing());
+        write_frames(written, &frames);
+    })?;
+    let is_walled = is_walled.recv().unwrap_or(false);
+    let result = serve(options, socket, is_walled, &out);
     if let Err(WorkerError::Load(reason)) = &result {
         let _ = out.send(FromWorker::LoadFailed { reason: reason.clone() });
     }
@@ -76,22 +85,20 @@ pub fn run(options: &WorkerOptions) -> Result<(), WorkerError> {
     result
 }
 
-/// Before any thread is started, so that each of them is behind it. Where the kernel cannot, the box works all the same.
-fn close_fence(options: &WorkerOptions) {
-    match fence::close(&options.model) {
-        Ok(true) => {}
-        Ok(false) => tracing::warn!("this kernel holds only a part of the fence around a worker (Landlock)"),
-        Err(error) => tracing::warn!("there is no fence around this worker: {error}"),
-    }
-}
-
-fn serve(options: &WorkerOptions, socket: UnixStream, out: &Sender<FromWorker>) -> Result<(), WorkerError> {
-    let backend = LlamaBackend::init().map_err(|error| WorkerError::Load(error.to_string()))?;
-    let loaded = load::load(&backend, options, out).map_err(WorkerError::Load)?;
-    let context = loaded.context(&backend, options).map_err(WorkerError::Load)?;
+fn serve(
+    options: &WorkerOptions,
+    socket: UnixStream,
+    writer_is_walled: bool,
+    out: &Sender<FromWorker>,
+) -> Result<(), WorkerError> {
+    let ground = Ground::take(options).map_err(WorkerError::Load)?;
+    let mut confinement = confine(&ground.file, ground.with_gpu);
+    confinement.files &= writer_is_walled;
+    let loaded = load::load(&ground, options, out).map_err(WorkerError::Load)?;
+    let context = loaded.context(&ground, options).map_err(WorkerError::Load)?;
     let room = Room::new(context.n_ctx(), options.sequences, options.clinical_reserve);
     let limit = room.largest_job().min(options.context).min(loaded.model.n_ctx_train());
-    let prompter = loaded.prompter(options, limit).map_err(WorkerError::Load)?;
+    let prompter = loaded.prompter(&ground, options, limit).map_err(WorkerError::Load)?;
     let vocabulary = prompter.vocabulary.clone();
     let tools = prompter.manner.family.is_some();
     let (orders, taken) = channel();
@@ -100,7 +107,7 @@ fn serve(options: &WorkerOptions, socket: UnixStream, out: &Sender<FromWorker>) 
     thread::Builder::new()
         .name("reader".into())
         .spawn(move || read_orders(socket, &prompter, &orders, &refusals))?;
-    let _ = out.send(FromWorker::Ready { facts: loaded.facts(limit, tools) });
+    let _ = out.send(FromWorker::Ready { facts: loaded.facts(limit, &ground, confinement, tools) });
     engine.run()
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use inference::simulation::{Answer, End, Life, Script};
-use inference::{Facts, Job, JobError};
+use inference::{Confinement, Facts, Job, JobError};
 
 use crate::book::{Book, LocalJob};
 use crate::plan::LocalPlan;
@@ -84,9 +84,12 @@ fn facts(plan: &LocalPlan) -> Facts {
         parameters: 1_000_000,
         size_bytes: 1_000_000,
         layers: 1,
+        kv_bytes_per_token: 1,
         context_train: plan.context,
         context_limit: plan.context,
         device: "none".into(),
         tools: false,
+        sha256: String::new(),
+        confinement: Confinement::WHOLE,
     }
 }

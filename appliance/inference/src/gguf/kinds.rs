@@ -1,8 +1,14 @@
 //! The numbers of GGUF: value kinds, tensor kinds (`ggml_type`) and file types (`llama_ftype`).
 
+pub(super) const U8: u32 = 0;
+pub(super) const U16: u32 = 2;
 pub(super) const U32: u32 = 4;
+pub(super) const I32: u32 = 5;
+pub(super) const BOOL: u32 = 7;
 pub(super) const STRING: u32 = 8;
 pub(super) const ARRAY: u32 = 9;
+pub(super) const U64: u32 = 10;
+pub(super) const I64: u32 = 11;
 
 /// The bytes of one value of a fixed size.
 pub(super) fn value_bytes(kind: u32) -> Option<u64> {
@@ -48,7 +54,7 @@ pub(super) fn tensor_bytes(kind: u32, elements: u64) -> u64 {
     elements.div_ceil(block).saturating_mul(bytes)
 }
 
-pub(super) fn quantisation(file_type: Option<u32>) -> &'static str {
+pub(super) fn quantisation(file_type: Option<u64>) -> &'static str {
     match file_type {
         Some(0) => "F32",
         Some(1) => "F16",

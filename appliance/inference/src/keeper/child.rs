@@ -62,6 +62,8 @@ impl Child {
             .args(WorkerOptions::from(spec).to_args())
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| is_inherited(&name.to_string_lossy())))
+            // Else a failed assertion of ggml asks a debugger to look, from a child of a dying process.
+            .env("GGML_NO_BACKTRACE", "1")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

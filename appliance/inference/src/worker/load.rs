@@ -1,32 +1,33 @@
 //! Loads a model, and says plainly why one can't be loaded.
 
+use std::fs::File;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::thread::available_parallelism;
 
 use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::context::params::LlamaContextParams;
-use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use llama_cpp_2::token_type::LlamaTokenAttr;
 
-use super::devices::{Device, DeviceKind, devices};
+use super::confinement::{Confinement, limit_memory};
 use super::format::Formats;
+use super::ground::Ground;
 use super::guard::Guard;
 use super::manner::Manner;
 use super::options::WorkerOptions;
 use super::prompt::Prompter;
 use super::template::Template;
 use super::vocabulary::Vocabulary;
+use crate::digest;
 use crate::frames::FromWorker;
-use crate::gguf::{self, Gguf};
+use crate::gguf::{self, Gguf, GgufError};
 use crate::model::Facts;
+use crate::plan::{CacheKind, Plan, Wish, plan};
 
 /// Tokens of one step. Longer steps read prompts faster and keep every running answer waiting for longer.
-pub(super) const STEP_TOKENS: u32 = 512;
+pub(super) use crate::plan::STEP_TOKENS;
 
 /// The work on a model smaller than this is done sooner by one thread than shared out among several.
 const SMALL_MODEL_BYTES: u64 = 32 << 20;
@@ -35,7 +36,7 @@ const SMALL_MODEL_BYTES: u64 = 32 << 20;
 pub(super) struct Loaded {
     pub(super) model: Arc<LlamaModel>,
     file: Gguf,
-    device: String,
+    sha256: String,
 }
 
 /// Checks the file, then loads it, telling control how far it is.
@@ -43,68 +44,113 @@ pub(super) struct Loaded {
 /// # Errors
 /// One plain line that says what, where and how to mend it.
 pub(super) fn load(
-    backend: &LlamaBackend,
+    ground: &Ground,
     options: &WorkerOptions,
     out: &Sender<FromWorker>,
 ) -> Result<Loaded, String> {
-    let file = gguf::inspect(&options.model).map_err(|error| error.to_string())?;
-    let (params, device) = placement(options)?;
-    let mut last = 0;
+    let path = options.model.display();
+    let file = gguf::inspect_file(&ground.file, &options.model).map_err(|error| error.to_string())?;
+    let sha256 = expected(&ground.file, options, |share| tell(out, share * 0.5))?;
+    fits(&file, ground, options)?;
     let progress = out.clone();
-    let params = params.with_progress_callback(move |share| {
-        let percent = (share * 100.0) as u8;
-        // Control is gone when its end of the channel is: then there is nobody to load for.
-        percent == last || {
-            last = percent;
-            progress.send(FromWorker::Loading { percent }).is_ok()
-        }
-    });
-    let model = LlamaModel::load_from_file(backend, &options.model, &params).map_err(|_| {
-        let path = options.model.display();
-        format!(
-            "llama.cpp can't load {path} ({}): choose another model, or make room on {device}",
-            file.architecture
-        )
+    let params = ground.placement()?.with_progress_callback(move |share| tell(&progress, 0.5 + share * 0.5));
+    let model = LlamaModel::load_from_file(&ground.backend, ground.open_path(), &params).map_err(|_| {
+        let (kind, device) = (&file.architecture, &ground.device);
+        format!("llama.cpp can't load {path} ({kind}): choose another model, or make room on {device}")
     })?;
-    Ok(Loaded { model: Arc::new(model), file, device })
+    Ok(Loaded { model: Arc::new(model), file, sha256 })
+}
+
+/// Gives the digest of the file, which must be the one that is expected, where one is.
+///
+/// `progress` gets the share that is done, and says whether to go on.
+///
+/// # Errors
+/// One plain line: the file can't be read, or is another one.
+fn expected(
+    file: &File,
+    options: &WorkerOptions,
+    progress: impl FnMut(f32) -> bool,
+) -> Result<String, String> {
+    let path = &options.model;
+    let found = digest::sha256(file, progress)
+        .map_err(|error| GgufError::Unreadable(path.clone(), error.kind()).to_string())?;
+    match &options.sha256 {
+        Some(expected) if *expected != found => Err(format!(
+            "{} is not the file that is expected: its SHA-256 is {found} and must be {expected}; put the right file \
+             back, or say that the new one is meant with `genset model accept`",
+            path.display()
+        )),
+        _ => Ok(found),
+    }
+}
+
+/// Refuses at once what would fail, or starve the machine, only after minutes; and holds the model to what it says of
+/// itself.
+fn fits(file: &Gguf, ground: &Ground, options: &WorkerOptions) -> Result<(), String> {
+    let wish = Wish { context_cells: options.context, sequences: options.sequences, cache: options.cache };
+    let Some(free) = ground.free.clone() else { return Ok(()) };
+    let is_gpu = free.is_gpu;
+    match plan(file, wish, free) {
+        Plan::Fits { .. } if is_gpu => Ok(()),
+        Plan::Fits { need, .. } => {
+            limit_memory(need.total());
+            Ok(())
+        }
+        refused @ Plan::TooLarge { .. } => Err(format!("{}: {refused}", options.model.display())),
+    }
+}
+
+/// False when control is gone, and there is nobody to load for.
+fn tell(out: &Sender<FromWorker>, share: f32) -> bool {
+    out.send(FromWorker::Loading { percent: (share * 100.0) as u8 }).is_ok()
 }
 
 impl Loaded {
     /// One thread per core; a single one for a model so small that its threads would mostly wait for each other, and
     /// for as long as a scheduler's turn on a busy machine.
-    fn usual_threads(&self) -> u32 {
-        if self.model.size() < SMALL_MODEL_BYTES {
-            return 1;
-        }
-        available_parallelism().ok().and_then(|cores| cores.get().try_into().ok()).unwrap_or(1)
+    fn usual_threads(&self, cores: u32) -> u32 {
+        if self.model.size() < SMALL_MODEL_BYTES { 1 } else { cores }
     }
 
     /// # Errors
     /// One plain line, where the device has no room for the context.
     pub(super) fn context<'a>(
         &'a self,
-        backend: &LlamaBackend,
+        ground: &Ground,
         options: &WorkerOptions,
     ) -> Result<LlamaContext<'a>, String> {
-        let threads = options.threads.unwrap_or_else(|| self.usual_threads());
+        let threads = options.threads.unwrap_or_else(|| self.usual_threads(ground.cores));
         let threads = i32::try_from(threads).unwrap_or(1);
+        let kind = match options.cache {
+            CacheKind::F16 => KvCacheType::F16,
+            CacheKind::Q8_0 => KvCacheType::Q8_0,
+        };
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(options.context))
             .with_n_seq_max(options.sequences)
             .with_n_batch(STEP_TOKENS)
             .with_n_ubatch(STEP_TOKENS)
             .with_kv_unified(true)
+            .with_type_k(kind)
+            .with_type_v(kind)
             .with_n_threads(threads)
             .with_n_threads_batch(threads)
             .with_no_perf(true);
-        self.model.new_context(backend, params).map_err(|_| {
-            format!("{} has no room for a context of {} cells: lower `context`", self.device, options.context)
+        self.model.new_context(&ground.backend, params).map_err(|_| {
+            let (device, cells) = (&ground.device, options.context);
+            format!("{device} has no room for a context of {cells} cells: lower `context_cells`")
         })
     }
 
     /// # Errors
     /// One plain line, where the model has no usable chat template.
-    pub(super) fn prompter(&self, options: &WorkerOptions, limit: u32) -> Result<Prompter, String> {
+    pub(super) fn prompter(
+        &self,
+        ground: &Ground,
+        options: &WorkerOptions,
+        limit: u32,
+    ) -> Result<Prompter, String> {
         let path = options.model.display();
         let source =
             self.model.chat_template(None).ok().and_then(|template| template.to_string().ok()).ok_or_else(
@@ -117,7 +163,9 @@ impl Loaded {
             }
             String::from_utf8_lossy(&vocab.token_to_piece(token, true, None)).into_owned()
         };
-        let template = Template::new(source, text(vocab.bos()), text(vocab.eos())).map_err(|error| {
+        let zone = ground.time_zone.clone();
+        let template = Template::new(source, text(vocab.bos()), text(vocab.eos()), zone);
+        let template = template.map_err(|error| {
             format!("the chat template of {path} can't be read ({error}): choose another model")
         })?;
         let special = |token: &LlamaToken| {
@@ -133,36 +181,26 @@ impl Loaded {
         Ok(Prompter { model: self.model.clone(), vocabulary, template, manner, formats, guard, limit })
     }
 
-    pub(super) fn facts(&self, context_limit: u32, tools: bool) -> Facts {
+    pub(super) fn facts(
+        &self,
+        context_limit: u32,
+        ground: &Ground,
+        confinement: Confinement,
+        tools: bool,
+    ) -> Facts {
         Facts {
             architecture: self.file.architecture.clone(),
             quantisation: self.file.quantisation.clone(),
             parameters: self.model.n_params(),
             size_bytes: self.file.size_bytes,
             layers: self.model.n_layer(),
+            kv_bytes_per_token: self.file.shape.kv_bytes_per_token(),
             context_train: self.model.n_ctx_train(),
             context_limit,
-            device: self.device.clone(),
+            device: ground.device.clone(),
             tools,
+            sha256: self.sha256.clone(),
+            confinement,
         }
     }
-}
-
-/// Where the weights go: the device that was asked for, or all GPUs, or else the CPU.
-fn placement(options: &WorkerOptions) -> Result<(LlamaModelParams, String), String> {
-    let params = LlamaModelParams::default();
-    let found = devices();
-    let on_cpu = |device: &Device| matches!(device.kind, DeviceKind::Cpu | DeviceKind::Accelerator);
-    let Some(index) = options.device else {
-        let device = found.iter().find(|device| !on_cpu(device)).or(found.first());
-        return Ok((params, device.map_or_else(|| "CPU".to_owned(), |device| device.name.clone())));
-    };
-    let device = found.iter().find(|device| device.index == index);
-    let device = device.ok_or_else(|| format!("there is no device {index}: `genset doctor` lists them"))?;
-    let params = if on_cpu(device) {
-        params.with_n_gpu_layers(0)
-    } else {
-        params.with_devices(&[index as usize]).map_err(|error| error.to_string())?
-    };
-    Ok((params, device.name.clone()))
 }

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use crate::plan::CacheKind;
 use crate::spec::ModelSpec;
 
 /// What a worker process is told at its start.
@@ -17,6 +18,9 @@ pub struct WorkerOptions {
     pub threads: Option<u32>,
     /// The index of one device in [`devices`](super::devices).
     pub device: Option<u32>,
+    pub cache: CacheKind,
+    /// What the file's SHA-256 must be, in 64 hexadecimal digits.
+    pub sha256: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -27,18 +31,21 @@ pub enum OptionsError {
     NoValue(String),
     #[error("`{0}` needs a whole number")]
     NoNumber(String),
+    #[error("`--cache` is \"f16\" or \"q8_0\"")]
+    NoCache,
     #[error("`{0}` is missing")]
     Missing(&'static str),
 }
 
 impl WorkerOptions {
-    /// Reads `--model FILE --context N --sequences N [--clinical-reserve N] [--threads N] [--device N]`.
+    /// Reads `--model FILE --context N --sequences N [--clinical-reserve N] [--threads N] [--device N]
+    /// [--cache q8_0] [--sha256 HEX]`.
     ///
     /// # Errors
     /// The argument that is unknown, missing or no number.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<WorkerOptions, OptionsError> {
         let (mut model, mut context, mut sequences, mut threads, mut device) = (None, None, None, None, None);
-        let mut clinical_reserve = 0;
+        let (mut clinical_reserve, mut cache, mut sha256) = (0, CacheKind::F16, None);
         let mut args = args.into_iter();
         while let Some(name) = args.next() {
             let name = name.to_string_lossy().into_owned();
@@ -50,6 +57,10 @@ impl WorkerOptions {
                 "--clinical-reserve" => clinical_reserve = number(&name, &value()?)?,
                 "--threads" => threads = Some(number(&name, &value()?)?),
                 "--device" => device = Some(number(&name, &value()?)?),
+                "--cache" => {
+                    cache = value()?.to_str().and_then(CacheKind::named).ok_or(OptionsError::NoCache)?;
+                }
+                "--sha256" => sha256 = Some(value()?.to_string_lossy().into_owned()),
                 _ => return Err(OptionsError::Unknown(name)),
             }
         }
@@ -60,6 +71,8 @@ impl WorkerOptions {
             clinical_reserve,
             threads,
             device,
+            cache,
+            sha256,
         })
     }
 
@@ -79,6 +92,10 @@ impl WorkerOptions {
                 args.push(value.to_string().into());
             }
         }
+        args.extend(["--cache".into(), self.cache.name().into()]);
+        if let Some(sha256) = &self.sha256 {
+            args.extend(["--sha256".into(), sha256.into()]);
+        }
         args
     }
 }
@@ -92,6 +109,8 @@ impl From<&ModelSpec> for WorkerOptions {
             clinical_reserve: spec.reserve(),
             threads: spec.threads,
             device: spec.device,
+            cache: spec.cache,
+            sha256: spec.sha256.clone(),
         }
     }
 }
@@ -113,6 +132,8 @@ mod tests {
             clinical_reserve: 2,
             threads: Some(2),
             device: None,
+            cache: CacheKind::Q8_0,
+            sha256: Some("ab".repeat(32)),
         };
         assert_eq!(WorkerOptions::from_args(options.to_args()), Ok(options));
     }

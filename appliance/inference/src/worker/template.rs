@@ -1,5 +1,7 @@
 //! The model's own chat template: Jinja as Hugging Face writes it.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{Environment, Error, ErrorKind};
@@ -21,14 +23,21 @@ pub(super) struct Template {
 impl Template {
     /// # Errors
     /// What is wrong with the template.
-    pub(super) fn new(source: String, bos_token: String, eos_token: String) -> Result<Template, String> {
+    pub(super) fn new(
+        source: String,
+        bos_token: String,
+        eos_token: String,
+        time_zone: TimeZone,
+    ) -> Result<Template, String> {
         let mut environment = Environment::new();
         // Templates are written for these two settings of Jinja.
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|error| error.to_string())?);
         environment.set_unknown_method_callback(unknown_method_callback);
         environment.add_function("raise_exception", raise_exception);
-        environment.add_function("strftime_now", strftime_now);
+        environment.add_function("strftime_now", move |format: String| {
+            Timestamp::now().to_zoned(time_zone.clone()).strftime(&format).to_string()
+        });
         environment.add_filter("tojson", tojson);
         environment.add_template_owned("chat", source.clone()).map_err(|error| error.to_string())?;
         Ok(Template { environment, source, bos_token, eos_token })
@@ -66,10 +75,6 @@ fn refusal(error: &Error) -> JobError {
 
 fn raise_exception(message: String) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
-}
-
-fn strftime_now(format: &str) -> String {
-    jiff::Zoned::now().strftime(format).to_string()
 }
 
 /// `json.dumps` of Python, as templates expect it: nothing escaped for HTML, a space after `,` and `:`.
@@ -127,7 +132,7 @@ mod tests {
             tools: Vec::new(),
             arguments: serde_json::Map::new(),
         };
-        Template::new(source.into(), "<s>".into(), "</s>".into()).unwrap().render(&conversation)
+        Template::new(source.into(), "<s>".into(), "</s>".into(), TimeZone::UTC).unwrap().render(&conversation)
     }
 
     #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod confinement;
 mod continuation;
 mod deaths;
 mod formats;

@@ -34,7 +34,7 @@ const PUBLISHED: [Published; 8] = [
 ];
 
 fn template(source: &str) -> Template {
-    Template::new(source.to_owned(), "<s>".into(), "</s>".into()).unwrap()
+    Template::new(source.to_owned(), "<s>".into(), "</s>".into(), jiff::tz::TimeZone::UTC).unwrap()
 }
 
 fn text(value: &Value) -> String {

@@ -1,0 +1,98 @@
+//! Tables: a model and what is free, to what is said.
+
+use super::*;
+use crate::gguf::Shape;
+
+const GB: u64 = 1_000_000_000;
+
+/// Of the shape of an 8B model at four bits: 131,072 bytes of cache for each token.
+fn eight_b() -> Gguf {
+    let shape = Shape {
+        layers: 32,
+        embedding: 4096,
+        feed_forward: 14336,
+        vocabulary: 128_256,
+        context: 131_072,
+        heads: 32,
+        kv_heads: 8,
+        key_length: 128,
+        value_length: 128,
+        kv_keys: 32 * 8 * 128,
+        kv_values: 32 * 8 * 128,
+        sliding_window: None,
+    };
+    Gguf { architecture: "llama".into(), size_bytes: 4_900_000_000, shape, ..Gguf::default() }
+}
+
+fn free(bytes: u64, is_gpu: bool) -> Free {
+    Free { device: if is_gpu { "GPU0" } else { "CPU" }.into(), bytes, is_gpu }
+}
+
+const WISH: Wish = Wish { context_cells: 32_768, sequences: 16, cache: CacheKind::F16 };
+
+#[test]
+fn the_need_is_weights_and_context_and_work() {
+    let need = Need::of(&eight_b(), WISH);
+    assert_eq!(need.weights, 4_900_000_000);
+    assert_eq!(need.context, 32_768 * 131_072);
+    assert!((400_000_000..800_000_000).contains(&need.compute), "{need}");
+    let half = Need::of(&eight_b(), Wish { cache: CacheKind::Q8_0, ..WISH });
+    assert_eq!(half.context, 32_768 * 131_072 / 64 * 34);
+}
+
+#[test]
+fn what_does_not_fit_is_told_with_the_least_that_must_be_given_up() {
+    let table = [
+        (12 * GB, false, "it fits"),
+        (9 * GB, false, "context_cells = 16384, sequences = 16 would fit"),
+        (7_200_000_000, false, "context_cells = 8192, sequences = 16 would fit"),
+        (6_500_000_000, false, "context_cells = 4096, sequences = 8 would fit"),
+        (6_100_000_000, false, "context_cells = 2048, sequences = 4 would fit"),
+        (5_950_000_000, false, "context_cells = 2048, sequences = 1, cache = \"q8_0\" would fit"),
+        (4 * GB, false, "choose a model of"),
+        (
+            4 * GB,
+            true,
+            "18 of its layers would fit with context_cells = 2048, sequences = 1, cache = \"q8_0\"",
+        ),
+        (0, true, "choose a model of 0.0 kB or less"),
+        (0, false, "choose a model of 0.0 kB or less"),
+    ];
+    for (bytes, is_gpu, expected) in table {
+        let said = plan(&eight_b(), WISH, free(bytes, is_gpu)).to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn what_is_advised_does_fit_and_less_of_it_would_not_have_been_enough() {
+    for megabytes in (0..14_000).step_by(50) {
+        let free = free(megabytes * 1_000_000, megabytes % 100 == 0);
+        match plan(&eight_b(), WISH, free.clone()) {
+            Plan::TooLarge { remedy: Remedy::Wish(wish), .. } => {
+                assert!(matches!(plan(&eight_b(), wish, free.clone()), Plan::Fits { .. }), "{wish}");
+                let before = concessions(WISH).take_while(|earlier| *earlier != wish);
+                for earlier in before {
+                    assert!(!Need::of(&eight_b(), earlier).fits(&free), "{earlier} is enough");
+                }
+            }
+            Plan::TooLarge { remedy: Remedy::GpuLayers(layers, _), .. } => {
+                assert!((1..=32).contains(&layers));
+            }
+            Plan::TooLarge { .. } | Plan::Fits { .. } => {}
+        }
+    }
+}
+
+#[test]
+fn numbers_that_a_hostile_file_may_have_overflow_nothing() {
+    let mut gguf = eight_b();
+    gguf.size_bytes = u64::MAX;
+    gguf.shape.kv_keys = u64::MAX;
+    gguf.shape.vocabulary = u32::MAX;
+    gguf.shape.feed_forward = u32::MAX;
+    gguf.shape.embedding = u32::MAX;
+    let wish = Wish { context_cells: u32::MAX, sequences: 256, cache: CacheKind::Q8_0 };
+    let said = plan(&gguf, wish, free(12 * GB, false)).to_string();
+    assert!(said.contains("does not fit"), "{said}");
+}
