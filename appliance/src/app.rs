@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::directory::{DirectoryClient, DirectoryKeeper, DirectorySettings};
 use crate::keeping::{self, Keeping};
 use crate::listen::{Listener, Proxies};
+use crate::models::{self, FirstSight};
 use crate::oidc::{Oidc, OidcSettings};
 use crate::supervisor::{Floor, Supervisor};
 use crate::{host, pilot_light, tls};
@@ -26,6 +27,7 @@ use crate::{host, pilot_light, tls};
 pub(crate) struct App {
     store: Store,
     keepers: Vec<(String, Keeper)>,
+    first_sight: FirstSight,
     monitor: Monitor,
     audit_keeper: AuditKeeper,
     keeping: Keeping,
@@ -63,14 +65,20 @@ impl App {
         host::register(&mut registry, config.data_dir.clone());
         keeping::register(&mut registry, store.clone());
         audit_keeper::register(&mut registry, store.audit.clone());
-        let (locals, keepers): (Vec<LocalModel>, Vec<_>) = config
-            .locals
-            .iter()
-            .map(|spec| {
-                let (model, keeper) = LocalModel::new(spec.clone());
-                (model, (spec.name.clone(), keeper))
-            })
-            .unzip();
+        let (mut locals, mut keepers, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+        for mut spec in config.locals {
+            let expected = models::expected(&spec, &config.data_dir, &store)
+                .map_err(|error| Failure::Failed(error.to_string()))?;
+            spec.sha256 = expected.map(|(sha256, _)| sha256);
+            let (name, file, is_new) = (spec.name.clone(), spec.file.clone(), spec.sha256.is_none());
+            let (model, keeper) = LocalModel::new(spec);
+            if is_new {
+                unseen.push((model.clone(), file));
+            }
+            locals.push(model);
+            keepers.push((name, keeper));
+        }
+        let first_sight = FirstSight { store: store.clone(), models: unseen };
         let (gateway, monitor) = Gateway::build(config.gateway, locals, store.clone(), &mut registry)
             .map_err(|error| unbuilt(&error, &config.file, &config.data_dir))?;
         let oidc = build_oidc(config.oidc, &config.file)?;
@@ -87,6 +95,7 @@ impl App {
         Ok(App {
             store,
             keepers,
+            first_sight,
             monitor,
             audit_keeper,
             keeping,
@@ -112,6 +121,8 @@ impl App {
         }
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "monitor", self.monitor.run(cancel));
+        let cancel = supervisor.token(Floor::Monitor);
+        supervisor.spawn(Floor::Monitor, "first sight of models", self.first_sight.run(cancel));
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "keeping", self.keeping.run(cancel));
         if let Some(keeper) = self.directory {

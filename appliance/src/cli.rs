@@ -9,9 +9,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::command;
 
+mod model;
 mod one_line;
 mod rights;
 
+pub(crate) use model::ModelCommand;
 use one_line::OneLine;
 pub(crate) use rights::{DepartmentCommand, GrantCommand, UserCommand};
 
@@ -74,6 +76,9 @@ enum Command {
     /// Rehearse an outage
     #[command(subcommand)]
     Drill(DrillCommand),
+    /// The models on this box's disk
+    #[command(subcommand)]
+    Model(ModelCommand),
     /// The audit log
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -353,6 +358,7 @@ async fn run_async(command: Command) -> Result<ExitCode, Failure> {
         Command::Why { who, alias, config } => command::grant::why(&who, &alias, &config.file),
         Command::Order(order) => command::order::run(order).await,
         Command::Drill(drill) => command::drill::run(drill).await,
+        Command::Model(model) => command::model::run(model).await,
         Command::Audit(audit) => command::audit::run(audit).await,
         Command::Seal { key_file, config } => command::seal::run(&config.file, key_file).await,
         Command::Backup { to, config } => command::backup::run(&config.file, to).await,

@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod drill;
 pub(crate) mod grant;
 pub(crate) mod key;
+pub(crate) mod model;
 pub(crate) mod order;
 pub(crate) mod recovery_sheet;
 pub(crate) mod restore;

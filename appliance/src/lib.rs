@@ -17,6 +17,7 @@ mod host;
 mod keeping;
 mod keys;
 mod listen;
+mod models;
 mod oidc;
 mod pilot_light;
 mod recovery;

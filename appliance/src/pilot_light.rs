@@ -24,6 +24,11 @@ pub(crate) fn place(models: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
+/// The SHA-256 of the model.
+pub(crate) fn sha256() -> String {
+    inference::digest::of_bytes(MODEL)
+}
+
 /// The questions that the pilot light answers by heart, with their answers.
 pub(crate) fn known_answers() -> Vec<KnownAnswer> {
     serde_json::from_str(KNOWN_ANSWERS).expect("the list is part of the program, and a test reads it")

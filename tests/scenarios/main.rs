@@ -19,6 +19,7 @@ mod failback;
 mod formats;
 mod hanging_disk;
 mod listeners;
+mod models;
 mod needs;
 mod oidc;
 mod orders;

@@ -22,6 +22,7 @@ pub(crate) use recording::RecordingText;
 pub(crate) use retention::RetentionText;
 pub(crate) use rights::{GlassText, GrantsText, PeopleText, RightsText, WelcomeText, WhyText};
 
+use gateway::FileFacts;
 use store::BadPassword;
 
 use crate::language::Language;
@@ -271,6 +272,8 @@ pub(crate) struct StatusText {
     pub(crate) alarm_not_loaded: fn(&str) -> String,
     pub(crate) alarm_failed: fn(&str) -> String,
     pub(crate) alarm_unproven: fn(&str) -> String,
+    pub(crate) model_facts: fn(&FileFacts) -> String,
+    pub(crate) alarm_unconfined: fn(&str) -> String,
     /// The alias none of whose models is proven.
     pub(crate) alarm_alias: fn(&str) -> String,
     pub(crate) aliases: &'static str,
@@ -331,6 +334,11 @@ pub(crate) struct StatusText {
     /// The name of the key.
     pub(crate) event_key_created: fn(&str) -> String,
     pub(crate) event_key_revoked: fn(&str) -> String,
+    /// Who, and the model's name.
+    pub(crate) event_model_imported: fn(&str, &str) -> String,
+    pub(crate) event_model_removed: fn(&str, &str) -> String,
+    pub(crate) event_model_accepted: fn(&str, &str) -> String,
+    pub(crate) event_model_first_seen: fn(&str) -> String,
     pub(crate) event_setup_code_made: &'static str,
     pub(crate) event_drill_began: fn(&str) -> String,
     pub(crate) event_drill_of_the_schedule: &'static str,

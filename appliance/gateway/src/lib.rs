@@ -49,5 +49,5 @@ pub use monitor::Monitor;
 pub use orders::Orders;
 pub use reason::Reason;
 pub use settings::Settings;
-pub use site::{AliasView, LocalView, ModelView, OrderView, OutageView, Site, UpstreamView};
+pub use site::{AliasView, FileFacts, LocalView, ModelView, OrderView, OutageView, Site, UpstreamView};
 pub use upstream::ClientError;

@@ -87,6 +87,22 @@ pub struct LocalView {
     pub proven: bool,
     pub in_flight: u32,
     pub device: Option<String>,
+    /// False where the kernel does not keep its process from other files or from the network. None until it is ready.
+    pub confined: Option<bool>,
+    /// What the file says of it, once it was read.
+    pub facts: Option<FileFacts>,
+}
+
+/// What a model's file says of the model, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileFacts {
+    pub sha256: String,
+    pub size_bytes: u64,
+    pub layers: u32,
+    /// Tokens that it was trained on at once.
+    pub context_train: u32,
+    /// Memory that each token of a conversation takes while it runs.
+    pub kv_bytes_per_token: u64,
 }
 
 impl Site {

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use inference::ModelSpec;
 use inference::worker::devices;
+use inference::{Confinement, ModelSpec};
 
 use crate::cli::{Failure, say};
 use crate::pilot_light;
@@ -28,6 +28,9 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
                     test.right,
                     known.len()
                 ));
+                if !test.confinement.is_whole() {
+                    say(&unconfined(test.confinement));
+                }
             }
             Ok(test) => {
                 all_fine = false;
@@ -49,4 +52,16 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
     // The copy in the temporary folder has done its work; the program has its own.
     let _ = std::fs::remove_dir_all(&folder);
     Ok(if all_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The answers are right all the same, so this is no failure; but it must not be missed.
+fn unconfined(walls: Confinement) -> String {
+    let lacks = match (walls.files, walls.calls) {
+        (false, false) => "open any file of its user, reach the network and start programs",
+        (false, true) => "read any file of its user",
+        _ => "reach the network and start programs",
+    };
+    format!(
+        "  WARNING: this kernel does not confine a model's process: a manipulated model could {lacks}; use Linux 5.13 or newer with Landlock and seccomp"
+    )
 }

@@ -184,6 +184,8 @@ pub(super) struct Failback {
 pub(super) struct Local {
     pub name: String,
     pub file: PathBuf,
+    pub sha256: Option<String>,
+    pub cache: Option<String>,
     pub context_cells: Option<u32>,
     pub sequences: Option<u32>,
     pub clinical_reserve: Option<u32>,

@@ -10,6 +10,8 @@ use gateway::settings::{
     AliasSettings, CloudRoute, Deadlines, HedgeSettings, Limits, ProbeSettings, Settings, UpstreamSettings,
 };
 use inference::ModelSpec;
+use inference::library::is_sha256;
+use inference::plan::CacheKind;
 
 use super::{Config, ConfigError, Problem, raw};
 use crate::listen::Proxies;
@@ -295,6 +297,17 @@ impl Check {
         spec.clinical_reserve =
             raw.clinical_reserve.map(|n| within("clinical_reserve", Some(n), n, 0, spared)).transpose()?;
         spec.queue_limit = within("queue_limit", raw.queue_limit, spec.queue_limit, 0, 1 << 16)?;
+        spec.cache = match raw.cache.as_deref() {
+            None => spec.cache,
+            Some(name) => CacheKind::named(name).ok_or_else(|| {
+                self.wrong(&place, format!("cache = \"{name}\" must be \"f16\" or \"q8_0\""))
+            })?,
+        };
+        if raw.sha256.as_deref().is_some_and(|hash| !is_sha256(hash)) {
+            let what = "sha256 must be 64 digits of 0-9 and a-f: `sha256sum FILE` prints them";
+            return Err(self.wrong(&place, what));
+        }
+        spec.sha256 = raw.sha256;
         spec.threads = raw.threads.map(|n| within("threads", Some(n), n, 1, 512)).transpose()?;
         Ok(spec)
     }

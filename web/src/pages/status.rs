@@ -76,6 +76,8 @@ pub(crate) struct LocalRow {
     pub(crate) lamp: &'static str,
     pub(crate) percent: Option<u8>,
     pub(crate) detail: Option<String>,
+    /// What the file says of the model, and the beginning of its hash.
+    pub(crate) facts: Option<String>,
     pub(crate) proof: String,
     pub(crate) in_flight: u32,
     pub(crate) device: String,
@@ -250,6 +252,7 @@ impl Reader<'_> {
             lamp,
             percent: local.percent.filter(|_| local.status == "loading"),
             detail: Some(local.detail.clone()).filter(|detail| self.sees_all && !detail.is_empty()),
+            facts: local.facts.as_ref().filter(|_| self.sees_all).map(|facts| (text.model_facts)(facts)),
             proof,
             in_flight: local.in_flight,
             device: local.device.clone().unwrap_or_default(),

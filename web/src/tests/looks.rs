@@ -26,6 +26,8 @@ fn local(name: &str, status: &'static str) -> LocalView {
         proven: status == "ready",
         in_flight: 0,
         device: None,
+        confined: (status == "ready").then_some(true),
+        facts: None,
     }
 }
 
@@ -184,6 +186,16 @@ fn a_standby_that_is_not_proven_is_an_alarm_before_any_outage_and_so_is_an_alias
             assert_eq!(all.len(), 3, "{status}: {all:?}");
             assert!(all[1].contains("small") && all[2].contains("assistant"), "{status}: {all:?}");
         }
+    }
+}
+
+#[test]
+fn a_model_that_the_kernel_does_not_confine_is_an_alarm() {
+    let open = LocalView { confined: Some(false), ..local("large", "ready") };
+    for language in Language::ALL {
+        let site = site(SiteState::Connected, Vec::new(), vec![open.clone(), local("small", "ready")]);
+        let alarms = alarms::of(&site, &Text::of(language).status);
+        assert!(alarms.len() == 1 && alarms[0].contains("large"), "{alarms:?}");
     }
 }
 

@@ -288,6 +288,21 @@ const STATUS: StatusText = StatusText {
             "{model} has generated no token in the last minute and might not answer if the cloud went out now. The box restarts a model that is stuck; if this stays for two minutes, restart genset."
         )
     },
+    model_facts: |facts| {
+        format!(
+            "{} MB, {} layers, trained on {} tokens at once, {:.1} kB of memory for each token of a conversation; SHA-256 {}…",
+            facts.size_bytes / 1_000_000,
+            facts.layers,
+            facts.context_train,
+            facts.kv_bytes_per_token as f64 / 1000.0,
+            facts.sha256.get(..12).unwrap_or_default()
+        )
+    },
+    alarm_unconfined: |model| {
+        format!(
+            "{model} answers, but this machine's kernel does not confine its process: a manipulated model file could reach other files or the network. Use a kernel with Landlock and seccomp (Linux 5.13 or newer, Landlock in its list of security modules)."
+        )
+    },
     alarm_alias: |alias| {
         format!(
             "{alias} has no standby that has proven itself: if the cloud went out now, its users might get no answer. Bring one of its models below to “ready”, or give it another standby in the configuration."
@@ -355,6 +370,12 @@ const STATUS: StatusText = StatusText {
     event_second_step_refused: "The second step of a sign-in was refused.",
     event_key_created: |name| format!("The API key “{name}” was made from the command line."),
     event_key_revoked: |name| format!("The API key “{name}” was revoked from the command line."),
+    event_model_imported: |who, model| format!("{who} imported the model “{model}”."),
+    event_model_removed: |who, model| format!("{who} removed the model “{model}”."),
+    event_model_accepted: |who, model| format!("{who} accepted a changed file for the model “{model}”."),
+    event_model_first_seen: |model| {
+        format!("The model “{model}” was loaded for the first time; its file must stay as it is from now on.")
+    },
     event_setup_code_made: "A new setup code was made from the command line.",
     event_drill_of_the_schedule: "The scheduled drill began.",
     event_drill_began: |who| format!("{who} began a drill."),

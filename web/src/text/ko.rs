@@ -290,6 +290,21 @@ const STATUS: StatusText = StatusText {
             "{model} 모델이 최근 1분 동안 토큰을 생성하지 않아 지금 클라우드가 끊기면 답변하지 못할 수 있습니다. 멈춘 모델은 장비가 다시 시작합니다. 이 알림이 2분 넘게 계속되면 genset을 다시 시작하십시오."
         )
     },
+    model_facts: |facts| {
+        format!(
+            "{}MB, {}개 층, 학습 문맥 {}토큰, 대화 토큰당 메모리 {:.1}kB, SHA-256 {}…",
+            facts.size_bytes / 1_000_000,
+            facts.layers,
+            facts.context_train,
+            facts.kv_bytes_per_token as f64 / 1000.0,
+            facts.sha256.get(..12).unwrap_or_default()
+        )
+    },
+    alarm_unconfined: |model| {
+        format!(
+            "{model} 모델은 작동하지만 이 장비의 커널이 모델 프로세스를 격리하지 않습니다. 조작된 모델 파일이 다른 파일이나 네트워크에 접근할 수 있습니다. Landlock과 seccomp을 지원하는 커널(리눅스 5.13 이상, 보안 모듈 목록에 Landlock 포함)을 사용하십시오."
+        )
+    },
     alarm_alias: |alias| {
         format!(
             "{alias}: 작동이 확인된 대기 모델이 없어 지금 클라우드가 끊기면 사용자가 답변을 받지 못할 수 있습니다. 아래의 모델 중 하나를 ‘준비됨’ 상태로 만들거나 설정에 다른 대기 모델을 추가하십시오."
@@ -351,6 +366,12 @@ const STATUS: StatusText = StatusText {
     event_second_step_refused: "로그인의 두 번째 단계가 거부되었습니다.",
     event_key_created: |name| format!("명령줄에서 API 키 ‘{name}’이(가) 만들어졌습니다."),
     event_key_revoked: |name| format!("명령줄에서 API 키 ‘{name}’이(가) 폐기되었습니다."),
+    event_model_imported: |who, model| format!("{who} 님이 ‘{model}’ 모델을 가져왔습니다."),
+    event_model_removed: |who, model| format!("{who} 님이 ‘{model}’ 모델을 제거했습니다."),
+    event_model_accepted: |who, model| format!("{who} 님이 변경된 ‘{model}’ 모델 파일을 승인했습니다."),
+    event_model_first_seen: |model| {
+        format!("‘{model}’ 모델을 처음 불러왔습니다. 이제부터 이 모델의 파일은 그대로 유지되어야 합니다.")
+    },
     event_setup_code_made: "명령줄에서 새 설정 코드가 만들어졌습니다.",
     event_drill_of_the_schedule: "예정된 훈련이 시작되었습니다.",
     event_drill_began: |who| format!("{who} 님이 훈련을 시작했습니다."),

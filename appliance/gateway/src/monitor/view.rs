@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::outside::Seen;
 use crate::settings::Settings;
-use crate::site::{AliasView, LocalView, ModelView, Site, UpstreamView};
+use crate::site::{AliasView, FileFacts, LocalView, ModelView, Site, UpstreamView};
 use crate::upstream::{CloudModel, Upstream};
 
 /// A verdict is told at the latest so long after the trouble began, whatever is still being asked.
@@ -247,6 +247,8 @@ fn local(model: &LocalModel) -> LocalView {
         proven,
         in_flight: model.in_flight(),
         device: None,
+        confined: None,
+        facts: None,
     };
     match status {
         Status::Starting => {}
@@ -260,6 +262,14 @@ fn local(model: &LocalModel) -> LocalView {
                 facts.parameters as f64 / 1e6
             );
             view.proven_age_s = Some(proven_at.elapsed().as_secs());
+            view.confined = Some(facts.confinement.is_whole());
+            view.facts = Some(FileFacts {
+                sha256: facts.sha256,
+                size_bytes: facts.size_bytes,
+                layers: facts.layers,
+                context_train: facts.context_train,
+                kv_bytes_per_token: facts.kv_bytes_per_token,
+            });
             view.device = Some(facts.device);
         }
         Status::Failed { reason, .. } => (view.status, view.detail) = ("failed", reason),

@@ -1,10 +1,11 @@
-//! What an administrator must mend before the cloud goes out: standbys that have not proven that they answer.
+//! What an administrator must mend before the cloud goes out: standbys that have not proven that they answer, or
+//! that the kernel does not confine.
 
 use gateway::{LocalView, Site};
 
 use crate::text::StatusText;
 
-/// A sentence for each local model that is not proven, and one for each alias that has no other: what is wrong, and
+/// A sentence for each local model that is not proven or not confined, and one for each alias that has no other: what is wrong, and
 /// what to do.
 pub(crate) fn of(site: &Site, text: &StatusText) -> Vec<String> {
     let of_models = site.locals.iter().filter(|local| !local.proven).map(|local| of_model(local, text));
@@ -12,6 +13,8 @@ pub(crate) fn of(site: &Site, text: &StatusText) -> Vec<String> {
         let mut standby = site.standby_of(alias).peekable();
         standby.peek().is_some() && standby.all(|local| !local.proven)
     });
+    let unconfined = site.locals.iter().filter(|local| local.confined == Some(false));
+    let of_models = of_models.chain(unconfined.map(|local| (text.alarm_unconfined)(&local.name)));
     of_models.chain(aliases.map(|alias| (text.alarm_alias)(&alias.name))).collect()
 }
 

@@ -1,0 +1,108 @@
+//! The library of models, and files that are not what they were.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tests::{FakeCloud, TestAppliance, repository};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Changes the last byte, which is a weight: the file is as whole as before.
+fn alter(file: &Path) {
+    let file = fs::canonicalize(file).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+}
+
+async fn until(appliance: &TestAppliance, name: &str, wanted: &str) -> Value {
+    let begun = Instant::now();
+    loop {
+        let status = appliance.status().await;
+        let locals = status["locals"].as_array().unwrap();
+        let local = locals.iter().find(|local| local["name"] == name).expect("it is configured");
+        if local["status"] == wanted {
+            return local.clone();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{local}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_model_is_imported_listed_verified_and_removed_by_name() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    let source = repository().join("provisioning/pilot-light/pilot-light.gguf");
+    let source = source.to_str().unwrap();
+    let imported = appliance.cli(&["model", "import", source, "--name", "small"]);
+    assert_eq!(
+        (imported.status.code(), out(&imported).as_str()),
+        (Some(0), "small.gguf\n"),
+        "{}",
+        told(&imported)
+    );
+    let list = out(&appliance.cli(&["model", "list"]));
+    let small = list.lines().find(|line| line.starts_with("small\t")).expect("it is listed");
+    assert!(
+        small.contains("not used")
+            && small.contains("llama F16")
+            && small.contains("1.0 kB of context a token"),
+        "{small}"
+    );
+    let fine = appliance.cli(&["model", "verify"]);
+    assert!(fine.status.success() && out(&fine).contains("small\tfine"), "{}", out(&fine));
+    alter(&appliance.data_dir().join("models/small.gguf"));
+    let wrong = appliance.cli(&["model", "verify", "small"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(out(&wrong).starts_with("small\tWRONG"), "{}", out(&wrong));
+    assert!(appliance.cli(&["model", "remove", "small"]).status.success());
+    let gone = appliance.cli(&["model", "remove", "small"]);
+    assert_eq!(gone.status.code(), Some(2), "{}", told(&gone));
+    let log = out(&appliance.cli(&["audit", "export"]));
+    assert!(log.contains("model-imported") && log.contains("model-removed"));
+}
+
+#[tokio::test]
+async fn a_file_that_has_changed_since_it_was_first_seen_is_refused_until_somebody_accepts_it() {
+    let cloud = FakeCloud::start();
+    let alias = "\n[[alias]]\nname = \"own\"\ncloud = []\nstandby = [\"own\"]\n";
+    let mut appliance = TestAppliance::builder().cloud(&cloud).standby("own", "").extra(alias).start().await;
+    let first = until(&appliance, "own", "ready").await;
+    let seen = first["facts"]["sha256"].as_str().unwrap().to_owned();
+    assert_eq!(seen.len(), 64);
+    let plan = appliance.cli(&["model", "plan", "own"]);
+    assert!(plan.status.success() && out(&plan).contains("it fits"), "{}{}", out(&plan), told(&plan));
+    // It is written down beside the first answers, so the log may have it a moment later.
+    let begun = Instant::now();
+    while !out(&appliance.cli(&["model", "verify", "own"])).contains("own\tfine") {
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    appliance.stop().await;
+    alter(&appliance.model_file("own"));
+    appliance.start_again().await;
+    let refused = until(&appliance, "own", "failed").await;
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("is not the file that is expected") && detail.contains(&seen), "{detail}");
+    let accepted = appliance.cli(&["model", "accept", "own"]);
+    assert!(accepted.status.success(), "{}", told(&accepted));
+    appliance.stop().await;
+    appliance.start_again().await;
+    let now = until(&appliance, "own", "ready").await;
+    assert_ne!(now["facts"]["sha256"], seen.as_str());
+    let log = out(&appliance.cli(&["audit", "export"]));
+    assert!(log.contains("model-first-seen") && log.contains("model-accepted"));
+}
