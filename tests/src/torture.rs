@@ -4,6 +4,7 @@ pub mod audit;
 mod disk;
 mod faults;
 pub mod guesses;
+mod hostile;
 mod kill;
 mod life;
 mod paths;
@@ -22,6 +23,7 @@ const USAGE: &str = "tests/torture PART [--count N]
   audit     the log is changed, and left alone, and written in a hurry; 1000
   guesses   passwords are guessed and sprayed; 10000
   swaps     the numbers of other people's things are asked for and acted on; 10000
+  hostile   model files that are damaged on purpose; 5000
   kill      SIGKILL while all three files of the store are written; 1000
   box       SIGKILL of the whole box while programs and people ask it; 100
   power     power cuts in each phase of a store's life; 500
@@ -46,6 +48,7 @@ pub async fn run(arguments: &[String]) -> Result<bool, &'static str> {
         "audit" => Ok(audit::run(count.unwrap_or(1000)).await),
         "guesses" => Ok(guesses::run(count.unwrap_or(10_000)).await),
         "swaps" => Ok(swaps::run(count.unwrap_or(10_000)).await),
+        "hostile" => Ok(say(move || hostile::files(count.unwrap_or(5000), 1).told()).await),
         "kill" => Ok(say(move || kill::kills(count.unwrap_or(1000)).told()).await),
         "box" => {
             let kills = kill::whole::kills(count.unwrap_or(100)).await;
@@ -85,6 +88,12 @@ mod short {
     #[tokio::test]
     async fn box_one_that_is_killed_under_load_loses_nothing_that_it_answered() {
         let (line, good) = kill::whole::kills(3).await.told();
+        assert!(good, "{line}");
+    }
+
+    #[test]
+    fn hostile_models_may_end_their_workers_and_never_the_box() {
+        let (line, good) = hostile::files(60, 3).told();
         assert!(good, "{line}");
     }
 
