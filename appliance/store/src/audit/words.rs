@@ -75,6 +75,10 @@ pub const EVENT_WORDS: &[&str] = &[
     "restored",
     "audit-exported",
     "cloud-key-sealed",
+    "model-imported",
+    "model-removed",
+    "model-accepted",
+    "model-first-seen",
     "wiped",
 ];
 
