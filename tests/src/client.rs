@@ -172,12 +172,6 @@ impl Client {
         let answer = tokio::time::timeout(PATIENCE, connection.send_request(request)).await;
         answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map_err(io::Error::other)
     }
-
-    /// Whether somebody listens.
-    pub(crate) async fn reaches(&self) -> bool {
-        self.socket().await.is_ok()
-    }
-
     async fn connect(&self) -> io::Result<SendRequest<Full<Bytes>>> {
         let socket = self.socket().await?;
         match &self.door {

@@ -207,12 +207,14 @@ async fn ask_known(model: &LocalModel) -> bool {
 
 async fn ask(model: &LocalModel, question: &str) -> Result<String, String> {
     let mut events = model.generate(Job {
-        messages: vec![Message { role: "user".into(), content: question.into() }],
+        messages: vec![Message::new("user", question)],
         answer_prefix: String::new(),
         max_tokens: 64,
         sampling: Sampling::default(),
         stop: Vec::new(),
         format: None,
+        tools: None,
+        template_arguments: None,
         lane: Lane::Interactive,
     });
     let mut text = String::new();

@@ -132,7 +132,9 @@ mod tests {
             tools: Vec::new(),
             arguments: serde_json::Map::new(),
         };
-        Template::new(source.into(), "<s>".into(), "</s>".into(), TimeZone::UTC).unwrap().render(&conversation)
+        Template::new(source.into(), "<s>".into(), "</s>".into(), TimeZone::UTC)
+            .unwrap()
+            .render(&conversation)
     }
 
     #[test]
