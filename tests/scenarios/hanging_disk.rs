@@ -15,6 +15,19 @@ async fn until_ready(appliance: &TestAppliance, wanted: bool) {
     }
 }
 
+/// Waits until what is told of the log is this trouble: it is published once a second.
+async fn until_told(appliance: &TestAppliance, trouble: &str) {
+    let begun = Instant::now();
+    loop {
+        let ready = appliance.anonymous().get("/readyz?verbose").await.json();
+        if ready["store"]["files"]["audit.db"]["trouble"] == trouble {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{ready}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_disk_that_hangs_holds_no_answer_for_ever_and_what_was_asked_is_in_the_log_once_it_is_back() {
     let cloud = FakeCloud::start();
@@ -42,8 +55,7 @@ async fn a_disk_that_hangs_holds_no_answer_for_ever_and_what_was_asked_is_in_the
         assert!(begun.elapsed() < PATIENCE / 2, "a hang that is known is not waited out");
     }
     until_ready(&appliance, false).await;
-    let ready = appliance.anonymous().get("/readyz?verbose").await.json();
-    assert_eq!(ready["store"]["files"]["audit.db"]["trouble"], "hanging", "{ready}");
+    until_told(&appliance, "hanging").await;
     assert_eq!(appliance.anonymous().get("/metrics").await.status, 200, "whoever looks is answered");
     assert!(appliance.log().contains("the disk does not answer"), "{}", appliance.log());
 
