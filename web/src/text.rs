@@ -3,10 +3,12 @@
 
 mod actor;
 mod directory;
+mod drill;
 mod en;
 mod event;
 mod keeping;
 mod ko;
+mod outage;
 mod own_account;
 mod provider;
 mod recording;
@@ -16,8 +18,10 @@ mod second_factor;
 
 pub(crate) use actor::ActorText;
 pub(crate) use directory::DirectoryText;
+pub(crate) use drill::DrillText;
 pub(crate) use event::EventText;
 pub(crate) use keeping::KeepingText;
+pub(crate) use outage::OutageText;
 pub(crate) use recording::RecordingText;
 pub(crate) use retention::RetentionText;
 pub(crate) use rights::{GlassText, GrantsText, PeopleText, RightsText, WelcomeText, WhyText};
@@ -447,169 +451,6 @@ pub(crate) struct OrderText {
     pub(crate) unknown: &'static str,
     pub(crate) at_once: &'static str,
     pub(crate) store_failed: &'static str,
-}
-
-/// The pages of drills.
-#[derive(Debug)]
-pub(crate) struct DrillText {
-    pub(crate) title: &'static str,
-    pub(crate) explanation: &'static str,
-    pub(crate) never: &'static str,
-    pub(crate) unknown: &'static str,
-    pub(crate) never_passed: &'static str,
-    pub(crate) not_scheduled: &'static str,
-    pub(crate) list: &'static str,
-    pub(crate) none: &'static str,
-    pub(crate) scope: &'static str,
-    pub(crate) scope_hint: &'static str,
-    pub(crate) asked_by: &'static str,
-    pub(crate) length: &'static str,
-    pub(crate) usual_length: &'static str,
-    pub(crate) long_length: &'static str,
-    pub(crate) start: &'static str,
-    pub(crate) start_hint: &'static str,
-    pub(crate) abort: &'static str,
-    pub(crate) report: &'static str,
-    pub(crate) result: &'static str,
-    pub(crate) passed: &'static str,
-    pub(crate) failed: &'static str,
-    pub(crate) invalid: &'static str,
-    pub(crate) aborted: &'static str,
-    pub(crate) refused: &'static str,
-    pub(crate) is_running: &'static str,
-    pub(crate) preparing: &'static str,
-    pub(crate) cutting: &'static str,
-    pub(crate) carrying: &'static str,
-    pub(crate) restoring: &'static str,
-    pub(crate) began: &'static str,
-    pub(crate) cut_at: &'static str,
-    pub(crate) restored_at: &'static str,
-    pub(crate) ended: &'static str,
-    pub(crate) how_cut: &'static str,
-    pub(crate) softer: &'static str,
-    pub(crate) by_nftables: &'static str,
-    pub(crate) by_connector: &'static str,
-    pub(crate) by_course: &'static str,
-    pub(crate) transfer: &'static str,
-    pub(crate) carried: &'static str,
-    pub(crate) load: &'static str,
-    pub(crate) first_token: &'static str,
-    pub(crate) real_requests: &'static str,
-    pub(crate) load_bank: &'static str,
-    pub(crate) by_model: &'static str,
-    pub(crate) cloud_back: &'static str,
-    pub(crate) rule: &'static str,
-    pub(crate) nothing_wrong: &'static str,
-    pub(crate) in_the_log: &'static str,
-    pub(crate) no_such_scope: &'static str,
-    pub(crate) asked_of_nobody: &'static str,
-    pub(crate) no_such_alias: &'static str,
-    pub(crate) no_such_key: &'static str,
-    pub(crate) nothing_to_rehearse: &'static str,
-    pub(crate) one_runs: &'static str,
-    pub(crate) order_stands: &'static str,
-    pub(crate) outage_stands: &'static str,
-    pub(crate) nothing_is_proven: &'static str,
-    pub(crate) failed_to_start: &'static str,
-    pub(crate) no_transfer: &'static str,
-    pub(crate) warmed_by_order: &'static str,
-    pub(crate) warmed_by_start: &'static str,
-    pub(crate) warmed_by_drill: &'static str,
-    pub(crate) order_given: &'static str,
-    pub(crate) standby_unproven: &'static str,
-    pub(crate) cut_failed: &'static str,
-    pub(crate) cloud_stayed_away: &'static str,
-    pub(crate) box_stopped: &'static str,
-    /// Days; when.
-    pub(crate) days: fn(i64, &str) -> String,
-    /// When.
-    pub(crate) last_long: fn(&str) -> String,
-    /// When.
-    pub(crate) next: fn(&str) -> String,
-    /// The phase; seconds carried, of how many.
-    pub(crate) running: fn(&str, u64, u64) -> String,
-    /// Why.
-    pub(crate) not_now: fn(&str) -> String,
-    /// Measured; the promise in seconds.
-    pub(crate) transfer_of: fn(&str, u64) -> String,
-    /// Seconds, of how many.
-    pub(crate) carried_of: fn(u64, u64) -> String,
-    /// Real and synthetic percent, of how many answers at once; percent wanted.
-    pub(crate) load_of: fn(f64, f64, u32, u32) -> String,
-    /// Minutes.
-    pub(crate) rule_of: fn(u64) -> String,
-    /// Asked, local, cloud, taken over, whole, refused, broken, left.
-    pub(crate) served: fn([u64; 8]) -> String,
-    /// Milliseconds, and those promised.
-    pub(crate) slow_transfer: fn(u64, u64) -> String,
-    /// How many.
-    pub(crate) lost_requests: fn(u64) -> String,
-    /// How many.
-    pub(crate) cloud_answered: fn(u64) -> String,
-    /// Percent, and those wanted.
-    pub(crate) little_load: fn(u32, u32) -> String,
-    /// Who.
-    pub(crate) aborted_by: fn(&str) -> String,
-    /// How many, and the limit.
-    pub(crate) too_many_refusals: fn(u64, u64) -> String,
-    /// Milliseconds, and the limit.
-    pub(crate) too_slow: fn(u64, u64) -> String,
-}
-
-/// The pages of outages.
-#[derive(Debug)]
-pub(crate) struct OutageText {
-    pub(crate) title: &'static str,
-    pub(crate) explanation: &'static str,
-    pub(crate) none: &'static str,
-    pub(crate) report: &'static str,
-    /// By whom, when.
-    pub(crate) printed: fn(&str, &str) -> String,
-    pub(crate) print_hint: &'static str,
-    pub(crate) began: &'static str,
-    pub(crate) ended: &'static str,
-    pub(crate) still_running: &'static str,
-    /// When it was last seen.
-    pub(crate) seen: fn(&str) -> String,
-    /// When the box last saw it; when the box found it over.
-    pub(crate) ended_between: fn(&str, &str) -> String,
-    pub(crate) scope: &'static str,
-    pub(crate) whole_site: &'static str,
-    /// The names of the upstreams.
-    pub(crate) only: fn(&str) -> String,
-    pub(crate) drill: &'static str,
-    pub(crate) cause: &'static str,
-    pub(crate) no_cause: &'static str,
-    pub(crate) action: &'static str,
-    pub(crate) evidence: &'static str,
-    pub(crate) length: &'static str,
-    /// Hours, minutes, seconds.
-    pub(crate) lasted: fn(i64, i64, i64) -> String,
-    /// The shortest and the longest that it can have been.
-    pub(crate) lasted_between: fn(&str, &str) -> String,
-    pub(crate) detected: &'static str,
-    pub(crate) transfer: &'static str,
-    /// Milliseconds after the first failure; when.
-    pub(crate) after: fn(i64, &str) -> String,
-    pub(crate) not_measured: &'static str,
-    pub(crate) failback: &'static str,
-    pub(crate) not_yet: &'static str,
-    pub(crate) failovers: &'static str,
-    pub(crate) seams: &'static str,
-    pub(crate) hedges: &'static str,
-    pub(crate) restarts: &'static str,
-    pub(crate) requests: &'static str,
-    pub(crate) no_requests: &'static str,
-    /// Inside the building, by a cloud, refused.
-    pub(crate) sum: fn(u64, u64, u64) -> String,
-    pub(crate) lane: &'static str,
-    pub(crate) lanes: LaneText,
-    pub(crate) served_by: &'static str,
-    pub(crate) answers: &'static str,
-    pub(crate) served_local: &'static str,
-    pub(crate) refused: &'static str,
-    pub(crate) refused_row: &'static str,
-    pub(crate) in_the_log: &'static str,
 }
 
 /// The lanes of requests.

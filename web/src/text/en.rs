@@ -3,8 +3,8 @@
 mod rights;
 
 use super::{
-    AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, DrillText, ErrorText, FrameText,
-    LaneText, LineText, NoticeText, OrderText, OutageText, Refusal, SecondLookText, StatusText, Text,
+    AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText,
+    NoticeText, OrderText, Refusal, SecondLookText, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -57,8 +57,8 @@ pub(super) static TEXT: Text = Text {
         failed: "The demo cloud's control does not answer. Is the process “genset demo-cloud” still running?",
     },
     order: ORDER,
-    drill: DRILL,
-    outage: OUTAGE,
+    drill: super::drill::EN,
+    outage: super::outage::EN,
     second_look: SECOND_LOOK,
     keeping: super::keeping::EN,
     directory: super::directory::EN,
@@ -453,163 +453,6 @@ const ORDER: OrderText = OrderText {
     unknown: "That order is no longer in force.",
     at_once: "Another order was given in the same moment. Give this one once more.",
     store_failed: "The order could not be written down, so it is not in force. The log of the box says why.",
-};
-
-const DRILL: DrillText = DrillText {
-    title: "Drills",
-    explanation: "A drill rehearses an outage after the rule for emergency generators: once a month the way to the cloud is cut for 30 minutes, and the models inside the building carry at least 30 % of their rated load. Once in 36 months it lasts 4 hours.",
-    never: "never",
-    unknown: "not measured",
-    never_passed: "No valid drill yet.",
-    not_scheduled: "No drill is scheduled.",
-    list: "Drills so far",
-    none: "There has been none yet.",
-    scope: "Scope",
-    scope_hint: "The whole site (site), the programs with one API key (key NAME), or one assistant (alias NAME). Only for the whole site is the way itself cut.",
-    asked_by: "Asked for by",
-    length: "Length",
-    usual_length: "the usual one",
-    long_length: "the long one",
-    start: "Begin a drill",
-    start_hint: "Staff read in the band that it is a drill.",
-    abort: "End the drill now",
-    report: "Report",
-    result: "Result",
-    passed: "passed",
-    failed: "failed",
-    invalid: "not valid",
-    aborted: "ended early",
-    refused: "did not begin",
-    is_running: "running",
-    preparing: "being prepared",
-    cutting: "cutting the way",
-    carrying: "the load is carried inside the building",
-    restoring: "the way is being given free",
-    began: "Began",
-    cut_at: "Way cut",
-    restored_at: "Way given free",
-    ended: "Ended",
-    how_cut: "How the way was cut",
-    softer: "It was the softer kind of cut.",
-    by_nftables: "cut for real, packets were dropped on their way out.",
-    by_connector: "the box itself refused and reset the connections.",
-    by_course: "requests in the scope were not sent there.",
-    transfer: "Transfer time",
-    carried: "Load carried for",
-    load: "Mean load",
-    first_token: "First token",
-    real_requests: "Requests of users",
-    load_bank: "Requests of the load bank",
-    by_model: "Answers by model",
-    cloud_back: "Cloud back after",
-    rule: "Rule",
-    nothing_wrong: "Nothing was found wrong.",
-    in_the_log: "The same figures stand in the audit log, which “genset audit verify” checks.",
-    no_such_scope: "There is no such scope. Write site, key NAME or alias NAME.",
-    asked_of_nobody: "It was asked for while no box was running.",
-    no_such_alias: "There is no assistant of that name (alias NAME).",
-    no_such_key: "There is no API key of that name, or it was revoked (key NAME).",
-    nothing_to_rehearse: "No assistant in its scope has both a cloud and a model inside the building, so there is nothing to rehearse.",
-    one_runs: "A drill is running already.",
-    order_stands: "An order stands; lift it first.",
-    outage_stands: "The cloud is not wholly there: a real outage is going on, or has just ended.",
-    nothing_is_proven: "No model inside the building has proven within the last minute that it can answer.",
-    failed_to_start: "The drill could not be started. The log of the box says why.",
-    no_transfer: "No local model answered after the cut.",
-    warmed_by_order: "Not valid: shortly before, an order kept requests from the cloud.",
-    warmed_by_start: "Not valid: shortly before, a local model was started.",
-    warmed_by_drill: "Not valid: shortly before, another drill ended.",
-    order_given: "Ended early: an order was given.",
-    standby_unproven: "Ended by itself: no local model could prove that it answers.",
-    cut_failed: "Ended by itself: the way could not be cut, or did not stay cut.",
-    cloud_stayed_away: "The cloud did not come back afterwards: a real outage.",
-    box_stopped: "The box stopped in the middle.",
-    days: |days, at| format!("{days} days since the last valid drill ({at})."),
-    last_long: |at| format!("Last long drill (4 hours): {at}."),
-    next: |at| format!("Next drill: {at}."),
-    running: |phase, carried, of| format!("A drill is running: {phase}, {carried} of {of} s."),
-    not_now: |why| format!("No drill begins now. {why}"),
-    transfer_of: |time, promise| format!("{time} (promised: {promise} s)"),
-    carried_of: |carried, of| format!("{carried} of {of} s"),
-    load_of: |real, bank, rated, wanted| {
-        format!(
-            "{:.1} % of {rated} answers at once: {real:.1} % real, {bank:.1} % load bank ({wanted} % wanted)",
-            real + bank
-        )
-    },
-    rule_of: |minutes| {
-        format!(
-            "Not valid when in the {minutes} minutes before it an order kept requests from the cloud, a local model was started, or another drill ended."
-        )
-    },
-    served: |[asked, local, cloud, seams, whole, refused, broken, left]| {
-        format!(
-            "{asked} asked: {local} local, {cloud} cloud, {seams} taken over in the middle; {whole} whole, {refused} refused, {broken} broken off, {left} left"
-        )
-    },
-    slow_transfer: |ms, promise| format!("The transfer took {ms} ms; {promise} ms are promised."),
-    lost_requests: |count| format!("{count} requests of users were refused or broke off."),
-    cloud_answered: |count| format!("A cloud gave {count} answers although its way was cut."),
-    little_load: |percent, wanted| {
-        format!("Not valid: the mean load was {percent} %; {wanted} % are wanted.")
-    },
-    aborted_by: |who| format!("Ended early by {who}."),
-    too_many_refusals: |count, limit| {
-        format!("Ended by itself: {count} requests of users were refused, more than {limit}.")
-    },
-    too_slow: |ms, limit| format!("Ended by itself: first tokens took {ms} ms (p95), more than {limit} ms."),
-};
-
-const OUTAGE: OutageText = OutageText {
-    title: "Outages",
-    explanation: "The box records every loss of the cloud by itself: of the whole site, and of one cloud account among several. Each has a report for the screen and for paper.",
-    none: "No outage has been recorded.",
-    report: "Outage report",
-    printed: |who, at| format!("Printed by {who}, {at}"),
-    print_hint: "Printed, the report fits on one sheet (A4).",
-    began: "Began",
-    ended: "Ended",
-    still_running: "still running",
-    seen: |at| format!("still running (last seen {at})"),
-    ended_between: |after, before| format!("not known: between {after} and {before}, when the box was down"),
-    scope: "Scope",
-    whole_site: "the whole site",
-    only: |upstreams| format!("only {upstreams}"),
-    drill: "drill",
-    cause: "Cause",
-    no_cause: "No cause was found.",
-    action: "What to check",
-    evidence: "Evidence",
-    length: "Length",
-    lasted: |hours, minutes, seconds| match (hours, minutes) {
-        (0, 0) => format!("{seconds} s"),
-        (0, _) => format!("{minutes} min {seconds} s"),
-        _ => format!("{hours} h {minutes} min"),
-    },
-    lasted_between: |least, most| format!("at least {least}, at most {most}"),
-    detected: "Detected",
-    transfer: "First answer inside the building",
-    after: |ms, at| format!("{ms} ms after the first failure ({at})"),
-    not_measured: "not measured",
-    failback: "All conversations in the cloud again",
-    not_yet: "not yet",
-    failovers: "Attempts at a cloud that failed",
-    seams: "Answers taken over in the middle",
-    hedges: "Answers begun beside a late cloud",
-    restarts: "Restarts of the box meanwhile",
-    requests: "Requests",
-    no_requests: "Nobody asked anything while it lasted.",
-    sum: |local, cloud, refused| {
-        format!("{local} answered inside the building, {cloud} by a cloud, {refused} refused or failed.")
-    },
-    lane: "Lane",
-    lanes: LaneText { clinical: "clinical", interactive: "interactive", batch: "batch" },
-    served_by: "Answered by",
-    answers: "Requests",
-    served_local: "Answered inside the building",
-    refused: "Refused or failed",
-    refused_row: "nobody: refused or failed",
-    in_the_log: "The requests themselves stand in the audit log, which “genset audit verify” checks; no text of a request stands here.",
 };
 
 const SECOND_LOOK: SecondLookText = SecondLookText {

@@ -5,8 +5,8 @@
 mod rights;
 
 use super::{
-    AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, DrillText, ErrorText, FrameText,
-    LaneText, LineText, NoticeText, OrderText, OutageText, Refusal, SecondLookText, StatusText, Text,
+    AccountText, AnswerText, BandText, BandWords, ChatText, DemoText, ErrorText, FrameText, LineText,
+    NoticeText, OrderText, Refusal, SecondLookText, StatusText, Text,
 };
 
 pub(super) static TEXT: Text = Text {
@@ -59,8 +59,8 @@ pub(super) static TEXT: Text = Text {
         failed: "데모 클라우드의 제어 주소가 응답하지 않습니다. “genset demo-cloud” 프로세스가 실행 중인지 확인해 주십시오.",
     },
     order: ORDER,
-    drill: DRILL,
-    outage: OUTAGE,
+    drill: super::drill::KO,
+    outage: super::outage::KO,
     second_look: SECOND_LOOK,
     keeping: super::keeping::KO,
     directory: super::directory::KO,
@@ -448,163 +448,6 @@ const ORDER: OrderText = OrderText {
     unknown: "이미 끝난 지시입니다.",
     at_once: "같은 순간에 다른 지시가 내려졌습니다. 이 지시를 한 번 더 내려 주십시오.",
     store_failed: "지시를 기록하지 못하여 시행하지 않았습니다. 원인은 장비의 로그에 있습니다.",
-};
-
-const DRILL: DrillText = DrillText {
-    title: "훈련",
-    explanation: "훈련은 비상 발전기 규정에 따른 장애 연습입니다. 매월 한 번 30분 동안 클라우드로 가는 길을 끊고, 건물 내부의 모델이 정격 부하의 30 % 이상을 처리합니다. 36개월에 한 번은 4시간 동안 실시합니다.",
-    never: "없음",
-    unknown: "측정되지 않음",
-    never_passed: "아직 유효한 훈련이 없습니다.",
-    not_scheduled: "예정된 훈련이 없습니다.",
-    list: "지금까지의 훈련",
-    none: "아직 없습니다.",
-    scope: "범위",
-    scope_hint: "전체(site), API 키 하나를 쓰는 프로그램(key 이름), 도우미 하나(alias 이름) 가운데 고릅니다. 실제로 길을 끊는 것은 전체 훈련뿐입니다.",
-    asked_by: "요청자",
-    length: "기간",
-    usual_length: "일반 훈련",
-    long_length: "장시간 훈련",
-    start: "훈련 시작",
-    start_hint: "직원에게는 상단 표시로 훈련 중임을 알립니다.",
-    abort: "훈련 즉시 중단",
-    report: "보고서",
-    result: "결과",
-    passed: "합격",
-    failed: "불합격",
-    invalid: "무효",
-    aborted: "중단됨",
-    refused: "시작되지 않음",
-    is_running: "진행 중",
-    preparing: "준비 중",
-    cutting: "길을 끊는 중",
-    carrying: "건물 내부에서 처리 중",
-    restoring: "길을 복구하는 중",
-    began: "시작",
-    cut_at: "끊은 시각",
-    restored_at: "복구한 시각",
-    ended: "종료",
-    how_cut: "끊은 방법",
-    softer: "실제 차단보다 약한 방식이었습니다.",
-    by_nftables: "실제로 차단했습니다. 나가는 패킷을 버렸습니다.",
-    by_connector: "장비 자체가 연결을 거부하고 끊었습니다.",
-    by_course: "범위 안의 요청을 보내지 않았습니다.",
-    transfer: "전환 시간",
-    carried: "처리한 시간",
-    load: "평균 부하",
-    first_token: "첫 토큰",
-    real_requests: "사용자 요청",
-    load_bank: "부하 보충 요청",
-    by_model: "모델별 답변 수",
-    cloud_back: "클라우드 복귀까지",
-    rule: "규칙",
-    nothing_wrong: "문제가 발견되지 않았습니다.",
-    in_the_log: "같은 수치가 감사 기록에도 있으며, “genset audit verify” 명령으로 확인할 수 있습니다.",
-    no_such_scope: "그런 범위는 없습니다. site, key 이름, alias 이름 가운데 하나를 입력해 주십시오.",
-    asked_of_nobody: "장비가 실행되지 않는 동안 요청된 훈련입니다.",
-    no_such_alias: "그런 이름의 도우미가 없습니다(alias 이름).",
-    no_such_key: "그런 이름의 API 키가 없거나 폐기되었습니다(key 이름).",
-    nothing_to_rehearse: "범위 안에 클라우드와 건물 내부의 모델을 모두 갖춘 도우미가 없어 연습할 것이 없습니다.",
-    one_runs: "이미 훈련이 진행 중입니다.",
-    order_stands: "시행 중인 지시가 있습니다. 먼저 해제해 주십시오.",
-    outage_stands: "클라우드가 완전히 정상이 아닙니다. 실제 장애가 진행 중이거나 방금 끝났습니다.",
-    nothing_is_proven: "지난 1분 안에 답변할 수 있음을 확인한 내부 모델이 없습니다.",
-    failed_to_start: "훈련을 시작하지 못했습니다. 원인은 장비의 로그에 있습니다.",
-    no_transfer: "끊은 뒤에 건물 내부의 모델이 답변하지 못했습니다.",
-    warmed_by_order: "무효: 직전에 지시에 따라 클라우드를 사용하지 않고 있었습니다.",
-    warmed_by_start: "무효: 직전에 내부 모델이 시작되었습니다.",
-    warmed_by_drill: "무효: 직전에 다른 훈련이 끝났습니다.",
-    order_given: "지시가 내려져 중단되었습니다.",
-    standby_unproven: "답변할 수 있음을 확인한 내부 모델이 없어 자동으로 중단되었습니다.",
-    cut_failed: "길을 끊지 못했거나 끊긴 상태가 유지되지 않아 자동으로 중단되었습니다.",
-    cloud_stayed_away: "복구한 뒤에도 클라우드에 연결되지 않았습니다. 실제 장애입니다.",
-    box_stopped: "도중에 장비가 멈추었습니다.",
-    days: |days, at| format!("마지막 유효 훈련({at}) 이후 {days}일이 지났습니다."),
-    last_long: |at| format!("마지막 장시간(4시간) 훈련: {at}."),
-    next: |at| format!("다음 훈련: {at}."),
-    running: |phase, carried, of| format!("훈련 진행 중: {phase}, {of}초 중 {carried}초."),
-    not_now: |why| format!("지금은 훈련을 시작할 수 없습니다. {why}"),
-    transfer_of: |time, promise| format!("{time} (약속: {promise}초)"),
-    carried_of: |carried, of| format!("{of}초 중 {carried}초"),
-    load_of: |real, bank, rated, wanted| {
-        format!(
-            "동시 답변 {rated}개의 {:.1} %: 실제 {real:.1} %, 보충 {bank:.1} % (기준 {wanted} %)",
-            real + bank
-        )
-    },
-    rule_of: |minutes| {
-        format!(
-            "시작 전 {minutes}분 안에 지시로 클라우드를 쓰지 않았거나, 내부 모델이 시작되었거나, 다른 훈련이 끝났으면 무효입니다."
-        )
-    },
-    served: |[asked, local, cloud, seams, whole, refused, broken, left]| {
-        format!(
-            "요청 {asked}건: 내부 {local}, 클라우드 {cloud}, 도중 인계 {seams}; 완료 {whole}, 거부 {refused}, 중단 {broken}, 이탈 {left}"
-        )
-    },
-    slow_transfer: |ms, promise| format!("전환에 {ms} ms가 걸렸습니다. 약속은 {promise} ms입니다."),
-    lost_requests: |count| format!("사용자 요청 {count}건이 거부되거나 중단되었습니다."),
-    cloud_answered: |count| format!("길이 끊겼는데도 클라우드가 {count}건에 답변했습니다."),
-    little_load: |percent, wanted| {
-        format!("무효: 평균 부하가 {percent} %로, 기준 {wanted} %에 미치지 못했습니다.")
-    },
-    aborted_by: |who| format!("{who} 님이 중단했습니다."),
-    too_many_refusals: |count, limit| {
-        format!("사용자 요청 {count}건이 거부되어(한도 {limit}건) 자동으로 중단되었습니다.")
-    },
-    too_slow: |ms, limit| format!("첫 토큰이 {ms} ms(p95)로 한도 {limit} ms를 넘어 자동으로 중단되었습니다."),
-};
-
-const OUTAGE: OutageText = OutageText {
-    title: "장애 기록",
-    explanation: "클라우드 연결이 끊어지면 장비가 스스로 기록합니다. 전체가 끊어진 경우와 여러 클라우드 계정 가운데 하나만 끊어진 경우를 모두 기록하며, 건마다 화면과 인쇄용 보고서가 있습니다.",
-    none: "기록된 장애가 없습니다.",
-    report: "장애 보고서",
-    printed: |who, at| format!("출력: {who}, {at}"),
-    print_hint: "보고서는 A4 한 장에 인쇄됩니다.",
-    began: "시작",
-    ended: "종료",
-    still_running: "진행 중",
-    seen: |at| format!("진행 중 (마지막 확인 {at})"),
-    ended_between: |after, before| format!("알 수 없음: {after}부터 {before} 사이, 장비가 멈춰 있던 동안"),
-    scope: "범위",
-    whole_site: "전체",
-    only: |upstreams| format!("{upstreams}만"),
-    drill: "훈련",
-    cause: "원인",
-    no_cause: "원인을 찾지 못했습니다.",
-    action: "점검할 사항",
-    evidence: "근거",
-    length: "지속 시간",
-    lasted: |hours, minutes, seconds| match (hours, minutes) {
-        (0, 0) => format!("{seconds}초"),
-        (0, _) => format!("{minutes}분 {seconds}초"),
-        _ => format!("{hours}시간 {minutes}분"),
-    },
-    lasted_between: |least, most| format!("최소 {least}, 최대 {most}"),
-    detected: "감지",
-    transfer: "건물 내부의 첫 답변",
-    after: |ms, at| format!("첫 실패 후 {ms} ms ({at})"),
-    not_measured: "측정되지 않음",
-    failback: "모든 대화의 클라우드 복귀",
-    not_yet: "아직 없음",
-    failovers: "실패한 클라우드 시도",
-    seams: "도중에 인계된 답변",
-    hedges: "늦은 클라우드와 함께 시작한 답변",
-    restarts: "그동안의 장비 재시작",
-    requests: "요청",
-    no_requests: "장애가 이어지는 동안 들어온 요청이 없습니다.",
-    sum: |local, cloud, refused| {
-        format!("건물 내부 답변 {local}건, 클라우드 답변 {cloud}건, 거부 또는 실패 {refused}건입니다.")
-    },
-    lane: "구분",
-    lanes: LaneText { clinical: "진료", interactive: "대화", batch: "일괄 처리" },
-    served_by: "답변한 모델",
-    answers: "요청 수",
-    served_local: "건물 내부 답변 수",
-    refused: "거부 또는 실패",
-    refused_row: "없음: 거부 또는 실패",
-    in_the_log: "각 요청은 감사 기록에 있으며 “genset audit verify” 명령으로 확인할 수 있습니다. 요청의 내용은 여기에 표시되지 않습니다.",
 };
 
 const SECOND_LOOK: SecondLookText = SecondLookText {
