@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::life::{self, Book};
 use super::paths::{self, WritePath};
 use super::platter::{self, Fault};
+use super::whole::copy_folder;
 use super::{disk, power::block_on};
 
 /// No path makes so many calls; one that seems to is a fault of the torture.
@@ -204,8 +205,6 @@ fn state(path: &WritePath, dir: &Path) -> Result<String, String> {
 
 fn copy(template: &Path) -> TempDir {
     let dir = TempDir::new().expect("a folder");
-    for file in std::fs::read_dir(template).expect("the folder is there").flatten() {
-        std::fs::copy(file.path(), dir.path().join(file.file_name())).expect("writable");
-    }
+    copy_folder(template, dir.path());
     dir
 }

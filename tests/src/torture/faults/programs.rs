@@ -236,18 +236,19 @@ fn fail(
             .map_err(|why| format!("worth nothing ({:?}, {}): {why}", ended.code, ended.said))?;
         is_known_to_the_log(program, &site)?;
     }
+    let refused = ended.code != Some(0);
+    if refused {
+        let again = site.run(program.words, &(program.typed)(&site), &Orders::default());
+        if !matches!(again.code, Some(0 | 2)) {
+            return Err(format!("stays broken: {}", again.said));
+        }
+    }
+    // What broke off while the store was made is no log yet; it is one after the next try, and a broken one stays so.
     let log = site.data().join("audit.db");
     if log.exists() {
         store::verify_file(&log).map_err(|error| format!("the log: {error}"))?;
     }
-    if ended.code == Some(0) {
-        return Ok(Run { failed_calls: ended.failed_calls, refused: false });
-    }
-    let again = site.run(program.words, &(program.typed)(&site), &Orders::default());
-    if !matches!(again.code, Some(0 | 2)) {
-        return Err(format!("stays broken: {}", again.said));
-    }
-    Ok(Run { failed_calls: ended.failed_calls, refused: true })
+    Ok(Run { failed_calls: ended.failed_calls, refused })
 }
 
 fn is_known_to_the_log(program: &Program, site: &Site) -> Result<(), String> {
