@@ -117,6 +117,8 @@ pub(crate) struct Sealer<W> {
     cipher: LessSafeKey,
     chunk: Vec<u8>,
     number: u64,
+    /// A chunk did not leave: after it nothing may, whoever still writes, or the stream would have a hole.
+    broken: bool,
 }
 
 impl<W: Write> Sealer<W> {
@@ -125,7 +127,8 @@ impl<W: Write> Sealer<W> {
         SystemRandom::new().fill(&mut salt).map_err(|_| no_random_bytes())?;
         out.write_all(MAGIC)?;
         out.write_all(&salt)?;
-        Ok(Sealer { out, cipher: of_stream(key, &salt), chunk: Vec::with_capacity(CHUNK + TAG), number: 0 })
+        let (cipher, chunk) = (of_stream(key, &salt), Vec::with_capacity(CHUNK + TAG));
+        Ok(Sealer { out, cipher, chunk, number: 0, broken: false })
     }
 
     /// Gives back what it wrote to.
@@ -135,6 +138,8 @@ impl<W: Write> Sealer<W> {
     }
 
     fn seal(&mut self, last: bool) -> io::Result<()> {
+        self.check_whole()?;
+        self.broken = true;
         let nonce = nonce(self.number, last);
         self.cipher
             .seal_in_place_append_tag(nonce, Aad::empty(), &mut self.chunk)
@@ -142,12 +147,18 @@ impl<W: Write> Sealer<W> {
         self.out.write_all(&self.chunk)?;
         self.chunk.clear();
         self.number += 1;
+        self.broken = false;
         Ok(())
+    }
+
+    fn check_whole(&self) -> io::Result<()> {
+        if self.broken { Err(io::Error::other("the sealed stream is broken off")) } else { Ok(()) }
     }
 }
 
 impl<W: Write> Write for Sealer<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check_whole()?;
         // A full chunk waits for the next byte: it may be the last one.
         if self.chunk.len() == CHUNK {
             self.seal(false)?;

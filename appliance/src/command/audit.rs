@@ -1,6 +1,6 @@
 //! `genset audit`: checks the chain of the log, hands it out, and says what others need to check it.
 
-use std::fs::{File, OpenOptions, remove_file};
+use std::fs::{File, OpenOptions, remove_file, rename};
 use std::io::{BufWriter, Write, stdout};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -88,21 +88,28 @@ async fn export(config: &Config, output: Option<PathBuf>) -> Result<(), Failure>
     Ok(())
 }
 
-/// The file is new, for its owner alone, and gone again when it could not be finished.
+/// The file is new, for its owner alone. It has its name only once it is whole and on disk.
 fn export_to_file(audit: &Audit, site: &str, path: &Path) -> Result<u64, Failure> {
     let place = |error: &dyn std::fmt::Display| format!("--output {}: {error}", path.display());
+    if path.try_exists().map_err(|error| Failure::Unusable(place(&error)))? {
+        return Err(Failure::Unusable(place(&"there is such a file already; choose another name")));
+    }
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
     let file: File = OpenOptions::new()
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(true)
         .mode(0o600)
-        .open(path)
+        .open(&partial)
         .map_err(|error| Failure::Unusable(place(&error)))?;
     let exported = written(audit, site, &file).map_err(|error| place(&error)).and_then(|rows| {
-        let synced = file.sync_all().and_then(|()| sync_name(path));
-        synced.map(|()| rows).map_err(|error| place(&error))
+        let named = file.sync_all().and_then(|()| rename(&partial, path)).and_then(|()| sync_name(path));
+        named.map(|()| rows).map_err(|error| place(&error))
     });
     exported.map_err(|why| {
-        let _ = remove_file(path);
+        let _ = remove_file(&partial);
         Failure::Failed(why)
     })
 }

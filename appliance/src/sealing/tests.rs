@@ -24,6 +24,28 @@ fn a_stream_of_any_length_comes_back_as_it_was() {
     }
 }
 
+/// A disk that is full after so many bytes.
+struct Full(usize);
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stream_that_broke_off_takes_nothing_more() {
+    let mut sealer = Sealer::new(Full(CHUNK), &Key::random().unwrap()).unwrap();
+    assert!(sealer.write_all(&vec![7; 2 * CHUNK]).is_err());
+    assert!(sealer.write_all(b"more").is_err(), "what follows a hole is worth nothing");
+    assert!(sealer.finish().is_err());
+}
+
 #[test]
 fn a_stream_that_was_changed_cut_off_lengthened_or_put_together_anew_does_not_open() {
     let key = Key::random().unwrap();
