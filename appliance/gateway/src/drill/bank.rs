@@ -24,9 +24,9 @@ const SCOUT_EVERY: Duration = Duration::from_millis(500);
 /// So many more than wanted are let be: dropped ones are work for nothing.
 const SPARE: usize = 2;
 
-/// How much one look says about the questions that are in no model.
+/// How much one look says about the questions that no model is answering.
 const LOOK_WEIGHT: f64 = 0.1;
-/// A disk that is slower than this allows for keeps the load down, and the report says so.
+/// A machine that is slower than this allows for keeps the load down, and the report says so.
 const MOST_BETWEEN: usize = 64;
 
 /// A question that was refused is not asked again at once.
@@ -50,8 +50,8 @@ pub(super) struct Bank<'a> {
     running: FuturesUnordered<Question<'a>>,
     asked: usize,
     last_scout: Option<Instant>,
-    /// Questions under way that are in no model, on the average of the last looks: they are on their way in, or their
-    /// last row is on its way to the disk.
+    /// Questions under way that no model is answering, on the average of the last looks: they are on their way in, they
+    /// wait, or their last row is on its way to the disk.
     between: f64,
 }
 
@@ -64,9 +64,9 @@ impl<'a> Bank<'a> {
         self.running.len()
     }
 
-    /// Takes into account how many jobs the models have now, the bank's own and others.
-    pub(super) fn look(&mut self, jobs: u32) {
-        let between = self.running.len().saturating_sub(jobs as usize);
+    /// Takes into account how many answers the models are writing now, the bank's own and others: that is the load.
+    pub(super) fn look(&mut self, answers: u32) {
+        let between = self.running.len().saturating_sub(answers as usize);
         self.between += LOOK_WEIGHT * (between as f64 - self.between);
     }
 

@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
             };
             self.act(act).await;
             self.look_for_wishes().await;
-            self.bank.look(busy(self.gateway, Busy::WithQueue));
+            self.bank.look(busy(self.gateway, Busy::Running));
             self.load();
             let act = self.drill.tick(self.sight(), now());
             self.act(act).await;
