@@ -304,6 +304,7 @@ impl Relay {
         Usage {
             prompt_tokens: self.ask.request.text_bytes().div_ceil(4),
             completion_tokens: self.tokens_seen,
+            cached_tokens: 0,
         }
     }
 

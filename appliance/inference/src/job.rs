@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub use calls::{Call, Must, Said, Tool, Tools};
 
@@ -27,6 +28,20 @@ pub struct Job {
     /// The text of a JSON object with what the template is told beyond the conversation, such as `enable_thinking`.
     pub template_arguments: Option<String>,
     pub lane: Lane,
+    /// Whose the job is. What was read for a job of the same scope is not read again; nothing of this one is kept where
+    /// there is none.
+    pub scope: Option<Scope>,
+}
+
+/// Whose a job is, as a digest: the worker need not know who that is.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope([u8; 32]);
+
+impl Scope {
+    /// Of a person, a program or a department; another name is another scope.
+    pub fn of(name: &str) -> Scope {
+        Scope(Sha256::digest(name).into())
+    }
 }
 
 /// The form of an answer. It holds for the whole answer, its prefix included.
@@ -180,6 +195,8 @@ pub struct Usage {
     pub prompt_tokens: u32,
     /// How many of those are the prefix.
     pub prefix_tokens: u32,
+    /// How many of the prompt's first ones had been read already for the same scope.
+    pub reused_tokens: u32,
     pub completion_tokens: u32,
 }
 
@@ -248,6 +265,12 @@ impl fmt::Debug for Job {
             .field("max_tokens", &self.max_tokens)
             .field("lane", &self.lane)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scope")
     }
 }
 

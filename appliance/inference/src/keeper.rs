@@ -22,8 +22,9 @@ use journal::Journal;
 /// A worker that says nothing at all for this many seconds is frozen, and is killed: it owes a sign of life each second.
 const MAX_SILENT_TICKS: u32 = 7;
 
-/// A worker that owes tokens and gives no sign of work for this long is stuck in its engine, and is killed.
-const MAX_SILENCE: Duration = Duration::from_secs(60);
+/// A worker that owes tokens and has taken no step for this many seconds is stuck in its engine, and is killed. No step is
+/// made to take longer than a fifth of it.
+const MAX_IDLE_TICKS: u32 = 9;
 
 /// Large weights on slow disks, and GPU code that is built at the first load, take their time between two signs.
 const MAX_LOADING_SILENCE: Duration = Duration::from_secs(300);
@@ -100,6 +101,7 @@ impl Keeper {
             begun: Instant::now(),
             heard: Instant::now(),
             silent_ticks: 0,
+            idle_ticks: 0,
         };
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -116,6 +118,7 @@ impl Keeper {
                 },
                 _ = tick.tick() => {
                     life.silent_ticks += 1;
+                    life.idle_ticks = if self.journal.is_empty() { 0 } else { life.idle_ticks + 1 };
                     if self.is_stuck(&life) {
                         tracing::warn!(model = self.spec.name, "the worker is silent and is killed");
                         break;
@@ -212,9 +215,6 @@ impl Keeper {
             return;
         }
         if let Some(submission) = self.journal.submission(id) {
-            if self.journal.len() == 1 {
-                life.heard = Instant::now();
-            }
             life.child.send(&ToWorker::Submit(Box::new(submission)));
         }
     }
@@ -223,6 +223,7 @@ impl Keeper {
         life.silent_ticks = 0;
         if !matches!(frame, FromWorker::Alive) {
             life.heard = Instant::now();
+            life.idle_ticks = 0;
         }
         match frame {
             FromWorker::Alive => {}
@@ -292,12 +293,11 @@ impl Keeper {
     }
 
     fn is_stuck(&self, life: &Life) -> bool {
-        let silence = life.heard.elapsed();
+        // Ticks, not time: while the box itself was held up, the worker's signs are still to be read.
         match life.facts {
-            // Ticks, not time: while the box itself was held up, the worker's signs are still to be read.
             _ if life.silent_ticks > MAX_SILENT_TICKS => true,
-            Some(_) => !self.journal.is_empty() && silence > MAX_SILENCE,
-            None => silence > MAX_LOADING_SILENCE,
+            Some(_) => life.idle_ticks > MAX_IDLE_TICKS,
+            None => life.heard.elapsed() > MAX_LOADING_SILENCE,
         }
     }
 }
@@ -312,10 +312,12 @@ struct Life {
     /// Why it can't load its model.
     refusal: Option<String>,
     begun: Instant,
-    /// When it last sent anything, or was first owed something.
+    /// When it last sent anything but a sign of life.
     heard: Instant,
     /// Seconds since its last sign of life.
     silent_ticks: u32,
+    /// Seconds that it has owed something and done nothing.
+    idle_ticks: u32,
 }
 
 fn proof() -> Job {
@@ -329,9 +331,13 @@ fn proof() -> Job {
         tools: None,
         template_arguments: None,
         lane: Lane::Interactive,
+        scope: None,
     }
 }
 
 fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
     first.saturating_mul(1 << times.min(16)).min(most)
 }
+
+#[cfg(all(test, not(feature = "simulation")))]
+mod tests;

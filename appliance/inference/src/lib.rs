@@ -20,8 +20,8 @@ mod spec;
 pub mod worker;
 
 pub use job::{
-    Call, Event, FinishReason, Format, Job, JobError, Lane, Message, Must, Penalties, Said, Sampling, Tool,
-    Tools, Usage,
+    Call, Event, FinishReason, Format, Job, JobError, Lane, Message, Must, Penalties, Said, Sampling, Scope,
+    Tool, Tools, Usage,
 };
 pub use keeper::Keeper;
 pub use model::{Facts, Generation, LocalModel, PROVEN_FOR, Status};

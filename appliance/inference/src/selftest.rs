@@ -107,6 +107,7 @@ async fn answer(model: &LocalModel, question: &str) -> Result<String, String> {
         tools: None,
         template_arguments: None,
         lane: Lane::Batch,
+        scope: None,
     });
     let mut text = String::new();
     while let Some(event) = events.next().await {

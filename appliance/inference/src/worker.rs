@@ -17,7 +17,9 @@ mod load;
 mod manner;
 mod memory;
 mod options;
+mod pace;
 mod parser;
+mod prefixes;
 mod prompt;
 mod sampler;
 mod scheduler;
@@ -38,7 +40,7 @@ use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::frames::{self, FromWorker, ToWorker};
-use engine::{Engine, Order};
+use engine::{Engine, Means, Order};
 use ground::Ground;
 use prompt::Prompter;
 use scheduler::Room;
@@ -102,7 +104,14 @@ fn serve(
     let vocabulary = prompter.vocabulary.clone();
     let tools = prompter.manner.family.is_some();
     let (orders, taken) = channel();
-    let engine = Engine::new(context, room, vocabulary, taken, out.clone());
+    let means = Means {
+        room,
+        seats: loaded.seats(options.sequences),
+        shares_prefixes: loaded.shares_prefixes(),
+        vocabulary,
+        threads: options.threads.unwrap_or(ground.cores) as usize,
+    };
+    let engine = Engine::new(context, means, taken, out.clone())?;
     let refusals = out.clone();
     thread::Builder::new()
         .name("reader".into())

@@ -216,6 +216,7 @@ async fn ask(model: &LocalModel, question: &str) -> Result<String, String> {
         tools: None,
         template_arguments: None,
         lane: Lane::Interactive,
+        scope: None,
     });
     let mut text = String::new();
     while let Some(event) = events.next().await {

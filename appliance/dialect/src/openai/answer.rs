@@ -43,21 +43,31 @@ impl Extension {
 pub struct Usage {
     pub prompt_tokens: u64,
     pub completion_tokens: u64,
+    /// How many of the prompt's had been read before by a local model; an upstream's own count goes through as it is.
+    pub cached_tokens: u64,
 }
 
 impl Usage {
     pub fn to_json(self) -> Value {
-        json!({
+        let mut usage = json!({
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.prompt_tokens + self.completion_tokens,
-        })
+        });
+        if self.cached_tokens > 0 {
+            usage["prompt_tokens_details"] = json!({ "cached_tokens": self.cached_tokens });
+        }
+        usage
     }
 
     /// The usage that an upstream reports in an answer or a chunk.
     pub fn from_json(value: &Value) -> Option<Self> {
         let count = |name| value.get(name).and_then(Value::as_u64);
-        Some(Usage { prompt_tokens: count("prompt_tokens")?, completion_tokens: count("completion_tokens")? })
+        Some(Usage {
+            prompt_tokens: count("prompt_tokens")?,
+            completion_tokens: count("completion_tokens")?,
+            cached_tokens: 0,
+        })
     }
 }
 

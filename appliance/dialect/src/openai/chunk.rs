@@ -100,7 +100,7 @@ impl WireUsage {
     fn whole(&self) -> Option<Usage> {
         match *self {
             WireUsage::Counted { prompt_tokens, completion_tokens } => {
-                Some(Usage { prompt_tokens, completion_tokens })
+                Some(Usage { prompt_tokens, completion_tokens, cached_tokens: 0 })
             }
             WireUsage::Other(_) => None,
         }

@@ -1,9 +1,9 @@
 //! A request as a local model is asked it.
 
 use dialect::openai::{self, ChatRequest, Message, ResponseFormat};
-use inference::{Call, Format, Job, Must, Penalties, Sampling, Tool, Tools};
+use inference::{Call, Format, Job, Must, Penalties, Sampling, Scope, Tool, Tools};
 
-use crate::answer::Ask;
+use crate::answer::{Ask, Caller, CallerKind};
 
 /// `begun` is the text that the answer has already.
 pub(super) fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
@@ -33,7 +33,17 @@ pub(super) fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
             .clone()
             .map(|arguments| serde_json::Value::Object(arguments).to_string()),
         lane: ask.lane,
+        scope: Some(scope(&ask.caller)),
     }
+}
+
+/// A key and an account of the same name are two.
+fn scope(caller: &Caller) -> Scope {
+    let kind = match caller.kind {
+        CallerKind::Key => "key",
+        CallerKind::Person => "person",
+    };
+    Scope::of(&format!("{kind}:{}", caller.who))
 }
 
 fn message(message: &Message) -> inference::Message {

@@ -43,9 +43,11 @@ impl Relay {
 
 /// What was taken over is a part of the answer, so its tokens are the answer's.
 fn whole(usage: inference::Usage) -> Usage {
+    let prompt_tokens = usage.prompt_tokens.saturating_sub(usage.prefix_tokens);
     Usage {
-        prompt_tokens: u64::from(usage.prompt_tokens.saturating_sub(usage.prefix_tokens)),
+        prompt_tokens: u64::from(prompt_tokens),
         completion_tokens: u64::from(usage.prefix_tokens.saturating_add(usage.completion_tokens)),
+        cached_tokens: u64::from(usage.reused_tokens.min(prompt_tokens)),
     }
 }
 

@@ -200,6 +200,7 @@ impl Running {
         let usage = Usage {
             prompt_tokens: self.answer.prompt_tokens,
             prefix_tokens: self.answer.prefix_tokens,
+            reused_tokens: 0,
             completion_tokens: self.next as u32,
         };
         Finish { reason, usage }

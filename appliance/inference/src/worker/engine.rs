@@ -1,7 +1,11 @@
 //! The engine's loop: takes orders, admits jobs, and steps all running answers together.
 //!
-//! A step is one batch: a token of every answer that is being written, and with the room that is left parts of at
-//! most two prompts. So a long prompt never keeps running answers waiting for longer than one step.
+//! A step is one batch: a token of every answer that is being written, and with the time that is left parts of the
+//! prompts that wait. So a long prompt never keeps running answers waiting for much longer than a step without it.
+
+mod chooser;
+mod fill;
+mod seats;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,21 +13,19 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_2::token::LlamaToken;
 use tokio::time::Instant;
 
 use super::WorkerError;
 use super::load::STEP_TOKENS;
+use super::pace::Pace;
 use super::prompt::Prepared;
-use super::sampler::Scratch;
-use super::scheduler::{Room, Scheduler};
+use super::scheduler::{Held, Key, Room, Scheduler, Waiting};
 use super::sequence::Sequence;
 use super::vocabulary::Vocabulary;
 use crate::frames::{Finish, FromWorker, Progress};
 use crate::job::JobError;
-
-/// Prompts that are read at the same time.
-const PROMPTS_AT_ONCE: usize = 2;
+use chooser::Chooser;
+use seats::Seats;
 
 /// What the reader of the socket tells the engine.
 pub(super) enum Order {
@@ -37,25 +39,52 @@ pub(super) struct Engine<'a> {
     batch: LlamaBatch<'static>,
     vocabulary: Arc<Vocabulary>,
     scheduler: Scheduler,
+    seats: Seats,
+    pace: Pace,
     running: Vec<Sequence>,
-    scratch: Scratch,
+    chooser: Chooser,
     orders: Receiver<Order>,
     out: Sender<FromWorker>,
     began: Instant,
 }
 
+/// What the engine is given of its model and its machine.
+pub(super) struct Means {
+    pub(super) room: Room,
+    /// Sequences of the context: those that run, and those that are kept.
+    pub(super) seats: u32,
+    /// The model's memory can be cut at any token.
+    pub(super) shares_prefixes: bool,
+    pub(super) vocabulary: Arc<Vocabulary>,
+    pub(super) threads: usize,
+}
+
 impl<'a> Engine<'a> {
+    /// Takes some steps, so that the weights are in memory and the pace is known.
+    ///
+    /// # Errors
+    /// A step that llama.cpp could not compute.
     pub(super) fn new(
         context: LlamaContext<'a>,
-        room: Room,
-        vocabulary: Arc<Vocabulary>,
+        means: Means,
         orders: Receiver<Order>,
         out: Sender<FromWorker>,
-    ) -> Engine<'a> {
-        let scheduler = Scheduler::new(room);
-        let batch = LlamaBatch::new(STEP_TOKENS as usize, 1);
-        let (running, scratch) = (Vec::new(), Scratch::default());
-        Engine { context, batch, vocabulary, scheduler, running, scratch, orders, out, began: Instant::now() }
+    ) -> Result<Engine<'a>, WorkerError> {
+        let (mut context, mut batch) = (context, LlamaBatch::new(STEP_TOKENS as usize, 1));
+        let pace = fill::warm_up(&mut context, &mut batch, means.room.sequences())?;
+        Ok(Engine {
+            context,
+            batch,
+            vocabulary: means.vocabulary,
+            scheduler: Scheduler::new(means.room),
+            seats: Seats::new(means.seats, means.shares_prefixes),
+            pace,
+            running: Vec::new(),
+            chooser: Chooser::new(means.threads),
+            orders,
+            out,
+            began: Instant::now(),
+        })
     }
 
     /// Works until the reader is gone.
@@ -101,86 +130,95 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Starts the waiting jobs for which there is room.
+    /// Starts the waiting jobs for which there is room, or can be.
     fn admit(&mut self) -> Result<(), WorkerError> {
-        while let Some((mut job, slot)) = self.scheduler.admit() {
-            let generated = std::mem::take(&mut job.generated);
-            let mut sequence = Sequence::new(job, slot, self.vocabulary.clone());
-            let (id, prompt_tokens) = (sequence.id, sequence.prompt_tokens);
-            let over = replay(&mut sequence, generated);
-            self.running.push(sequence);
-            self.send(FromWorker::Started { id, prompt_tokens })?;
-            let end = match over {
-                Ok(None) => continue,
-                Ok(finish) => FromWorker::Step(vec![Progress { id, token: None, said: Vec::new(), finish }]),
-                Err(error) => FromWorker::Refused { id, error },
-            };
-            self.retire(&HashSet::from([id]));
-            self.send(end)?;
+        while let Some((key, job)) = self.scheduler.admit().or_else(|| self.make_way()) {
+            match job {
+                Waiting::New(job) => self.start(key, *job)?,
+                Waiting::Paused(sequence) => self.seat(*sequence),
+            }
         }
         Ok(())
     }
 
+    fn start(&mut self, key: Key, mut job: Prepared) -> Result<(), WorkerError> {
+        let generated = std::mem::take(&mut job.generated);
+        let mut sequence = Sequence::new(job, key, self.vocabulary.clone());
+        let (id, prompt_tokens) = (sequence.id, sequence.prompt_tokens);
+        let over = replay(&mut sequence, generated);
+        self.send(FromWorker::Started { id, prompt_tokens })?;
+        let end = match over {
+            Ok(None) => {
+                self.seat(sequence);
+                return Ok(());
+            }
+            Ok(finish) => FromWorker::Step(vec![Progress { id, token: None, said: Vec::new(), finish }]),
+            Err(error) => FromWorker::Refused { id, error },
+        };
+        self.scheduler.release(sequence.lane, sequence.cells);
+        self.send(end)
+    }
+
+    fn seat(&mut self, mut sequence: Sequence) {
+        let free_cells = self.scheduler.free_cells();
+        self.seats.seat(&mut self.context, &mut sequence, &self.running, free_cells);
+        self.running.push(sequence);
+    }
+
+    /// Lets answers of lower lanes pause where an urgent one has no room.
+    fn make_way(&mut self) -> Option<(Key, Waiting)> {
+        if self.scheduler.is_empty() {
+            return None;
+        }
+        let held: Vec<Held> = self.running.iter().map(Sequence::held).collect();
+        let way = self.scheduler.make_way(&held)?;
+        for mut sequence in self.running.extract_if(.., |sequence| way.pausing.contains(&sequence.id)) {
+            self.seats.leave(&mut self.context, &sequence);
+            sequence.stand_up();
+            self.scheduler.pause(sequence.held().key, sequence);
+        }
+        Some((way.first, self.scheduler.take(way.first)?))
+    }
+
     /// One batch through the model, and one more token for every answer whose prompt has been read.
     fn step(&mut self) -> Result<(), WorkerError> {
-        let shares = self.fill_batch()?;
+        self.seats.settle(&mut self.context, &mut self.running);
+        let begun = Instant::now();
+        let step = fill::fill(&mut self.batch, &self.running, &self.pace)?;
         self.context.decode(&mut self.batch).map_err(|error| WorkerError::Engine(error.to_string()))?;
-        let mut progress = Vec::new();
-        let mut ended = HashSet::new();
-        let mut failed = Vec::new();
-        for share in shares {
-            let sequence = &mut self.running[share.index];
+        let context = &self.context;
+        let mut rows = Vec::with_capacity(step.rows);
+        for (sequence, share) in self.running.iter_mut().zip(&step.shares) {
             sequence.take_in(share.tokens);
-            let Some(row) = share.row else { continue };
-            let chosen = sequence.choose(self.context.get_logits_ith(row), &mut self.scratch);
-            match chosen.and_then(|token| sequence.accept(token)) {
-                Ok(step) => progress.push(step),
-                Err(error) => failed.push((sequence.id, error)),
+            if let Some(row) = share.row {
+                rows.push((sequence, context.get_logits_ith(row)));
             }
         }
-        ended.extend(progress.iter().filter(|step| step.finish.is_some()).map(|step| step.id));
-        ended.extend(failed.iter().map(|(id, _)| *id));
+        let outcomes = self.chooser.choose(rows);
+        self.pace.took(begun.elapsed(), step.writing, step.read);
+        self.tell(outcomes)
+    }
+
+    fn tell(&mut self, outcomes: Vec<chooser::Outcome>) -> Result<(), WorkerError> {
+        let (mut progress, mut failed) = (Vec::with_capacity(outcomes.len()), Vec::new());
+        for outcome in outcomes {
+            match outcome {
+                Ok(step) => progress.push(step),
+                Err(failure) => failed.push(failure),
+            }
+        }
+        let ends = progress.iter().filter(|step| step.finish.is_some()).map(|step| step.id);
+        let ended: HashSet<u64> = ends.chain(failed.iter().map(|(id, _)| *id)).collect();
         self.retire(&ended);
         self.send(FromWorker::Step(progress))?;
         failed.into_iter().try_for_each(|(id, error)| self.send(FromWorker::Refused { id, error }))
     }
 
-    /// Shares the batch out: first the answers that are being written, then prompts by lane and age.
-    fn fill_batch(&mut self) -> Result<Vec<Share>, WorkerError> {
-        self.batch.clear();
-        let (writing, mut reading): (Vec<usize>, Vec<usize>) =
-            (0..self.running.len()).partition(|index| self.running[*index].pending().len() == 1);
-        // The order of `running` is the order of admission.
-        reading.sort_by_key(|index| self.running[*index].lane);
-        reading.truncate(PROMPTS_AT_ONCE);
-        let mut shares = Vec::with_capacity(writing.len() + reading.len());
-        for index in writing.into_iter().chain(reading) {
-            let sequence = &self.running[index];
-            let room = STEP_TOKENS as usize - self.batch.n_tokens() as usize;
-            let pending = sequence.pending();
-            let tokens = pending.len().min(room);
-            let mut row = None;
-            for (offset, token) in pending[..tokens].iter().enumerate() {
-                let chooses = offset + 1 == pending.len();
-                row = chooses.then(|| self.batch.n_tokens());
-                let position = sequence.position() + offset as i32;
-                self.batch
-                    .add(LlamaToken(*token), position, &[sequence.slot], chooses)
-                    .map_err(|error| WorkerError::Engine(error.to_string()))?;
-            }
-            if tokens > 0 {
-                shares.push(Share { index, tokens, row });
-            }
-        }
-        Ok(shares)
-    }
-
-    /// Ends answers: their cells and sequences are free at once.
+    /// Ends answers: their cells are free at once.
     fn retire(&mut self, ids: &HashSet<u64>) {
         for sequence in self.running.extract_if(.., |sequence| ids.contains(&sequence.id)) {
-            // A whole sequence can always be removed.
-            let _ = self.context.clear_kv_cache_seq(Some(sequence.slot as u32), None, None);
-            self.scheduler.release(sequence.lane, sequence.cells, sequence.slot);
+            self.seats.leave(&mut self.context, &sequence);
+            self.scheduler.release(sequence.lane, sequence.cells);
         }
     }
 
@@ -197,13 +235,4 @@ fn replay(sequence: &mut Sequence, generated: Vec<i32>) -> Result<Option<Finish>
         }
     }
     Ok(None)
-}
-
-/// What one sequence has of a batch.
-struct Share {
-    /// Its place among the running ones.
-    index: usize,
-    tokens: usize,
-    /// The row of logits that chooses its next token, where its last pending token is in the batch.
-    row: Option<i32>,
 }

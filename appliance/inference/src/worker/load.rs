@@ -32,6 +32,9 @@ pub(super) use crate::plan::STEP_TOKENS;
 /// The work on a model smaller than this is done sooner by one thread than shared out among several.
 const SMALL_MODEL_BYTES: u64 = 32 << 20;
 
+/// llama.cpp's own limit.
+const MOST_SEATS: u32 = 256;
+
 /// A model in memory, with what the file says of it.
 pub(super) struct Loaded {
     pub(super) model: Arc<LlamaModel>,
@@ -113,6 +116,19 @@ impl Loaded {
         if self.model.size() < SMALL_MODEL_BYTES { 1 } else { cores }
     }
 
+    /// Sequences of the context where so many answers may run: as many again keep what was read.
+    pub(super) fn seats(&self, sequences: u32) -> u32 {
+        if self.shares_prefixes() { (2 * sequences).min(MOST_SEATS).max(sequences) } else { sequences }
+    }
+
+    /// Whether what was read of a beginning can be cut off at any token, and be read on from there. A memory that rolls
+    /// everything up, or forgets all but the last tokens, cannot.
+    pub(super) fn shares_prefixes(&self) -> bool {
+        let window = format!("{}.attention.sliding_window", self.file.architecture);
+        let forgets = self.model.meta_val_str(&window).is_ok_and(|tokens| tokens.trim() != "0");
+        !forgets && !self.model.is_recurrent() && !self.model.is_hybrid()
+    }
+
     /// # Errors
     /// One plain line, where the device has no room for the context.
     pub(super) fn context<'a>(
@@ -128,7 +144,7 @@ impl Loaded {
         };
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(options.context))
-            .with_n_seq_max(options.sequences)
+            .with_n_seq_max(self.seats(options.sequences))
             .with_n_batch(STEP_TOKENS)
             .with_n_ubatch(STEP_TOKENS)
             .with_kv_unified(true)

@@ -17,12 +17,13 @@ use super::template::Template;
 use super::text::Stops;
 use super::vocabulary::Vocabulary;
 use crate::frames::Submission;
-use crate::job::{Job, JobError, Lane, Must, Sampling};
+use crate::job::{Job, JobError, Lane, Must, Sampling, Scope};
 
 /// A job that the engine can run.
 pub(super) struct Prepared {
     pub(super) id: u64,
     pub(super) lane: Lane,
+    pub(super) scope: Option<Scope>,
     pub(super) waited: Duration,
     /// The prompt, with what stays of the answer's prefix.
     pub(super) tokens: Vec<i32>,
@@ -91,6 +92,7 @@ impl Prompter {
         Ok(Prepared {
             id,
             lane: job.lane,
+            scope: job.scope,
             waited: Duration::from_millis(waited_ms),
             tokens,
             prompt_tokens,

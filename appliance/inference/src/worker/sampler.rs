@@ -3,6 +3,8 @@
 //! The random numbers are counted, not drawn from a state: the number for a token follows from the seed and the
 //! token's place alone, so an answer that is taken up again after n tokens goes on as it would have.
 
+mod row;
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -69,33 +71,54 @@ impl Sampler {
         scratch: &mut Scratch,
     ) -> Option<i32> {
         let Scratch { candidates, row } = scratch;
-        let logits = if self.said.is_empty() { logits } else { self.penalised(logits, row) };
-        let all = (0..).zip(logits.iter().copied());
-        match allowed {
-            Allowed::All => self.choose_of(all, place, candidates),
-            Allowed::These(tokens) => {
-                let these = tokens.iter().map(|token| (*token, logits[*token as usize]));
-                self.choose_of(these, place, candidates)
+        let logits = match allowed {
+            Allowed::These(tokens) => return self.choose_of(tokens, logits, place, candidates),
+            Allowed::All if self.said.is_empty() => logits,
+            Allowed::All => {
+                row.clear();
+                row.extend_from_slice(logits);
+                self.penalise(row);
+                row
             }
             Allowed::Mask(mask) => {
-                let admitted = all.filter(|(token, _)| mask.is_allowed(i32::cast_unsigned(*token)));
-                self.choose_of(admitted, place, candidates)
+                row.clear();
+                row.resize(logits.len(), f32::NEG_INFINITY);
+                mask.iter_set_entries(|token| {
+                    if let (Some(number), Some(logit)) = (row.get_mut(token), logits.get(token)) {
+                        *number = *logit;
+                    }
+                });
+                self.penalise(row);
+                row
             }
+        };
+        if self.is_plain() {
+            return row::place_of_highest(logits).map(|token| token as i32);
         }
+        candidates.clear();
+        self.collect(logits, candidates);
+        self.draw(candidates, place)
     }
 
+    /// The choice among a few: those that fit a text that must come next.
     fn choose_of(
         &self,
-        row: impl Iterator<Item = (i32, f32)> + Clone,
+        tokens: &[i32],
+        logits: &[f32],
         place: usize,
         candidates: &mut Vec<Candidate>,
     ) -> Option<i32> {
-        if self.is_plain() {
-            return likeliest(row);
-        }
         candidates.clear();
-        self.collect(row, candidates);
-        self.draw(candidates, place)
+        candidates.extend(tokens.iter().map(|token| {
+            let logit = logits[*token as usize];
+            let times = self.said.get(token);
+            Candidate { token: *token, logit: times.map_or(logit, |times| self.penalised(logit, *times)) }
+        }));
+        if !self.is_plain() {
+            return self.draw(candidates, place);
+        }
+        candidates.retain(|candidate| candidate.logit > f32::NEG_INFINITY);
+        candidates.iter().min_by(|a, b| by_weight(a, b)).map(|candidate| candidate.token)
     }
 
     fn penalises(&self) -> bool {
@@ -103,33 +126,35 @@ impl Sampler {
         penalties.presence != 0.0 || penalties.frequency != 0.0 || penalties.repeat != 1.0
     }
 
-    fn penalised<'a>(&self, logits: &[f32], row: &'a mut Vec<f32>) -> &'a [f32] {
-        let penalties = self.sampling.penalties;
-        row.clear();
-        row.extend_from_slice(logits);
+    fn penalise(&self, row: &mut [f32]) {
         for (token, times) in &self.said {
             let logit = &mut row[*token as usize];
-            *logit = if *logit > 0.0 { *logit / penalties.repeat } else { *logit * penalties.repeat };
-            *logit -= penalties.presence + penalties.frequency * *times as f32;
+            *logit = self.penalised(*logit, *times);
         }
-        row
     }
 
-    /// The candidates that can matter, in one or two passes over the row.
-    fn collect(&self, row: impl Iterator<Item = (i32, f32)> + Clone, candidates: &mut Vec<Candidate>) {
-        let highest = row.clone().map(|(_, logit)| logit).fold(f32::NEG_INFINITY, f32::max);
-        let mut threshold = highest - NEGLIGIBLE * self.sampling.temperature;
-        let keep = self.sampling.top_k as usize;
-        for (token, logit) in row {
-            if logit >= threshold {
-                candidates.push(Candidate { token, logit });
-                if keep > 0 && candidates.len() >= 2 * keep.max(64) {
-                    candidates.select_nth_unstable_by(keep - 1, by_weight);
-                    candidates.truncate(keep);
-                    threshold = candidates[keep - 1].logit;
-                }
-            }
+    fn penalised(&self, logit: f32, times: u32) -> f32 {
+        let penalties = self.sampling.penalties;
+        let repeated = if logit > 0.0 { logit / penalties.repeat } else { logit * penalties.repeat };
+        repeated - penalties.presence - penalties.frequency * times as f32
+    }
+
+    /// The candidates that can matter, in two passes over the row.
+    fn collect(&self, row: &[f32], candidates: &mut Vec<Candidate>) {
+        let mut threshold = row::highest(row) - NEGLIGIBLE * self.sampling.temperature;
+        if threshold.is_nan() {
+            return;
         }
+        let keep = self.sampling.top_k as usize;
+        row::at_least(row, threshold, |token, logit| {
+            candidates.push(Candidate { token: token as i32, logit });
+            if keep > 0 && candidates.len() >= 2 * keep.max(64) {
+                candidates.select_nth_unstable_by(keep - 1, by_weight);
+                candidates.truncate(keep);
+                threshold = candidates[keep - 1].logit;
+            }
+            threshold
+        });
     }
 
     fn draw(&self, candidates: &mut Vec<Candidate>, place: usize) -> Option<i32> {
@@ -178,18 +203,6 @@ impl Sampler {
 /// Heavier first; equals in the order of their tokens, so that the choice never depends on the sort.
 fn by_weight(a: &Candidate, b: &Candidate) -> Ordering {
     b.logit.total_cmp(&a.logit).then(a.token.cmp(&b.token))
-}
-
-fn likeliest(row: impl Iterator<Item = (i32, f32)>) -> Option<i32> {
-    let mut best = None;
-    let mut highest = f32::NEG_INFINITY;
-    for (token, logit) in row {
-        if logit > highest {
-            highest = logit;
-            best = Some(token);
-        }
-    }
-    best
 }
 
 /// A number of `0..1` for one place of one stream: `SplitMix64` of a counter (Steele, Lea and Flood, 2014).

@@ -2,12 +2,14 @@
 //!
 //! A job is admitted only when all the cells that it can ever need are free, so a running answer never fails for
 //! lack of them. A job that does not fit yet holds back all that come after it: a long one is never starved. Only the
-//! clinical lane may use the reserve, so it goes past a job that waits for the common room.
+//! clinical lane may use the reserve, so it goes past a job that waits for the common room. Where there is no room at
+//! all for it, answers of lower lanes are paused: what they have written is kept, and they go on when there is room.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::prompt::Prepared;
+use super::sequence::Sequence;
 use crate::job::Lane;
 
 /// Cells and sequences of the context.
@@ -26,16 +28,65 @@ pub(super) struct Room {
 
 /// The order of service: the arrival with the lane's handicap, then the number of the arrival. An answer that an
 /// earlier worker began goes before all that have not begun.
-type Key = (bool, i64, u64);
+pub(super) type Key = (bool, i64, u64);
+
+/// An answer is not paused more often.
+const MOST_PAUSES: u32 = 3;
 
 /// The waiting jobs and the room that is taken.
 pub(super) struct Scheduler {
     room: Room,
-    waiting: BTreeMap<Key, Prepared>,
+    waiting: BTreeMap<Key, Waiting>,
     arrivals: u64,
     clinical: Space,
     common: Space,
-    free_slots: Vec<i32>,
+}
+
+/// One that waits for room.
+pub(super) enum Waiting {
+    New(Box<Prepared>),
+    /// It has run, and goes on from its tokens.
+    Paused(Box<Sequence>),
+}
+
+/// What a running answer holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) id: u64,
+    pub(super) key: Key,
+    pub(super) lane: Lane,
+    pub(super) cells: u32,
+    pub(super) pauses: u32,
+}
+
+/// Who can run at once if some others pause.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) first: Key,
+    pub(super) pausing: Vec<u64>,
+}
+
+impl Waiting {
+    fn id(&self) -> u64 {
+        match self {
+            Waiting::New(job) => job.id,
+            Waiting::Paused(sequence) => sequence.id,
+        }
+    }
+
+    fn lane(&self) -> Lane {
+        match self {
+            Waiting::New(job) => job.lane,
+            Waiting::Paused(sequence) => sequence.lane,
+        }
+    }
+
+    fn cells(&self) -> u32 {
+        match self {
+            Waiting::New(job) => job.cells,
+            Waiting::Paused(sequence) => sequence.cells,
+        }
+    }
 }
 
 impl Space {
@@ -63,6 +114,11 @@ impl Room {
         }
     }
 
+    /// Answers that may run at the same time.
+    pub(super) fn sequences(&self) -> u32 {
+        self.whole.sequences
+    }
+
     /// The cells that one job may need: it must fit beside the reserve, or it would wait for ever.
     pub(super) fn largest_job(&self) -> u32 {
         self.common().cells
@@ -78,13 +134,17 @@ impl Room {
 
 impl Scheduler {
     pub(super) fn new(room: Room) -> Scheduler {
-        let free_slots = (0..room.whole.sequences as i32).rev().collect();
         let (clinical, common) = (Space::NONE, Space::NONE);
-        Scheduler { room, waiting: BTreeMap::new(), arrivals: 0, clinical, common, free_slots }
+        Scheduler { room, waiting: BTreeMap::new(), arrivals: 0, clinical, common }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Cells that nobody has reserved.
+    pub(super) fn free_cells(&self) -> u32 {
+        self.room.whole.cells - self.clinical.cells - self.common.cells
     }
 
     /// `now` is the time since any fixed moment.
@@ -92,31 +152,64 @@ impl Scheduler {
         self.arrivals += 1;
         let due = now + job.lane.handicap();
         let due_ms = due.as_millis() as i64 - job.waited.as_millis() as i64;
-        self.waiting.insert((job.generated.is_empty(), due_ms, self.arrivals), job);
+        let key = (job.generated.is_empty(), due_ms, self.arrivals);
+        self.waiting.insert(key, Waiting::New(Box::new(job)));
+    }
+
+    /// Takes back the room of an answer that goes on later, in the place that it had.
+    pub(super) fn pause(&mut self, key: Key, sequence: Sequence) {
+        self.release(sequence.lane, sequence.cells);
+        self.waiting.insert(key, Waiting::Paused(Box::new(sequence)));
     }
 
     /// Forgets a waiting job; `false` when it is not waiting.
     pub(super) fn cancel(&mut self, id: u64) -> bool {
         let before = self.waiting.len();
-        self.waiting.retain(|_, job| job.id != id);
+        self.waiting.retain(|_, job| job.id() != id);
         self.waiting.len() < before
     }
 
-    /// The next job, with the number of its sequence, if there is room for it.
-    pub(super) fn admit(&mut self) -> Option<(Prepared, i32)> {
+    /// The next job, with its place in the order, if there is room for it.
+    pub(super) fn admit(&mut self) -> Option<(Key, Waiting)> {
         let key = self.next()?;
-        let slot = self.free_slots.pop()?;
+        Some((key, self.take(key)?))
+    }
+
+    /// Gives this one its room, whoever else waits.
+    pub(super) fn take(&mut self, key: Key) -> Option<Waiting> {
         let job = self.waiting.remove(&key)?;
-        let taken = self.taken(job.lane);
-        *taken = taken.with(job.cells);
-        Some((job, slot))
+        let taken = self.taken(job.lane());
+        *taken = taken.with(job.cells());
+        Some(job)
     }
 
     /// Takes back the room of an answer that has ended.
-    pub(super) fn release(&mut self, lane: Lane, cells: u32, slot: i32) {
+    pub(super) fn release(&mut self, lane: Lane, cells: u32) {
         let taken = self.taken(lane);
         *taken = taken.without(cells);
-        self.free_slots.push(slot);
+    }
+
+    /// Who must pause, where nobody can be admitted, so that the most urgent one can: answers of lower lanes, the lowest
+    /// and latest first, and no more than are needed. The clinical lane is more urgent than whoever waits before it.
+    pub(super) fn make_way(&self, running: &[Held]) -> Option<Way> {
+        let is_clinical = |(_, job): &(&Key, &Waiting)| job.lane() == Lane::Clinical;
+        let (key, urgent) =
+            self.waiting.iter().find(is_clinical).or_else(|| self.waiting.first_key_value())?;
+        let mut lower: Vec<Held> = running
+            .iter()
+            .filter(|held| held.lane > urgent.lane() && held.pauses < MOST_PAUSES)
+            .copied()
+            .collect();
+        lower.sort_by_key(|held| (held.lane, held.key));
+        let (mut clinical, mut common) = (self.clinical, self.common);
+        let mut pausing = Vec::new();
+        while !self.has_room(urgent, clinical, common) {
+            let last = lower.pop()?;
+            let taken = if last.lane == Lane::Clinical { &mut clinical } else { &mut common };
+            *taken = taken.without(last.cells);
+            pausing.push(last.id);
+        }
+        (!pausing.is_empty()).then_some(Way { first: *key, pausing })
     }
 
     /// The first job where it fits; else the first clinical one where it fits into what is left of the reserve, so
@@ -126,17 +219,21 @@ impl Scheduler {
         if self.has_room_for(job) {
             return Some(*first);
         }
-        let (key, clinical) = self.waiting.iter().find(|(_, job)| job.lane == Lane::Clinical)?;
-        let in_reserve = self.clinical.with(clinical.cells).fits(self.room.reserve);
+        let (key, clinical) = self.waiting.iter().find(|(_, job)| job.lane() == Lane::Clinical)?;
+        let in_reserve = self.clinical.with(clinical.cells()).fits(self.room.reserve);
         (in_reserve && self.has_room_for(clinical)).then_some(*key)
     }
 
-    fn has_room_for(&self, job: &Prepared) -> bool {
-        let (clinical, common) = (self.clinical, self.common);
+    fn has_room_for(&self, job: &Waiting) -> bool {
+        self.has_room(job, self.clinical, self.common)
+    }
+
+    /// Whether there is room for one more where so much is taken.
+    fn has_room(&self, job: &Waiting, clinical: Space, common: Space) -> bool {
         let all =
             Space { cells: clinical.cells + common.cells, sequences: clinical.sequences + common.sequences };
-        let in_its_room = job.lane == Lane::Clinical || common.with(job.cells).fits(self.room.common());
-        in_its_room && all.with(job.cells).fits(self.room.whole)
+        let in_its_room = job.lane() == Lane::Clinical || common.with(job.cells()).fits(self.room.common());
+        in_its_room && all.with(job.cells()).fits(self.room.whole)
     }
 
     fn taken(&mut self, lane: Lane) -> &mut Space {

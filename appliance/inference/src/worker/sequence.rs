@@ -2,24 +2,39 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::format::Guide;
+use super::prefixes::shared;
 use super::prompt::Prepared;
 use super::sampler::{Allowed, Sampler, Scratch};
+use super::scheduler::{Held, Key};
 use super::speech::{Speech, Spoken};
 use super::vocabulary::Vocabulary;
 use crate::frames::{Finish, Progress};
-use crate::job::{FinishReason, JobError, Lane, Said, Usage};
+use crate::job::{FinishReason, JobError, Lane, Said, Scope, Usage};
 
 /// An answer that has a sequence of the context.
 pub(super) struct Sequence {
     pub(super) id: u64,
     pub(super) lane: Lane,
+    /// Its place in the order of service.
+    key: Key,
+    /// Whose it is: others of the same scope may take over what it has read.
+    pub(super) scope: Option<Scope>,
     /// The sequence's number in the context.
     pub(super) slot: i32,
+    /// Since when it has its place in the context.
+    pub(super) since: Instant,
+    /// The answer that reads now what this one begins with too, and how much of it.
+    awaited: Option<(u64, usize)>,
+    pauses: u32,
     /// Cells of the context that are reserved for it.
     pub(super) cells: u32,
     pub(super) prompt_tokens: u32,
     prefix_tokens: u32,
+    /// How much of the prompt had been read already by others.
+    reused: u32,
     /// The prompt, then what has been generated.
     tokens: Vec<i32>,
     /// How many of `tokens` are the prompt.
@@ -38,11 +53,17 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    pub(super) fn new(prepared: Prepared, slot: i32, vocabulary: Arc<Vocabulary>) -> Sequence {
+    pub(super) fn new(prepared: Prepared, key: Key, vocabulary: Arc<Vocabulary>) -> Sequence {
         Sequence {
             id: prepared.id,
             lane: prepared.lane,
-            slot,
+            key,
+            scope: prepared.scope,
+            slot: -1,
+            since: Instant::now(),
+            awaited: None,
+            pauses: 0,
+            reused: 0,
             cells: prepared.cells,
             prompt_tokens: prepared.prompt_tokens,
             prefix_tokens: prepared.prefix_tokens,
@@ -57,6 +78,62 @@ impl Sequence {
             guide: prepared.guide,
             vocabulary,
         }
+    }
+
+    /// What it holds, for those who may need it more.
+    pub(super) fn held(&self) -> Held {
+        Held { id: self.id, key: self.key, lane: self.lane, cells: self.cells, pauses: self.pauses }
+    }
+
+    /// All its tokens.
+    pub(super) fn tokens(&self) -> &[i32] {
+        &self.tokens
+    }
+
+    /// The tokens that the context holds of it.
+    pub(super) fn read(&self) -> &[i32] {
+        &self.tokens[..self.taken]
+    }
+
+    /// How many tokens `other` may take over from this one, now or when it has read them.
+    pub(super) fn shares(&self, other: &Sequence) -> usize {
+        if self.scope.is_some() && self.scope == other.scope && self.id != other.id {
+            shared(&self.tokens, &other.tokens)
+        } else {
+            0
+        }
+    }
+
+    /// Gets a place in the context, with what the context holds already of its beginning.
+    pub(super) fn sit_down(&mut self, slot: i32, held: usize) {
+        self.slot = slot;
+        self.since = Instant::now();
+        self.take_over(held);
+    }
+
+    /// Waits until the answer `id` has read `tokens` of its beginning.
+    pub(super) fn await_reader(&mut self, id: u64, tokens: usize) {
+        self.awaited = Some((id, tokens));
+    }
+
+    pub(super) fn awaited(&self) -> Option<(u64, usize)> {
+        self.awaited
+    }
+
+    /// Tells that the context holds so much of its beginning; it waits for nobody any more.
+    pub(super) fn take_over(&mut self, held: usize) {
+        self.awaited = None;
+        self.taken = held;
+        if self.tokens.len() == self.prompt {
+            self.reused = held as u32;
+        }
+    }
+
+    /// Gives its place in the context up, and goes on later. What is to be read again is its prompt and its answer.
+    pub(super) fn stand_up(&mut self) {
+        self.pauses += 1;
+        self.awaited = None;
+        self.taken = 0;
     }
 
     /// The tokens that the context has yet to take in. The row of the last one chooses the next token.
@@ -172,6 +249,7 @@ impl Sequence {
         let usage = Usage {
             prompt_tokens: self.prompt_tokens,
             prefix_tokens: self.prefix_tokens,
+            reused_tokens: self.reused,
             completion_tokens: self.completion_tokens,
         };
         Finish { reason, usage }

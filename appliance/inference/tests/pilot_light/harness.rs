@@ -74,6 +74,7 @@ pub(crate) fn job(question: &str) -> Job {
         tools: None,
         template_arguments: None,
         lane: Lane::Interactive,
+        scope: None,
     }
 }
 

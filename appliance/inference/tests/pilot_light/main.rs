@@ -13,6 +13,7 @@ mod deaths;
 mod formats;
 mod harness;
 mod refusals;
+mod sharing;
 mod tools;
 
 use inference::worker::{self, WorkerOptions};

@@ -29,7 +29,7 @@ fn local_text(text: &str) -> AnswerEvent {
 fn finished() -> AnswerEvent {
     AnswerEvent::Finished {
         reason: "stop".into(),
-        usage: Usage { prompt_tokens: 3, completion_tokens: 2 },
+        usage: Usage { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 0 },
         usage_is_estimated: false,
         body: None,
     }

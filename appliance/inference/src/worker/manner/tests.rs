@@ -82,6 +82,7 @@ fn job(messages: usize, id: &str) -> Job {
         }),
         template_arguments: Some(given["arguments"].to_string()),
         lane: Lane::Interactive,
+        scope: None,
     }
 }
 

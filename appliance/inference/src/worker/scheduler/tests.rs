@@ -8,6 +8,7 @@ use crate::worker::manner::Manner;
 use crate::worker::parser::Parser;
 use crate::worker::speech::{Rules, Speech};
 use crate::worker::text::Stops;
+use crate::worker::vocabulary::Vocabulary;
 
 const NO_MANNER: Manner = Manner { family: None, thinking: None, text_arguments: false };
 
@@ -17,6 +18,7 @@ fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
     Prepared {
         id,
         lane,
+        scope: None,
         waited: Duration::ZERO,
         tokens: vec![1],
         prompt_tokens: 1,
@@ -42,7 +44,7 @@ fn scheduler(cells: u32, sequences: u32, reserved: u32) -> Scheduler {
 }
 
 fn admitted(scheduler: &mut Scheduler) -> Vec<u64> {
-    std::iter::from_fn(|| scheduler.admit()).map(|(job, _)| job.id).collect()
+    std::iter::from_fn(|| scheduler.admit()).map(|(_, job)| job.id()).collect()
 }
 
 #[test]
@@ -61,7 +63,7 @@ fn no_job_runs_without_cells_or_a_sequence() {
         scheduler.add(job(id, Interactive, 40), START);
     }
     assert_eq!(admitted(&mut scheduler), [1, 2]);
-    scheduler.release(Interactive, 40, 0);
+    scheduler.release(Interactive, 40);
     assert_eq!(admitted(&mut scheduler), [3]);
 }
 
@@ -72,7 +74,7 @@ fn a_long_job_is_not_overtaken_by_short_ones() {
     scheduler.add(job(2, Interactive, 90), START);
     scheduler.add(job(3, Interactive, 10), START);
     assert_eq!(admitted(&mut scheduler), [1]);
-    scheduler.release(Interactive, 60, 0);
+    scheduler.release(Interactive, 60);
     assert_eq!(admitted(&mut scheduler), [2, 3]);
 }
 
@@ -87,9 +89,9 @@ fn the_others_never_take_the_reserve_and_the_clinical_lane_goes_past_them_into_i
         scheduler.add(job(id, Clinical, 10), START + Duration::from_secs(3600));
     }
     assert_eq!(admitted(&mut scheduler), [11, 12], "although the others have waited for an hour");
-    scheduler.release(Clinical, 10, 7);
+    scheduler.release(Clinical, 10);
     assert_eq!(admitted(&mut scheduler), [13]);
-    scheduler.release(Batch, 10, 6);
+    scheduler.release(Batch, 10);
     assert_eq!(admitted(&mut scheduler), [5], "what batch work gives back goes to batch work");
 }
 
@@ -110,7 +112,7 @@ fn a_clinical_job_that_does_not_fit_is_not_overtaken() {
     scheduler.add(job(2, Clinical, 40), START);
     scheduler.add(job(3, Interactive, 10), START);
     assert_eq!(admitted(&mut scheduler), [0; 0]);
-    scheduler.release(Interactive, 50, 0);
+    scheduler.release(Interactive, 50);
     assert_eq!(admitted(&mut scheduler), [2, 3]);
 }
 
@@ -138,9 +140,9 @@ fn nobody_waits_for_ever_however_many_of_a_higher_lane_come() {
         let now = START + Duration::from_secs(second);
         scheduler.add(job(second + 1, Clinical, 10), now);
         scheduler.add(job(second + 1, Interactive, 10), now);
-        let (served, slot) = scheduler.admit().expect("there is room for one");
-        served_at = served_at.or((served.id == 0).then_some(second));
-        scheduler.release(served.lane, served.cells, slot);
+        let (_, served) = scheduler.admit().expect("there is room for one");
+        served_at = served_at.or((served.id() == 0).then_some(second));
+        scheduler.release(served.lane(), served.cells());
     }
     // Of two that come each second one is served, so the queue itself grows; the handicap is what is added to it.
     assert!(served_at.is_some_and(|second| second <= 2 * Batch.handicap().as_secs() + 2), "{served_at:?}");
@@ -153,6 +155,78 @@ fn what_was_waited_under_an_earlier_worker_counts_and_begun_answers_go_on_first(
     scheduler.add(Prepared { waited: Duration::from_secs(5), ..job(2, Interactive, 10) }, START);
     scheduler.add(Prepared { generated: vec![1], ..job(3, Batch, 10) }, START);
     assert_eq!(admitted(&mut scheduler), [3, 2, 1]);
+}
+
+/// Admits all that fit; gives what they hold.
+fn running(scheduler: &mut Scheduler) -> Vec<Held> {
+    let held = |(key, job): (Key, Waiting)| Held {
+        id: job.id(),
+        key,
+        lane: job.lane(),
+        cells: job.cells(),
+        pauses: 0,
+    };
+    std::iter::from_fn(|| scheduler.admit()).map(held).collect()
+}
+
+fn sequence(id: u64, lane: Lane, cells: u32, key: Key) -> Sequence {
+    Sequence::new(job(id, lane, cells), key, Vocabulary::new(std::iter::empty()).into())
+}
+
+#[test]
+fn the_lowest_and_latest_pause_where_an_urgent_one_has_no_room() {
+    let mut scheduler = scheduler(100, 8, 0);
+    for (id, lane) in [(1, Batch), (2, Batch), (3, Interactive), (4, Interactive)] {
+        scheduler.add(job(id, lane, 25), START);
+    }
+    let held = running(&mut scheduler);
+    scheduler.add(job(5, Clinical, 20), START);
+    let way = scheduler.make_way(&held).expect("two of the lowest lane run");
+    assert_eq!(way.pausing, [2], "the later of the two, and nobody more than is needed");
+    scheduler.pause(held[3].key, sequence(2, Batch, 25, held[3].key));
+    assert_eq!(scheduler.take(way.first).map(|job| job.id()), Some(5));
+    assert_eq!(admitted(&mut scheduler), [0; 0], "five cells are free");
+    scheduler.release(Clinical, 20);
+    assert_eq!(admitted(&mut scheduler), [2], "it goes on where it was");
+}
+
+#[test]
+fn nobody_pauses_for_an_equal_or_in_vain_or_for_ever() {
+    let mut scheduler = scheduler(100, 8, 0);
+    scheduler.add(job(1, Clinical, 60), START);
+    scheduler.add(job(2, Batch, 40), START);
+    let held = running(&mut scheduler);
+    scheduler.add(job(3, Batch, 10), START);
+    assert_eq!(scheduler.make_way(&held), None, "an equal");
+    scheduler.add(job(4, Interactive, 50), START);
+    assert_eq!(scheduler.make_way(&held), None, "all that batch work holds is too little");
+    scheduler.add(job(5, Clinical, 40), START);
+    assert!(scheduler.make_way(&held).is_some_and(|way| way.pausing == [2]));
+    let tired: Vec<Held> = held.into_iter().map(|held| Held { pauses: MOST_PAUSES, ..held }).collect();
+    assert_eq!(scheduler.make_way(&tired), None, "it has paused often enough");
+}
+
+#[test]
+fn the_reserve_stays_the_clinical_lanes_however_many_pause() {
+    let mut scheduler = scheduler(80, 8, 2);
+    for id in 1..=6 {
+        scheduler.add(job(id, Batch, 10), START);
+    }
+    let held = running(&mut scheduler);
+    assert_eq!(held.len(), 6);
+    scheduler.add(job(7, Interactive, 60), START);
+    let way = scheduler.make_way(&held).expect("all the common room is batch work's");
+    assert_eq!(way.pausing.len(), 6, "20 cells are free, and none of them for it");
+}
+
+#[test]
+fn a_paused_answer_can_be_cancelled() {
+    let mut scheduler = scheduler(100, 8, 0);
+    scheduler.add(job(1, Batch, 50), START);
+    let held = running(&mut scheduler);
+    scheduler.pause(held[0].key, sequence(1, Batch, 50, held[0].key));
+    assert!(scheduler.cancel(1));
+    assert_eq!((admitted(&mut scheduler), scheduler.free_cells()), (Vec::new(), 100));
 }
 
 #[test]

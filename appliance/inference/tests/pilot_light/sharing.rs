@@ -1,0 +1,112 @@
+//! What one answer takes over from others, and who pauses for whom.
+
+use std::cell::Cell;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use inference::{Event, Job, KnownAnswer, Lane, LocalModel, Scope};
+use tokio::sync::watch;
+
+use crate::harness::*;
+
+/// A question behind a text that is the same for all. The pilot light looks at one message alone, so it stands there.
+fn after(text: &[&KnownAnswer], question: &str, scope: Option<Scope>) -> Job {
+    let text: Vec<&str> = text.iter().map(|known| known.answer.as_str()).collect();
+    Job { scope, max_tokens: 24, ..job(&format!("{}\n{question}", text.join("\n"))) }
+}
+
+/// The text, and how many tokens of the prompt had been read before.
+async fn reused(model: &LocalModel, job: Job) -> (String, u32) {
+    let answer = ask(model, job).await.unwrap();
+    let usage = answer.end.unwrap().1;
+    assert!(usage.reused_tokens < usage.prompt_tokens, "the last token is always read");
+    (answer.text(), usage.reused_tokens)
+}
+
+#[test]
+fn a_conversation_goes_on_from_what_was_read_of_it_for_the_same_caller_alone() {
+    with_model(spec(), async |model| {
+        let known = middling(false, 3);
+        let text: Vec<&KnownAnswer> = known[..2].iter().collect();
+        let next = |scope| after(&text, &known[2].question, scope);
+        let (ward, other) = (Scope::of("ward"), Scope::of("other"));
+        let (alone, nothing) = reused(model, next(None)).await;
+        assert_eq!(nothing, 0, "nothing is kept of a job without a scope");
+        assert_eq!(reused(model, next(Some(ward))).await, (alone.clone(), 0), "the first of its scope");
+        let (again, much) = reused(model, next(Some(ward))).await;
+        assert_eq!(again, alone);
+        assert!(much > 30, "{much} tokens");
+        assert_eq!(reused(model, next(Some(other))).await, (alone.clone(), 0), "another scope");
+        assert_eq!(reused(model, next(None)).await, (alone, 0));
+    });
+}
+
+#[test]
+fn sixteen_that_begin_alike_and_come_at_once_read_their_beginning_once() {
+    with_model(spec(), async |model| {
+        let known = known_answers().into_iter().max_by_key(|known| known.question.len()).unwrap();
+        let ward = Some(Scope::of("ward"));
+        let asked = (0..16).map(|_| reused(model, Job { scope: ward, ..job(&known.question) }));
+        let answers = join_all(asked).await;
+        assert!(answers.iter().all(|(text, _)| *text == known.answer), "{answers:?}");
+        let read_anew = answers.iter().filter(|(_, reused)| *reused == 0).count();
+        assert_eq!(read_anew, 1, "{answers:?}");
+    });
+}
+
+#[test]
+fn answers_stay_right_when_what_is_kept_must_be_given_up_again_and_again() {
+    let mut spec = spec();
+    (spec.sequences, spec.context_cells) = (4, 1024);
+    with_model(spec, async |model| {
+        let known = middling(false, 12);
+        let scopes = ["a", "b", "c"].map(|name| Some(Scope::of(name)));
+        for round in 0..3 {
+            let asked = known.iter().enumerate().map(async |(index, known)| {
+                let scope = scopes[(index + round) % scopes.len()];
+                let job = Job { scope, ..job(&known.question) };
+                assert_eq!(ask(model, job).await.unwrap().text(), known.answer);
+            });
+            join_all(asked).await;
+        }
+    });
+}
+
+#[test]
+fn batch_work_pauses_for_a_clinical_question_and_goes_on_without_a_word_lost() {
+    let mut spec = spec();
+    (spec.sequences, spec.clinical_reserve) = (2, Some(0));
+    with_model(spec, async |model| {
+        let known = longest(false, 4);
+        let batch = |known: &KnownAnswer| Job {
+            lane: Lane::Batch,
+            scope: Some(Scope::of("night")),
+            ..job(&known.question)
+        };
+        let ended = Cell::new(0);
+        let (begun, mut all_begun) = watch::channel(0);
+        let running = known[..2].iter().map(async |known| {
+            let mut generation = model.generate(batch(known));
+            let mut text = String::new();
+            while let Some(event) = generation.next().await {
+                if let Event::Text(more) = event.unwrap() {
+                    begun.send_modify(|begun| *begun += u32::from(text.is_empty()));
+                    text.push_str(&more);
+                }
+            }
+            ended.set(ended.get() + 1);
+            text
+        });
+        let clinical = async {
+            all_begun.wait_for(|begun| *begun == 2).await.unwrap();
+            let mut job = Job { lane: Lane::Clinical, ..job(&known[2].question) };
+            job.max_tokens = 8;
+            let answer = ask(model, job).await.unwrap();
+            (answer.text(), ended.get())
+        };
+        let (batch, (text, ended)) = tokio::join!(join_all(running), clinical);
+        assert!(!text.is_empty() && known[2].answer.starts_with(&text));
+        assert_eq!(ended, 0, "it did not wait for one of the two sequences");
+        assert_eq!(batch, known[..2].iter().map(|known| known.answer.clone()).collect::<Vec<_>>());
+    });
+}
