@@ -51,6 +51,27 @@ need_build_packages() {
     fi
 }
 
+# llama.cpp for the CPU that is here, as it is built where it runs: by default it takes AVX2 for granted and knows nothing
+# newer. What somebody has set already stays.
+fit_this_cpu() {
+    local option
+    export LLAMA_LIB_PROFILE=${LLAMA_LIB_PROFILE:-Release}
+    [[ $(uname -m) == x86_64 ]] || return 0
+    for option in SSE42:sse4_2 AVX:avx F16C:f16c FMA:fma AVX2:avx2 BMI2:bmi2 AVX_VNNI:avx_vnni AVX512:avx512vl \
+        AVX512_VBMI:avx512vbmi AVX512_VNNI:avx512_vnni AVX512_BF16:avx512_bf16; do
+        fit_option "GGML_${option%:*}" "${option#*:}"
+    done
+}
+
+fit_option() {
+    [[ -z "${!1:-}" ]] || return 0
+    if grep --quiet --word-regexp --max-count 1 "$2" /proc/cpuinfo; then
+        export "$1=ON"
+    else
+        export "$1=OFF"
+    fi
+}
+
 # True if version $1 is at least version $2.
 at_least() { printf '%s\n%s\n' "$2" "$1" | sort --version-sort --check=silent; }
 
