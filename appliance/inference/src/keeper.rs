@@ -23,7 +23,7 @@ use journal::Journal;
 const MAX_SILENT_TICKS: u32 = 7;
 
 /// A worker that owes tokens and has taken no step for this many seconds is stuck in its engine, and is killed. No step is
-/// made to take longer than a fifth of it.
+/// made to take longer than one.
 const MAX_IDLE_TICKS: u32 = 9;
 
 /// Large weights on slow disks, and GPU code that is built at the first load, take their time between two signs.

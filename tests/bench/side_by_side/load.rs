@@ -66,15 +66,16 @@ pub(crate) fn prompt(number: u64, tokens: u32) -> String {
 }
 
 impl Load {
-    pub(crate) async fn run(&self, server: &Server, round: u64) -> Run {
+    /// No two numbers give the same prompts.
+    pub(crate) async fn run(&self, server: &Server, number: u64) -> Run {
         let begun = Instant::now();
-        let mut dice = Dice::new(round ^ 0x5eed);
+        let mut dice = Dice::new(number ^ 0x5eed);
         let answers = (0..self.streams as u64).map(|stream| {
             let spread_ms = match self.arrival {
                 Arrival::AtOnce => 0,
                 Arrival::AtRandom => dice.between(0, 200 * self.streams) as u64,
             };
-            let ask = Ask::new(prompt(1 + round * 1000 + stream, self.prompt), self.answer, self.sampling);
+            let ask = Ask::new(prompt(1 + number * 1000 + stream, self.prompt), self.answer, self.sampling);
             async move {
                 sleep_until(begun + Duration::from_millis(spread_ms)).await;
                 client::ask(server, &ask).await

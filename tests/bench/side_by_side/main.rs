@@ -65,6 +65,7 @@ async fn streams(options: &Options, boxed: &Server, peer: &Server) {
     println!(
         "        | first token p50: box ms | llama-server ms | ratio | longest pause: box ms | llama-server ms"
     );
+    let mut number = 0;
     for &streams in &options.streams {
         let limit = limit::tokens_per_second(options, streams, PROMPT, ANSWER);
         for (arrival, sampling) in [
@@ -75,13 +76,14 @@ async fn streams(options: &Options, boxed: &Server, peer: &Server) {
             let load = Load { streams, arrival, sampling, prompt: PROMPT, answer: ANSWER };
             let (mut ours, mut theirs) = (Vec::new(), Vec::new());
             for round in 0..options.rounds {
+                number += 1;
                 // Who goes first changes, so that neither always finds the warmer machine.
                 if round % 2 == 0 {
-                    ours.push(load.run(boxed, round).await);
-                    theirs.push(load.run(peer, round).await);
+                    ours.push(load.run(boxed, number).await);
+                    theirs.push(load.run(peer, number).await);
                 } else {
-                    theirs.push(load.run(peer, round).await);
-                    ours.push(load.run(boxed, round).await);
+                    theirs.push(load.run(peer, number).await);
+                    ours.push(load.run(boxed, number).await);
                 }
             }
             let rate = [&ours, &theirs].map(|runs| median(runs.iter().map(load::Run::tokens_per_second)));

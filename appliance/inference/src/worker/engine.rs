@@ -10,6 +10,7 @@ mod seats;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::Duration;
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
@@ -26,6 +27,9 @@ use crate::frames::{Finish, FromWorker, Progress};
 use crate::job::JobError;
 use chooser::Chooser;
 use seats::Seats;
+
+/// So long an engine that had nothing to do waits for one more, each time that one comes.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// What the reader of the socket tells the engine.
 pub(super) enum Order {
@@ -108,6 +112,10 @@ impl<'a> Engine<'a> {
             match self.orders.recv() {
                 Ok(order) => self.obey(order),
                 Err(_) => return false,
+            }
+            // Those that come together are read together, in one step.
+            while let Ok(order) = self.orders.recv_timeout(GATHERING) {
+                self.obey(order);
             }
         }
         loop {

@@ -11,7 +11,7 @@ const LONGEST: f64 = 2.5;
 
 /// No step is made to take longer, in seconds: the keeper looks for a sign of work, and an order to stop is heard between
 /// two steps.
-const LONGEST_STEP_S: f64 = 2.0;
+const LONGEST_STEP_S: f64 = 1.0;
 
 /// So many tokens of prompts are read in any case.
 const LEAST: usize = 8;
@@ -112,7 +112,7 @@ mod tests {
         let pace = Pace::new(vec![(1, ms(1))], (1, ms(500)));
         assert_eq!((pace.room(1, 512), pace.room(1, 3)), (LEAST, 3));
         assert_eq!(pace.room(0, 512), LEAST);
-        assert_eq!(Pace::new(vec![(1, ms(50))], (10, ms(200))).room(0, 512), 100, "two seconds");
+        assert_eq!(Pace::new(vec![(1, ms(50))], (10, ms(200))).room(0, 512), 50, "a second");
     }
 
     #[test]

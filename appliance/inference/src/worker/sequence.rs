@@ -14,6 +14,9 @@ use super::vocabulary::Vocabulary;
 use crate::frames::{Finish, Progress};
 use crate::job::{FinishReason, JobError, Lane, Said, Scope, Usage};
 
+/// Tokens of an answer's beginning, during which those that came with it may be read at full speed.
+const YOUNG: usize = 4;
+
 /// An answer that has a sequence of the context.
 pub(super) struct Sequence {
     pub(super) id: u64,
@@ -139,6 +142,11 @@ impl Sequence {
     /// The tokens that the context has yet to take in. The row of the last one chooses the next token.
     pub(super) fn pending(&self) -> &[i32] {
         &self.tokens[self.taken..]
+    }
+
+    /// It has just begun: a pause after its first words is not seen as one.
+    pub(super) fn is_young(&self) -> bool {
+        self.tokens.len() < self.prompt + YOUNG
     }
 
     /// The position of the first pending token.

@@ -53,7 +53,9 @@ pub(super) fn fill(
             step.writing += 1;
         }
     }
-    let mut room = pace.room(step.writing, STEP_TOKENS as usize - step.writing);
+    // Those that have just begun do not hold up those that came with them.
+    let is_heard = running.iter().any(|sequence| is_written(sequence) && !sequence.is_young());
+    let mut room = pace.room(if is_heard { step.writing } else { 0 }, STEP_TOKENS as usize - step.writing);
     for index in reading(running, pace) {
         let tokens = running[index].pending().len().min(room);
         if tokens == 0 {
