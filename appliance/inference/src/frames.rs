@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::job::{FinishReason, Job, JobError, Said, Usage};
+use crate::job::{FinishReason, Job, JobError, Said, Usage, VectorJob};
 use crate::model::Facts;
 
 /// The most bytes that one frame may have; a longer one is a broken peer.
@@ -22,6 +22,7 @@ pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(1);
 #[derive(Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     Submit(Box<Submission>),
+    Compute(Box<VectorSubmission>),
     Cancel { id: u64 },
     Stop,
 }
@@ -37,6 +38,15 @@ pub(crate) struct Submission {
     pub(crate) waited_ms: u64,
     /// Tokens generated already; all text that follows from them has been sent.
     pub(crate) tokens: Vec<i32>,
+}
+
+/// What is left to do of a job whose vectors an earlier worker has begun.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct VectorSubmission {
+    pub(crate) id: u64,
+    pub(crate) job: VectorJob,
+    /// How long the job has waited already, in milliseconds.
+    pub(crate) waited_ms: u64,
 }
 
 /// From the worker to control.
@@ -61,6 +71,12 @@ pub(crate) enum FromWorker {
     },
     /// What one step of the engine gave to each answer; empty when it only read prompts.
     Step(Vec<Progress>),
+    /// The vectors of the next texts of a job, in their order, and how many tokens these texts have.
+    Vectors {
+        id: u64,
+        vectors: Vec<Vec<f32>>,
+        tokens: u32,
+    },
     /// Nothing else was to be said for a while: the process runs.
     Alive,
 }

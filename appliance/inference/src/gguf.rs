@@ -22,6 +22,10 @@ pub struct Gguf {
     pub quantisation: String,
     pub tensors: u64,
     pub size_bytes: u64,
+    /// `pooling_type` as the file says it: how a vector is made of a text.
+    pub pooling: Option<u64>,
+    /// There is a layer that makes a score of such a vector.
+    pub has_score: bool,
     pub shape: Shape,
 }
 
@@ -46,11 +50,16 @@ pub struct Shape {
     pub kv_values: u64,
     /// Tokens that a layer with a sliding window looks back; none where every layer sees everything.
     pub sliding_window: Option<u32>,
+    /// Each token sees the whole text, so that nothing of it is kept from step to step.
+    pub sees_all: bool,
 }
 
 impl Shape {
     /// What the cache keeps of each token, with keys and values as 16-bit floats.
     pub fn kv_bytes_per_token(&self) -> u64 {
+        if self.sees_all {
+            return 0;
+        }
         self.kv_keys.saturating_add(self.kv_values).saturating_mul(2)
     }
 }
@@ -117,7 +126,7 @@ fn read(reader: impl Read + Seek, size_bytes: u64, path: &Path) -> Result<Gguf, 
     if !alignment.is_power_of_two() {
         return Err(head.damaged("an alignment that is no power of two"));
     }
-    let data_bytes = tensor_table(&mut head, tensors, alignment)?;
+    let Table { data_bytes, has_score } = tensor_table(&mut head, tensors, alignment)?;
     let needs = head.at().next_multiple_of(alignment).saturating_add(data_bytes);
     if size_bytes < needs {
         return Err(head.truncated(needs));
@@ -127,19 +136,30 @@ fn read(reader: impl Read + Seek, size_bytes: u64, path: &Path) -> Result<Gguf, 
         quantisation: kinds::quantisation(metadata.number("general.file_type")).to_owned(),
         tensors,
         size_bytes,
+        pooling: metadata.of_architecture("pooling_type"),
+        has_score,
         shape: metadata.shape(),
     })
 }
 
-/// Reads the table and gives the bytes from the start of the data to the end of the last tensor.
+/// What the table of tensors tells.
+struct Table {
+    /// From the start of the data to the end of the last tensor.
+    data_bytes: u64,
+    has_score: bool,
+}
+
+/// The layer of a model that ranks, by llama.cpp's name.
+const SCORE: &str = "cls.output.weight";
+
 fn tensor_table<R: Read + Seek>(
     head: &mut Head<'_, R>,
     tensors: u64,
     alignment: u64,
-) -> Result<u64, GgufError> {
-    let mut end = 0;
+) -> Result<Table, GgufError> {
+    let (mut end, mut has_score) = (0, false);
     for _ in 0..tensors {
-        head.skip_string()?;
+        has_score |= head.string()? == SCORE;
         let dimensions = head.u32()?;
         if dimensions > 8 {
             return Err(head.damaged("a tensor of too many dimensions"));
@@ -157,7 +177,7 @@ fn tensor_table<R: Read + Seek>(
         }
         end = end.max(offset.saturating_add(kinds::tensor_bytes(kind, elements)));
     }
-    Ok(end)
+    Ok(Table { data_bytes: end, has_score })
 }
 
 #[cfg(test)]

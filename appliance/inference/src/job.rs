@@ -1,6 +1,7 @@
 //! What a caller asks of a local model, and what comes back.
 
 mod calls;
+mod vectors;
 
 use std::fmt;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use calls::{Call, Must, Said, Tool, Tools};
+pub use vectors::{VectorFacts, VectorJob, Vectors};
 
 /// One request for an answer. Its text never appears in `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
@@ -212,6 +214,13 @@ pub enum JobError {
     ContextTooLong { tokens: u32, limit: u32 },
     #[error("the conversation has {bytes} bytes, more than the {limit} that one request may have")]
     TooLarge { bytes: u64, limit: u64 },
+    /// One of several texts, counted from 0.
+    #[error("text {index} has {tokens} tokens, more than the {limit} that the model can read")]
+    TextTooLong { index: u32, tokens: u32, limit: u32 },
+    #[error("text {index} has nothing in it that the model can read")]
+    TextEmpty { index: u32 },
+    #[error("the model is for another kind of work")]
+    WrongKind,
     #[error("the model's chat template refuses the conversation: {0}")]
     BadTemplate(String),
     #[error("the form that the answer must have can't be used: {0}")]

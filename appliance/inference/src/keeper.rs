@@ -13,7 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::frames::{FromWorker, Progress, ToWorker};
-use crate::job::{Job, JobError, Lane, Message, Sampling};
+use crate::job::{Job, JobError, Lane, Message, Sampling, VectorJob};
+use crate::kind::Kind;
 use crate::model::{Counters, Facts, Order, Status};
 use crate::spec::ModelSpec;
 use child::Child;
@@ -25,6 +26,10 @@ const MAX_SILENT_TICKS: u32 = 7;
 /// A worker that owes tokens and has taken no step for this many seconds is stuck in its engine, and is killed. No step is
 /// made to take longer than one.
 const MAX_IDLE_TICKS: u32 = 9;
+
+/// The same of one that makes vectors: it reads a whole text in one step, and cuts all of a request's texts into tokens
+/// before the first.
+const MAX_IDLE_TICKS_OF_VECTORS: u32 = 60;
 
 /// Large weights on slow disks, and GPU code that is built at the first load, take their time between two signs.
 const MAX_LOADING_SILENCE: Duration = Duration::from_secs(300);
@@ -113,7 +118,12 @@ impl Keeper {
                 }
                 Some(order) = self.orders.recv() => self.obey(order, Some(&mut life)),
                 frame = life.child.next() => match frame {
-                    Some(frame) => self.hear(frame, &mut life),
+                    Some(frame) => {
+                        self.hear(frame, &mut life);
+                        if life.refusal.is_some() {
+                            break;
+                        }
+                    }
                     None => break,
                 },
                 _ = tick.tick() => {
@@ -201,6 +211,16 @@ impl Keeper {
                     self.submit(id, life);
                 }
             }
+            Order::Compute { id, job, ticket, whole } => {
+                if let Status::Failed { reason, .. } = &*self.status.borrow() {
+                    let _ = whole.send(Err(JobError::Unready(reason.clone())));
+                    return;
+                }
+                self.journal.add_vectors(id, *job, Some(ticket), Some(whole));
+                if let Some(life) = life {
+                    self.submit(id, life);
+                }
+            }
             Order::Cancel { id } => {
                 if let (true, Some(life)) = (self.journal.forget(id), life) {
                     life.child.send(&ToWorker::Cancel { id });
@@ -214,8 +234,8 @@ impl Keeper {
         if life.facts.is_none() {
             return;
         }
-        if let Some(submission) = self.journal.submission(id) {
-            life.child.send(&ToWorker::Submit(Box::new(submission)));
+        if let Some(order) = self.journal.order(id) {
+            life.child.send(&order);
         }
     }
 
@@ -242,8 +262,23 @@ impl Keeper {
                 }
             }
             FromWorker::Started { id, prompt_tokens } => self.journal.started(id, prompt_tokens),
-            FromWorker::Refused { id, error } => self.journal.refuse(id, error),
+            FromWorker::Refused { id, error } => {
+                if self.proof == Some(id) && self.spec.kind != Kind::Chat && !life.has_worked {
+                    // What it can't make of one word it will make of none.
+                    let file = self.spec.file.display();
+                    life.refusal = Some(format!("{file} gives no vectors: {error}; choose another model"));
+                }
+                self.journal.refuse(id, error);
+            }
             FromWorker::Step(steps) => self.advance(steps, life),
+            FromWorker::Vectors { id, vectors, tokens } => {
+                life.has_worked = true;
+                self.proven(life);
+                let is_proof = self.proof == Some(id);
+                if self.journal.vectors(id, vectors, tokens) && !is_proof {
+                    self.counters.tokens.fetch_add(tokens.into(), Ordering::Relaxed);
+                }
+            }
         }
     }
 
@@ -276,7 +311,7 @@ impl Keeper {
         });
     }
 
-    /// Asks for one real token, on the way that all requests take, when the last one is too old.
+    /// Asks for one real token, or vector, on the way that all requests take, when the last one is too old.
     fn prove(&mut self, life: &mut Life) {
         if life.facts.is_none() || self.proof.is_some_and(|id| self.journal.has(id)) {
             return;
@@ -287,7 +322,10 @@ impl Keeper {
             return;
         }
         let id = self.counters.next_id.fetch_add(1, Ordering::Relaxed);
-        self.journal.add(id, proof(), None, None);
+        match vector_proof(self.spec.kind) {
+            Some(job) => self.journal.add_vectors(id, job, None, None),
+            None => self.journal.add(id, proof(), None, None),
+        }
         self.proof = Some(id);
         self.submit(id, life);
     }
@@ -296,7 +334,8 @@ impl Keeper {
         // Ticks, not time: while the box itself was held up, the worker's signs are still to be read.
         match life.facts {
             _ if life.silent_ticks > MAX_SILENT_TICKS => true,
-            Some(_) => life.idle_ticks > MAX_IDLE_TICKS,
+            Some(_) if self.spec.kind == Kind::Chat => life.idle_ticks > MAX_IDLE_TICKS,
+            Some(_) => life.idle_ticks > MAX_IDLE_TICKS_OF_VECTORS,
             None => life.heard.elapsed() > MAX_LOADING_SILENCE,
         }
     }
@@ -333,6 +372,17 @@ fn proof() -> Job {
         lane: Lane::Interactive,
         scope: None,
     }
+}
+
+/// `None` where the model is asked for words.
+fn vector_proof(kind: Kind) -> Option<VectorJob> {
+    let text = || "Are you ready?".to_owned();
+    let query = match kind {
+        Kind::Chat => return None,
+        Kind::Embedding => None,
+        Kind::Rerank => Some(text()),
+    };
+    Some(VectorJob { texts: vec![text()], query, lane: Lane::Interactive })
 }
 
 fn doubled(first: Duration, times: u32, most: Duration) -> Duration {

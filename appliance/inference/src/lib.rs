@@ -9,6 +9,7 @@ mod frames;
 pub mod gguf;
 mod job;
 mod keeper;
+pub mod kind;
 pub mod library;
 mod model;
 pub mod plan;
@@ -21,10 +22,11 @@ pub mod worker;
 
 pub use job::{
     Call, Event, FinishReason, Format, Job, JobError, Lane, Message, Must, Penalties, Said, Sampling, Scope,
-    Tool, Tools, Usage,
+    Tool, Tools, Usage, VectorFacts, VectorJob, Vectors,
 };
 pub use keeper::Keeper;
-pub use model::{Facts, Generation, LocalModel, PROVEN_FOR, Status};
+pub use kind::{Kind, Pooling};
+pub use model::{Computation, Facts, Generation, LocalModel, PROVEN_FOR, Status};
 pub use queue::{Occupancy, Place};
 pub use selftest::{KnownAnswer, SelfTest, Wrong, selftest};
 pub use spec::ModelSpec;

@@ -1,5 +1,7 @@
 //! The handle that the rest of the box holds of a local model.
 
+mod computation;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -8,20 +10,24 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::frames;
-use crate::job::{Event, Job, JobError, Lane};
+use crate::job::{Event, Job, JobError, Lane, VectorFacts, VectorJob, Vectors};
 use crate::keeper::Keeper;
+use crate::kind::Kind;
 use crate::queue::{Occupancy, Place, Queue, Ticket};
 use crate::spec::ModelSpec;
 use crate::worker::Confinement;
+
+pub use computation::Computation;
 
 /// A local model, as a cheap handle; its [`Keeper`] does the work.
 #[derive(Clone)]
 pub struct LocalModel {
     name: Arc<str>,
+    kind: Kind,
     queue: Arc<Queue>,
     status: watch::Receiver<Status>,
     orders: mpsc::UnboundedSender<Order>,
@@ -78,11 +84,13 @@ pub struct Facts {
     pub kv_bytes_per_token: u64,
     /// Tokens of context that the model was trained on.
     pub context_train: u32,
-    /// Tokens that one conversation may have here, its answer included.
+    /// Tokens that one conversation may have here, its answer included; or one text.
     pub context_limit: u32,
     pub device: String,
     /// The model's template has tools, and how it calls them is known.
     pub tools: bool,
+    /// `None` of a model that answers in words.
+    pub vectors: Option<VectorFacts>,
     /// Of the whole file, in 64 hexadecimal digits, as it was checked before it was loaded.
     pub sha256: String,
     pub confinement: Confinement,
@@ -90,8 +98,21 @@ pub struct Facts {
 
 /// What the handle asks of the keeper.
 pub(crate) enum Order {
-    Submit { id: u64, job: Box<Job>, ticket: Ticket, events: mpsc::UnboundedSender<Result<Event, JobError>> },
-    Cancel { id: u64 },
+    Submit {
+        id: u64,
+        job: Box<Job>,
+        ticket: Ticket,
+        events: mpsc::UnboundedSender<Result<Event, JobError>>,
+    },
+    Compute {
+        id: u64,
+        job: Box<VectorJob>,
+        ticket: Ticket,
+        whole: oneshot::Sender<Result<Vectors, JobError>>,
+    },
+    Cancel {
+        id: u64,
+    },
 }
 
 /// Plain numbers that the handle and the keeper share.
@@ -115,6 +136,7 @@ impl LocalModel {
         let counters = Arc::new(Counters::default());
         let model = LocalModel {
             name: spec.name.as_str().into(),
+            kind: spec.kind,
             queue: Queue::new(&spec),
             status,
             orders,
@@ -125,6 +147,11 @@ impl LocalModel {
 
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What may be asked of it.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub fn status(&self) -> watch::Receiver<Status> {
@@ -146,7 +173,8 @@ impl LocalModel {
             place: None,
             over: false,
         };
-        match self.admit(&job) {
+        let admitted = self.admit(Kind::Chat, job.text_bytes(), job.lane);
+        match admitted {
             Ok(ticket) => {
                 generation.place = Some((self.queue.clone(), ticket.key(), job.lane));
                 // A keeper that has ended drops the order, and with it the sender: the stream then says so.
@@ -180,7 +208,10 @@ impl LocalModel {
         Some(self.counters.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
 
-    fn admit(&self, job: &Job) -> Result<Ticket, JobError> {
+    fn admit(&self, kind: Kind, bytes: u64, lane: Lane) -> Result<Ticket, JobError> {
+        if kind != self.kind {
+            return Err(JobError::WrongKind);
+        }
         match &*self.status.borrow() {
             Status::Failed { reason, .. } => return Err(JobError::Unready(reason.clone())),
             Status::Starting | Status::Loading { .. } if !self.counters.was_ready.load(Ordering::Relaxed) => {
@@ -188,12 +219,11 @@ impl LocalModel {
             }
             _ => {}
         }
-        let bytes = job.text_bytes();
         let limit = frames::MAX_JOB_BYTES;
         if bytes > limit {
             return Err(JobError::TooLarge { bytes, limit });
         }
-        self.queue.join(job.lane).map_err(|wait| JobError::QueueFull {
+        self.queue.join(lane).map_err(|wait| JobError::QueueFull {
             position: wait.position,
             wait_ms: wait.expected.as_millis() as u64,
         })
@@ -269,6 +299,7 @@ mod tests {
             context_limit: 1,
             device: "CPU".into(),
             tools: false,
+            vectors: None,
             sha256: String::new(),
             confinement: Confinement::WHOLE,
         };

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::gguf::Gguf;
+use crate::kind::Kind;
 
 /// Tokens that are computed at once, at most.
 pub(crate) const STEP_TOKENS: u32 = 512;
@@ -54,6 +55,7 @@ pub struct Wish {
     pub context_cells: u32,
     pub sequences: u32,
     pub cache: CacheKind,
+    pub kind: Kind,
 }
 
 /// The memory that is free where the model is to be.
@@ -118,11 +120,16 @@ fn remedy(gguf: &Gguf, wish: Wish, free: &Free) -> Remedy {
 }
 
 /// Ever less, one thing after the other.
-fn concessions(wish: Wish) -> impl Iterator<Item = Wish> {
+fn concessions(wish: Wish) -> std::vec::IntoIter<Wish> {
     let halved = |from: u32, least: u32| {
         std::iter::successors(Some(from), move |number| Some(number / 2).filter(|half| *half >= least))
             .skip(1)
     };
+    if wish.kind != Kind::Chat {
+        // A step has room for the longest text; how many texts share it takes nothing more.
+        let shorter = halved(wish.context_cells, MIN_CELLS_EACH);
+        return shorter.map(|context_cells| Wish { context_cells, ..wish }).collect::<Vec<_>>().into_iter();
+    }
     let shorter = halved(wish.context_cells, MIN_CELLS.max(wish.sequences.saturating_mul(MIN_CELLS_EACH)));
     let shorter: Vec<Wish> = shorter.map(|context_cells| Wish { context_cells, ..wish }).collect();
     let shortest = shorter.last().copied().unwrap_or(wish);
@@ -135,11 +142,14 @@ fn concessions(wish: Wish) -> impl Iterator<Item = Wish> {
         .collect();
     let fewest = fewer.last().copied().unwrap_or(shortest);
     let coarser = (wish.cache == CacheKind::F16).then_some(Wish { cache: CacheKind::Q8_0, ..fewest });
-    shorter.into_iter().chain(fewer).chain(coarser)
+    shorter.into_iter().chain(fewer).chain(coarser).collect::<Vec<_>>().into_iter()
 }
 
 impl Need {
     pub fn of(gguf: &Gguf, wish: Wish) -> Need {
+        if wish.kind != Kind::Chat {
+            return Need::of_vectors(gguf, wish);
+        }
         let shape = &gguf.shape;
         let numbers = shape.kv_keys.saturating_add(shape.kv_values);
         let each = match wish.cache {
@@ -159,6 +169,18 @@ impl Need {
         }
     }
 
+    /// A step reads a whole text at once, and which token may look at which is a square of it, twice: as it is made,
+    /// and as it is used.
+    fn of_vectors(gguf: &Gguf, wish: Wish) -> Need {
+        let (shape, step) = (&gguf.shape, u64::from(step_of_vectors(gguf, wish.context_cells)));
+        let width = 8 * u64::from(shape.embedding) + 2 * u64::from(shape.feed_forward) + 2 * step;
+        Need {
+            weights: gguf.size_bytes,
+            context: shape.kv_bytes_per_token().saturating_mul(step),
+            compute: step.saturating_mul(width).saturating_mul(4).saturating_add(BESIDES_BYTES),
+        }
+    }
+
     pub fn total(&self) -> u64 {
         self.weights.saturating_add(self.context).saturating_add(self.compute)
     }
@@ -166,6 +188,26 @@ impl Need {
     fn fits(&self, free: &Free) -> bool {
         self.total() <= free.usable() || (!free.is_gpu && self.total() <= ALWAYS_TRIED_BYTES)
     }
+}
+
+/// Tokens that a model that makes vectors computes at once: short texts together, a long one alone.
+pub(crate) fn step_of_vectors(gguf: &Gguf, context_cells: u32) -> u32 {
+    longest_text(gguf, context_cells).max(STEP_TOKENS)
+}
+
+/// The longest text of which a model makes a vector: what is asked for, but no more than it was trained on.
+pub(crate) fn longest_text(gguf: &Gguf, context_cells: u32) -> u32 {
+    match gguf.shape.context {
+        0 => context_cells,
+        trained => context_cells.min(trained),
+    }
+}
+
+/// What llama.cpp sets aside for a row of logits for each token of a step, and never touches where none are made.
+pub(crate) fn reserved_for_logits(gguf: &Gguf, context_cells: u32) -> u64 {
+    u64::from(step_of_vectors(gguf, context_cells))
+        .saturating_mul(gguf.shape.vocabulary.into())
+        .saturating_mul(4)
 }
 
 impl Free {
@@ -215,6 +257,9 @@ impl fmt::Display for Remedy {
 /// As in the configuration.
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind != Kind::Chat {
+            return write!(f, "context_cells = {}", self.context_cells);
+        }
         write!(f, "context_cells = {}, sequences = {}", self.context_cells, self.sequences)?;
         match self.cache {
             CacheKind::F16 => Ok(()),

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::kind::{Kind, Pooling};
 use crate::plan::{CacheKind, Wish};
 
 /// All that the keeper needs to know of one local model.
@@ -11,13 +12,16 @@ use crate::plan::{CacheKind, Wish};
 pub struct ModelSpec {
     pub name: String,
     pub file: PathBuf,
+    pub kind: Kind,
+    /// How a model that makes vectors makes them; `None` is as its file says.
+    pub pooling: Option<Pooling>,
     /// The SHA-256 that the file must have, in 64 hexadecimal digits; `None` takes the one of its first load, and keeps
     /// to it.
     pub sha256: Option<String>,
-    /// Tokens that all running answers hold together, prompts included.
+    /// Tokens that all running answers hold together, prompts included; of a model that makes vectors, the longest text.
     pub context_cells: u32,
     pub cache: CacheKind,
-    /// Answers that run at the same time, 256 at most.
+    /// Answers that run at the same time, or texts that are read in one step, 256 at most.
     pub sequences: u32,
     /// Sequences, with their part of the cells, that only the clinical lane may have; `None` takes a quarter.
     pub clinical_reserve: Option<u32>,
@@ -41,6 +45,8 @@ impl ModelSpec {
         ModelSpec {
             name: name.into(),
             file: file.into(),
+            kind: Kind::Chat,
+            pooling: None,
             sha256: None,
             context_cells: 8192,
             sequences: 16,
@@ -55,9 +61,25 @@ impl ModelSpec {
         }
     }
 
+    /// The same with the defaults of this kind: a step of a model that makes vectors has room for its longest text, and
+    /// the square of that is memory.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> ModelSpec {
+        self.kind = kind;
+        if kind != Kind::Chat {
+            (self.context_cells, self.sequences) = (2048, 64);
+        }
+        self
+    }
+
     /// What is asked of the model, for a [`plan`](crate::plan).
     pub fn wish(&self) -> Wish {
-        Wish { context_cells: self.context_cells, sequences: self.sequences, cache: self.cache }
+        Wish {
+            context_cells: self.context_cells,
+            sequences: self.sequences,
+            cache: self.cache,
+            kind: self.kind,
+        }
     }
 
     /// Sequences that are kept for the clinical lane: one at least is left to the others.

@@ -28,6 +28,7 @@ mod sequence;
 mod speech;
 mod template;
 mod text;
+mod vectors;
 mod vocabulary;
 
 use std::io::{BufReader, Write};
@@ -40,6 +41,8 @@ use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::frames::{self, FromWorker, ToWorker};
+use crate::job::JobError;
+use crate::kind::Kind;
 use engine::{Engine, Means, Order};
 use ground::Ground;
 use prompt::Prompter;
@@ -97,6 +100,9 @@ fn serve(
     let mut confinement = confine(&ground.file, ground.with_gpu);
     confinement.files &= writer_is_walled;
     let loaded = load::load(&ground, options, out).map_err(WorkerError::Load)?;
+    if options.kind != Kind::Chat {
+        return vectors::serve(options, &ground, &loaded, confinement, socket, out);
+    }
     let context = loaded.context(&ground, options).map_err(WorkerError::Load)?;
     let room = Room::new(context.n_ctx(), options.sequences, options.clinical_reserve);
     let limit = room.largest_job().min(options.context).min(loaded.model.n_ctx_train());
@@ -164,6 +170,11 @@ fn read_orders(
         let order = match frame {
             ToWorker::Stop => return,
             ToWorker::Cancel { id } => Order::Cancel { id },
+            ToWorker::Compute(submission) => {
+                let error = JobError::WrongKind;
+                let _ = refusals.send(FromWorker::Refused { id: submission.id, error });
+                continue;
+            }
             ToWorker::Submit(submission) => {
                 let id = submission.id;
                 match prompter.prepare(*submission) {

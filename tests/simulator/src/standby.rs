@@ -89,6 +89,7 @@ fn facts(plan: &LocalPlan) -> Facts {
         context_limit: plan.context,
         device: "none".into(),
         tools: false,
+        vectors: None,
         sha256: String::new(),
         confinement: Confinement::WHOLE,
     }

@@ -173,6 +173,9 @@ fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
             let expected = Duration::from_millis(*wait_ms);
             next(Reason::StandbyBusy, busy(model, Some(Place { position: *position, expected })))
         }
+        JobError::TextTooLong { .. } | JobError::TextEmpty { .. } | JobError::WrongKind => {
+            Closed::Next { reason: Reason::StandbyLacks, refusal: None }
+        }
         JobError::Unready(_) => Closed::Next { reason: Reason::StandbyUnready, refusal: None },
         JobError::WorkerLost | JobError::Internal => {
             Closed::Next { reason: Reason::StandbyFailed, refusal: None }

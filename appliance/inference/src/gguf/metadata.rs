@@ -10,7 +10,7 @@ use super::{GgufError, Shape, kinds};
 const GENERAL: [&str; 4] = ["general.architecture", "general.file_type", "general.alignment", "split.count"];
 
 /// What is kept under the architecture's own name.
-const OF_ARCHITECTURE: [&str; 9] = [
+const OF_ARCHITECTURE: [&str; 11] = [
     "block_count",
     "embedding_length",
     "feed_forward_length",
@@ -20,6 +20,8 @@ const OF_ARCHITECTURE: [&str; 9] = [
     "attention.key_length",
     "attention.value_length",
     "attention.sliding_window",
+    "attention.causal",
+    "pooling_type",
 ];
 
 /// The words of the vocabulary: only how many there are.
@@ -90,6 +92,11 @@ impl Metadata {
         self.numbers.get(key)?.first().copied()
     }
 
+    /// A number under the architecture's own name; `None` where the file does not say.
+    pub(super) fn of_architecture(&self, key: &str) -> Option<u64> {
+        self.number(&format!("{}.{key}", self.architecture))
+    }
+
     /// What the file says of layer `index`, under the name of its architecture.
     fn of_layer(&self, key: &str, index: usize) -> Option<u64> {
         let numbers = self.numbers.get(&format!("{}.{key}", self.architecture))?;
@@ -131,6 +138,7 @@ impl Metadata {
             kv_keys: all_heads.saturating_mul(key_length.into()),
             kv_values: all_heads.saturating_mul(value_length.into()),
             sliding_window: Some(self.of_model("attention.sliding_window")).filter(|window| *window > 0),
+            sees_all: self.of_architecture("attention.causal") == Some(0),
         }
     }
 }

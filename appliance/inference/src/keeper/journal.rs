@@ -1,15 +1,19 @@
-//! The answers that a worker owes: each job with the tokens already sent, so that another worker can go on.
+//! What a worker owes: each job with the tokens or vectors already sent, so that another worker can go on.
 
 use std::collections::BTreeMap;
 
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
-use crate::frames::{Progress, Submission};
-use crate::job::{Event, Job, JobError};
+use crate::frames::{Progress, Submission, ToWorker, VectorSubmission};
+use crate::job::{Event, Job, JobError, VectorJob, Vectors};
 use crate::queue::Ticket;
 
 /// Where an answer's events go.
 pub(super) type Events = UnboundedSender<Result<Event, JobError>>;
+
+/// Where the vectors of a job go, once they are whole.
+pub(super) type WholeVectors = oneshot::Sender<Result<Vectors, JobError>>;
 
 /// A job that was running when this many workers died is given up: it may be what kills them.
 const MAX_DEATHS: u32 = 3;
@@ -21,13 +25,17 @@ pub(super) struct Journal {
 }
 
 struct Entry {
-    submission: Submission,
-    /// `None` for a proof of readiness, which nobody reads.
-    events: Option<Events>,
+    work: Work,
     /// The job's place among those that wait for the model; a proof of readiness has none.
     ticket: Option<Ticket>,
     started: bool,
     deaths: u32,
+}
+
+/// What is to be done, what of it is done, and who is to be told; nobody reads a proof of readiness.
+enum Work {
+    Answer { submission: Submission, events: Option<Events> },
+    Vectors { job: VectorJob, done: Vectors, whole: Option<WholeVectors> },
 }
 
 impl Journal {
@@ -47,14 +55,36 @@ impl Journal {
     pub(super) fn add(&mut self, id: u64, job: Job, ticket: Option<Ticket>, events: Option<Events>) {
         let seed = job.sampling.seed.unwrap_or_else(|| getrandom::u64().unwrap_or(id));
         let submission = Submission { id, job, seed, waited_ms: 0, tokens: Vec::new() };
-        self.entries.insert(id, Entry { submission, events, ticket, started: false, deaths: 0 });
+        let work = Work::Answer { submission, events };
+        self.entries.insert(id, Entry { work, ticket, started: false, deaths: 0 });
     }
 
-    /// What a worker is to be told of one job.
-    pub(super) fn submission(&self, id: u64) -> Option<Submission> {
+    /// Takes in a job of vectors.
+    pub(super) fn add_vectors(
+        &mut self,
+        id: u64,
+        job: VectorJob,
+        ticket: Option<Ticket>,
+        whole: Option<WholeVectors>,
+    ) {
+        let work = Work::Vectors { job, done: Vectors::default(), whole };
+        self.entries.insert(id, Entry { work, ticket, started: false, deaths: 0 });
+    }
+
+    /// What a worker is to be told of one job: all that is not done yet.
+    pub(super) fn order(&self, id: u64) -> Option<ToWorker> {
         let entry = self.entries.get(&id)?;
         let waited_ms = entry.ticket.as_ref().map_or(0, |ticket| ticket.waited().as_millis() as u64);
-        Some(Submission { waited_ms, ..entry.submission.clone() })
+        Some(match &entry.work {
+            Work::Answer { submission, .. } => {
+                ToWorker::Submit(Box::new(Submission { waited_ms, ..submission.clone() }))
+            }
+            Work::Vectors { job: VectorJob { texts, query, lane }, done, .. } => {
+                let texts = texts.iter().skip(done.list.len()).cloned().collect();
+                let job = VectorJob { texts, query: query.clone(), lane: *lane };
+                ToWorker::Compute(Box::new(VectorSubmission { id, job, waited_ms }))
+            }
+        })
     }
 
     /// All jobs, the oldest first.
@@ -81,7 +111,8 @@ impl Journal {
     /// Writes down one step of an answer and passes it on. `false` for a job that is not known any more.
     pub(super) fn progress(&mut self, step: Progress) -> bool {
         let Some(entry) = self.entries.get_mut(&step.id) else { return false };
-        entry.submission.tokens.extend(step.token);
+        let Work::Answer { submission, .. } = &mut entry.work else { return false };
+        submission.tokens.extend(step.token);
         for said in step.said {
             entry.tell(Ok(said.into()));
         }
@@ -94,9 +125,31 @@ impl Journal {
         true
     }
 
+    /// Writes down the vectors of the next texts of a job, and gives all of them when they are whole. `false` for a
+    /// job that is not known any more.
+    pub(super) fn vectors(&mut self, id: u64, vectors: Vec<Vec<f32>>, tokens: u32) -> bool {
+        let Some(entry) = self.entries.get_mut(&id) else { return false };
+        let Work::Vectors { job, done, whole } = &mut entry.work else { return false };
+        done.list.extend(vectors);
+        done.tokens += u64::from(tokens);
+        if done.list.len() < job.texts.len() {
+            return true;
+        }
+        let (whole, done) = (whole.take(), std::mem::take(done));
+        let ticket = self.entries.remove(&id).and_then(|entry| entry.ticket);
+        // The place is free before the caller can ask for more.
+        if let Some(ticket) = ticket {
+            ticket.finish();
+        }
+        if let Some(whole) = whole {
+            let _ = whole.send(Ok(done));
+        }
+        true
+    }
+
     pub(super) fn refuse(&mut self, id: u64, error: JobError) {
-        if let Some(entry) = self.entries.remove(&id) {
-            entry.tell(Err(error));
+        if let Some(mut entry) = self.entries.remove(&id) {
+            entry.fail(error);
         }
     }
 
@@ -105,14 +158,14 @@ impl Journal {
         for entry in self.entries.values_mut() {
             entry.deaths += 1;
         }
-        for (_, entry) in self.entries.extract_if(.., |_, entry| entry.deaths >= MAX_DEATHS) {
-            entry.tell(Err(JobError::WorkerLost));
+        for (_, mut entry) in self.entries.extract_if(.., |_, entry| entry.deaths >= MAX_DEATHS) {
+            entry.fail(JobError::WorkerLost);
         }
     }
 
     pub(super) fn refuse_all(&mut self, error: &JobError) {
-        for entry in std::mem::take(&mut self.entries).into_values() {
-            entry.tell(Err(error.clone()));
+        for mut entry in std::mem::take(&mut self.entries).into_values() {
+            entry.fail(error.clone());
         }
     }
 }
@@ -120,8 +173,19 @@ impl Journal {
 impl Entry {
     /// A caller that has gone says so by a cancel of its own.
     fn tell(&self, event: Result<Event, JobError>) {
-        if let Some(events) = &self.events {
+        if let Work::Answer { events: Some(events), .. } = &self.work {
             let _ = events.send(event);
+        }
+    }
+
+    fn fail(&mut self, error: JobError) {
+        match &mut self.work {
+            Work::Answer { .. } => self.tell(Err(error)),
+            Work::Vectors { whole, .. } => {
+                if let Some(whole) = whole.take() {
+                    let _ = whole.send(Err(error));
+                }
+            }
         }
     }
 }

@@ -71,6 +71,7 @@ fn facts() -> Facts {
         context_limit: 1024,
         device: "CPU".into(),
         tools: false,
+        vectors: None,
         sha256: crate::digest::sha256(&fs::File::open(PILOT_LIGHT).expect("the model"), |_| true)
             .expect("a digest"),
         confinement: Confinement::WHOLE,

@@ -20,6 +20,7 @@ fn eight_b() -> Gguf {
         kv_keys: 32 * 8 * 128,
         kv_values: 32 * 8 * 128,
         sliding_window: None,
+        sees_all: false,
     };
     Gguf { architecture: "llama".into(), size_bytes: 4_900_000_000, shape, ..Gguf::default() }
 }
@@ -28,7 +29,7 @@ fn free(bytes: u64, is_gpu: bool) -> Free {
     Free { device: if is_gpu { "GPU0" } else { "CPU" }.into(), bytes, is_gpu }
 }
 
-const WISH: Wish = Wish { context_cells: 32_768, sequences: 16, cache: CacheKind::F16 };
+const WISH: Wish = Wish { context_cells: 32_768, sequences: 16, cache: CacheKind::F16, kind: Kind::Chat };
 
 #[test]
 fn the_need_is_weights_and_context_and_work() {
@@ -92,7 +93,46 @@ fn numbers_that_a_hostile_file_may_have_overflow_nothing() {
     gguf.shape.vocabulary = u32::MAX;
     gguf.shape.feed_forward = u32::MAX;
     gguf.shape.embedding = u32::MAX;
-    let wish = Wish { context_cells: u32::MAX, sequences: 256, cache: CacheKind::Q8_0 };
-    let said = plan(&gguf, wish, free(12 * GB, false)).to_string();
-    assert!(said.contains("does not fit"), "{said}");
+    for kind in Kind::ALL {
+        let wish = Wish { context_cells: u32::MAX, sequences: 256, cache: CacheKind::Q8_0, kind };
+        let said = plan(&gguf, wish, free(12 * GB, false)).to_string();
+        assert!(said.contains("does not fit"), "{said}");
+    }
+}
+
+/// Of the shape of a small embedder: 384 numbers, six layers, texts of 512 tokens.
+fn embedder() -> Gguf {
+    let shape = Shape {
+        layers: 6,
+        embedding: 384,
+        feed_forward: 1536,
+        vocabulary: 30_522,
+        context: 512,
+        heads: 12,
+        kv_heads: 12,
+        key_length: 32,
+        value_length: 32,
+        kv_keys: 6 * 384,
+        kv_values: 6 * 384,
+        sliding_window: None,
+        sees_all: true,
+    };
+    Gguf { architecture: "bert".into(), size_bytes: 91_000_000, pooling: Some(1), shape, ..Gguf::default() }
+}
+
+#[test]
+fn a_model_that_makes_vectors_keeps_nothing_and_computes_a_whole_text_at_once() {
+    let wish = Wish { context_cells: 2048, sequences: 64, cache: CacheKind::F16, kind: Kind::Embedding };
+    let small = Need::of(&embedder(), wish);
+    assert_eq!((small.weights, small.context), (91_000_000, 0));
+    assert_eq!(small.compute, 512 * (8 * 384 + 2 * 1536 + 2 * 512) * 4 + BESIDES_BYTES);
+    let mut long = embedder();
+    long.shape.context = 8192;
+    let asked = |context_cells| Need::of(&long, Wish { context_cells, ..wish }).compute;
+    assert!(asked(8192) - BESIDES_BYTES > 32 * (asked(512) - BESIDES_BYTES), "the square counts");
+    let plan = plan(&long, Wish { context_cells: 8192, ..wish }, free(900_000_000, false));
+    assert!(plan.to_string().ends_with("it does not fit; context_cells = 4096 would fit"), "{plan}");
+    let mut words = long.clone();
+    words.shape.sees_all = false;
+    assert_eq!(Need::of(&words, wish).context, 2048 * 6 * 768 * 2, "one that reads word by word keeps them");
 }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::frames::{Finish, FromWorker, Progress, Submission, ToWorker};
-use crate::job::{FinishReason, Said, Usage};
+use crate::job::{FinishReason, JobError, Said, Usage};
 use crate::simulation::{Answer, End as LifeEnd, Life, Script, script};
 use crate::spec::ModelSpec;
 
@@ -65,6 +65,7 @@ impl Child {
     pub(super) fn send(&self, frame: &ToWorker) {
         let frame = match frame {
             ToWorker::Submit(submission) => ToWorker::Submit(submission.clone()),
+            ToWorker::Compute(submission) => ToWorker::Compute(submission.clone()),
             ToWorker::Cancel { id } => ToWorker::Cancel { id: *id },
             ToWorker::Stop => ToWorker::Stop,
         };
@@ -128,6 +129,11 @@ impl Child {
         for frame in mail {
             match frame {
                 ToWorker::Submit(submission) => self.submit(*submission),
+                // No simulated box has a model that makes vectors.
+                ToWorker::Compute(submission) => {
+                    let error = JobError::WrongKind;
+                    self.outbox.push_back(FromWorker::Refused { id: submission.id, error });
+                }
                 ToWorker::Cancel { id } => {
                     self.running.retain(|job| job.submission.id != id);
                     self.waiting.retain(|job| job.submission.id != id);

@@ -23,8 +23,9 @@ use super::vocabulary::Vocabulary;
 use crate::digest;
 use crate::frames::FromWorker;
 use crate::gguf::{self, Gguf, GgufError};
+use crate::kind::{self, Kind};
 use crate::model::Facts;
-use crate::plan::{CacheKind, Plan, Wish, plan};
+use crate::plan::{CacheKind, Plan, Wish, plan, reserved_for_logits};
 
 /// Tokens of one step. Longer steps read prompts faster and keep every running answer waiting for longer.
 pub(super) use crate::plan::STEP_TOKENS;
@@ -38,7 +39,7 @@ const MOST_SEATS: u32 = 256;
 /// A model in memory, with what the file says of it.
 pub(super) struct Loaded {
     pub(super) model: Arc<LlamaModel>,
-    file: Gguf,
+    pub(super) file: Gguf,
     sha256: String,
 }
 
@@ -54,6 +55,7 @@ pub(super) fn load(
     let path = options.model.display();
     let file = gguf::inspect_file(&ground.file, &options.model).map_err(|error| error.to_string())?;
     let sha256 = expected(&ground.file, options, |share| tell(out, share * 0.5))?;
+    kind::fitting(&file, options.kind, options.pooling).map_err(|why| format!("{path}: {why}"))?;
     fits(&file, ground, options)?;
     let progress = out.clone();
     let params = ground.placement()?.with_progress_callback(move |share| tell(&progress, 0.5 + share * 0.5));
@@ -91,13 +93,22 @@ fn expected(
 /// Refuses at once what would fail, or starve the machine, only after minutes; and holds the model to what it says of
 /// itself.
 fn fits(file: &Gguf, ground: &Ground, options: &WorkerOptions) -> Result<(), String> {
-    let wish = Wish { context_cells: options.context, sequences: options.sequences, cache: options.cache };
+    let wish = Wish {
+        context_cells: options.context,
+        sequences: options.sequences,
+        cache: options.cache,
+        kind: options.kind,
+    };
     let Some(free) = ground.free.clone() else { return Ok(()) };
     let is_gpu = free.is_gpu;
     match plan(file, wish, free) {
         Plan::Fits { .. } if is_gpu => Ok(()),
         Plan::Fits { need, .. } => {
-            limit_memory(need.total());
+            let reserved = match options.kind {
+                Kind::Chat => 0,
+                Kind::Embedding | Kind::Rerank => reserved_for_logits(file, options.context),
+            };
+            limit_memory(need.total().saturating_add(reserved));
             Ok(())
         }
         refused @ Plan::TooLarge { .. } => Err(format!("{}: {refused}", options.model.display())),
@@ -112,7 +123,7 @@ fn tell(out: &Sender<FromWorker>, share: f32) -> bool {
 impl Loaded {
     /// One thread per core; a single one for a model so small that its threads would mostly wait for each other, and
     /// for as long as a scheduler's turn on a busy machine.
-    fn usual_threads(&self, cores: u32) -> u32 {
+    pub(super) fn usual_threads(&self, cores: u32) -> u32 {
         if self.model.size() < SMALL_MODEL_BYTES { 1 } else { cores }
     }
 
@@ -215,6 +226,7 @@ impl Loaded {
             context_limit,
             device: ground.device.clone(),
             tools,
+            vectors: None,
             sha256: self.sha256.clone(),
             confinement,
         }

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use crate::kind::{Kind, Pooling};
 use crate::plan::CacheKind;
 use crate::spec::ModelSpec;
 
@@ -10,6 +11,9 @@ use crate::spec::ModelSpec;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerOptions {
     pub model: PathBuf,
+    pub kind: Kind,
+    /// How a model that makes vectors makes them; `None` is as its file says.
+    pub pooling: Option<Pooling>,
     /// Cells of the context, shared by all sequences.
     pub context: u32,
     pub sequences: u32,
@@ -33,19 +37,24 @@ pub enum OptionsError {
     NoNumber(String),
     #[error("`--cache` is \"f16\" or \"q8_0\"")]
     NoCache,
+    #[error("`--kind` is \"chat\", \"embedding\" or \"rerank\"")]
+    NoKind,
+    #[error("`--pooling` is \"mean\", \"cls\", \"last\" or \"rank\"")]
+    NoPooling,
     #[error("`{0}` is missing")]
     Missing(&'static str),
 }
 
 impl WorkerOptions {
     /// Reads `--model FILE --context N --sequences N [--clinical-reserve N] [--threads N] [--device N]
-    /// [--cache q8_0] [--sha256 HEX]`.
+    /// [--cache q8_0] [--sha256 HEX] [--kind embedding] [--pooling mean]`.
     ///
     /// # Errors
     /// The argument that is unknown, missing or no number.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<WorkerOptions, OptionsError> {
         let (mut model, mut context, mut sequences, mut threads, mut device) = (None, None, None, None, None);
         let (mut clinical_reserve, mut cache, mut sha256) = (0, CacheKind::F16, None);
+        let (mut kind, mut pooling) = (Kind::Chat, None);
         let mut args = args.into_iter();
         while let Some(name) = args.next() {
             let name = name.to_string_lossy().into_owned();
@@ -60,12 +69,19 @@ impl WorkerOptions {
                 "--cache" => {
                     cache = value()?.to_str().and_then(CacheKind::named).ok_or(OptionsError::NoCache)?;
                 }
+                "--kind" => kind = value()?.to_str().and_then(Kind::named).ok_or(OptionsError::NoKind)?,
+                "--pooling" => {
+                    let named = value()?.to_str().and_then(Pooling::named);
+                    pooling = Some(named.ok_or(OptionsError::NoPooling)?);
+                }
                 "--sha256" => sha256 = Some(value()?.to_string_lossy().into_owned()),
                 _ => return Err(OptionsError::Unknown(name)),
             }
         }
         Ok(WorkerOptions {
             model: model.ok_or(OptionsError::Missing("--model"))?,
+            kind,
+            pooling,
             context: context.ok_or(OptionsError::Missing("--context"))?,
             sequences: sequences.ok_or(OptionsError::Missing("--sequences"))?,
             clinical_reserve,
@@ -92,7 +108,10 @@ impl WorkerOptions {
                 args.push(value.to_string().into());
             }
         }
-        args.extend(["--cache".into(), self.cache.name().into()]);
+        args.extend(["--cache".into(), self.cache.name().into(), "--kind".into(), self.kind.name().into()]);
+        if let Some(pooling) = self.pooling {
+            args.extend(["--pooling".into(), pooling.name().into()]);
+        }
         if let Some(sha256) = &self.sha256 {
             args.extend(["--sha256".into(), sha256.into()]);
         }
@@ -104,6 +123,8 @@ impl From<&ModelSpec> for WorkerOptions {
     fn from(spec: &ModelSpec) -> WorkerOptions {
         WorkerOptions {
             model: spec.file.clone(),
+            kind: spec.kind,
+            pooling: spec.pooling,
             context: spec.context_cells,
             sequences: spec.sequences,
             clinical_reserve: spec.reserve(),
@@ -127,6 +148,8 @@ mod tests {
     fn what_the_keeper_writes_the_worker_reads() {
         let options = WorkerOptions {
             model: "/models/a b.gguf".into(),
+            kind: Kind::Embedding,
+            pooling: Some(Pooling::Cls),
             context: 4096,
             sequences: 8,
             clinical_reserve: 2,

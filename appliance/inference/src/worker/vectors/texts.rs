@@ -1,0 +1,97 @@
+//! From texts to tokens: all of a job's texts are read and measured before any of them is worked on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use llama_cpp_2::model::LlamaModel;
+use llama_cpp_2::token::LlamaToken;
+
+use super::hangul;
+use super::schedule::Texts;
+use crate::frames::VectorSubmission;
+use crate::job::{JobError, VectorJob};
+
+/// Reads texts for one model.
+pub(super) struct Reader {
+    model: Arc<LlamaModel>,
+    /// The vocabulary is one of word pieces, as BERT's.
+    has_word_pieces: bool,
+    /// It strips accents, too.
+    strips_accents: bool,
+    /// Tokens that one text may have, with those that the model itself adds.
+    limit: u32,
+}
+
+/// The marks around a query and its document.
+struct Pair {
+    begin: Vec<i32>,
+    between: Vec<i32>,
+    end: Vec<i32>,
+}
+
+impl Reader {
+    pub(super) fn new(model: Arc<LlamaModel>, limit: u32) -> Reader {
+        let says = |key: &str| model.meta_val_str(key).ok();
+        let is_true = |key: &str| says(key).map(|value| value == "true");
+        // As llama.cpp decides it: accents go with capitals unless the file says otherwise.
+        let strips = is_true("tokenizer.ggml.normalizer.strip_accents")
+            .or_else(|| is_true("tokenizer.ggml.normalizer.lowercase"));
+        let has_word_pieces = says("tokenizer.ggml.model").as_deref() == Some("bert");
+        Reader { strips_accents: has_word_pieces && strips.unwrap_or(true), has_word_pieces, model, limit }
+    }
+
+    /// # Errors
+    /// A text that is too long, or one without a single token: which one it is, before any work.
+    pub(super) fn read(&self, submission: VectorSubmission) -> Result<Texts, JobError> {
+        let VectorSubmission { id, job: VectorJob { texts, query, lane }, waited_ms } = submission;
+        let query = query.map(|query| (self.tokenize(&query, false), self.pair()));
+        let one = |(index, text): (usize, &String)| {
+            let tokens = match &query {
+                None => self.tokenize(text, true),
+                Some((query, Pair { begin, between, end })) => {
+                    [begin, query, between, &self.tokenize(text, false), end]
+                        .into_iter()
+                        .flatten()
+                        .copied()
+                        .collect()
+                }
+            };
+            self.measured(index as u32, tokens)
+        };
+        let tokens = texts.iter().enumerate().map(one).collect::<Result<_, _>>()?;
+        Ok(Texts { id, lane, waited: Duration::from_millis(waited_ms), tokens })
+    }
+
+    fn measured(&self, index: u32, tokens: Vec<i32>) -> Result<Vec<i32>, JobError> {
+        match tokens.len() as u32 {
+            0 => Err(JobError::TextEmpty { index }),
+            tokens if tokens > self.limit => Err(JobError::TextTooLong { index, tokens, limit: self.limit }),
+            _ => Ok(tokens),
+        }
+    }
+
+    /// What people wrote never becomes a control token.
+    fn tokenize(&self, text: &str, with_marks: bool) -> Vec<i32> {
+        let letters = self.strips_accents.then(|| hangul::in_letters(text));
+        let text = letters.as_deref().unwrap_or(text);
+        let tokens = self.model.vocab().tokenize(text.as_bytes(), with_marks, false);
+        tokens.into_iter().map(|LlamaToken(token)| token).collect()
+    }
+
+    /// `[CLS] query [SEP] document [SEP]` for word pieces; else what the file says that its vocabulary adds, such as `<s>
+    /// query </s></s> document </s>`. Which of the two a token belongs to is told by the marks alone: llama.cpp gives all
+    /// tokens the same type.
+    fn pair(&self) -> Pair {
+        let vocab = self.model.vocab();
+        let mark = |is_added: bool, token: LlamaToken| (is_added && token.0 >= 0).then_some(token.0);
+        let begin = mark(vocab.should_add_bos(), vocab.bos()).into_iter().collect();
+        if self.has_word_pieces {
+            let sep: Vec<i32> = mark(true, vocab.sep()).into_iter().collect();
+            return Pair { begin, between: sep.clone(), end: sep };
+        }
+        let sep = mark(vocab.should_add_sep(), vocab.sep());
+        // A vocabulary without an end of its own ends its texts with a separator.
+        let eos = mark(vocab.should_add_eos(), vocab.eos()).or(mark(vocab.should_add_eos(), vocab.sep()));
+        Pair { begin, between: eos.into_iter().chain(sep).collect(), end: eos.into_iter().collect() }
+    }
+}
