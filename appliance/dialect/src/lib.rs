@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing here does I/O or reads a clock; times and identifiers are arguments.
 
 pub mod openai;
+pub mod rerank;
 pub mod sse;
 
 mod fault;

@@ -7,7 +7,7 @@ mod turns;
 use serde_json::{Map, Value};
 
 use crate::{ApiError, Script};
-use fields::Fields;
+pub(crate) use fields::{Fields, out_of_range};
 use tools::Tools;
 pub use tools::{Must, Tool, ToolCall, ToolChoice};
 
@@ -129,8 +129,8 @@ impl ChatRequest {
     /// # Errors
     /// Status 400 in the OpenAI error shape, naming the field.
     pub fn parse(bytes: &[u8]) -> Result<Self, ApiError> {
-        let body: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|error| not_an_object(&error))?;
+        let body: Map<String, Value> = serde_json::from_slice(bytes)
+            .map_err(|error| not_an_object(&error, "\"model\" and \"messages\""))?;
         let fields = Fields(&body);
         let (messages, mut needs) = parse_messages(fields.0.get("messages"))?;
         let tools = Tools::read(&fields)?;
@@ -255,14 +255,15 @@ impl ChatRequest {
     }
 }
 
-fn not_an_object(error: &serde_json::Error) -> ApiError {
+/// A body that is no JSON object, where one with these `fields` is wanted.
+pub(crate) fn not_an_object(error: &serde_json::Error, fields: &str) -> ApiError {
     let place = format!("line {}, column {}", error.line(), error.column());
     let what = match error.classify() {
         serde_json::error::Category::Eof => "The body ends in the middle of its JSON",
         serde_json::error::Category::Data => "The body is JSON, but not an object",
         _ => "The body is not JSON",
     };
-    let message = format!("{what} ({place}). Send a JSON object with \"model\" and \"messages\".");
+    let message = format!("{what} ({place}). Send a JSON object with {fields}.");
     ApiError { param: None, ..ApiError::invalid("invalid_json", "", message) }
 }
 

@@ -6,18 +6,18 @@ use super::ResponseFormat;
 use crate::ApiError;
 
 /// The top of a request's body.
-pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
+pub(crate) struct Fields<'a>(pub(crate) &'a Map<String, Value>);
 
 impl Fields<'_> {
-    pub(super) fn given(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn given(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|v| !v.is_null())
     }
 
-    pub(super) fn filled(&self, name: &str) -> bool {
+    pub(crate) fn filled(&self, name: &str) -> bool {
         self.given(name).and_then(Value::as_array).is_some_and(|list| !list.is_empty())
     }
 
-    pub(super) fn model(&self) -> Result<String, ApiError> {
+    pub(crate) fn model(&self) -> Result<String, ApiError> {
         match self.given("model").and_then(Value::as_str) {
             Some(name) if !name.is_empty() => Ok(name.to_owned()),
             _ => Err(ApiError::invalid(
@@ -28,14 +28,14 @@ impl Fields<'_> {
         }
     }
 
-    pub(super) fn boolean_or(&self, name: &str, otherwise: bool) -> Result<bool, ApiError> {
+    pub(crate) fn boolean_or(&self, name: &str, otherwise: bool) -> Result<bool, ApiError> {
         match self.given(name) {
             None => Ok(otherwise),
             Some(value) => value.as_bool().ok_or_else(|| out_of_range(name, "true or false")),
         }
     }
 
-    pub(super) fn number(&self, name: &str, min: f64, max: f64) -> Result<Option<f32>, ApiError> {
+    pub(crate) fn number(&self, name: &str, min: f64, max: f64) -> Result<Option<f32>, ApiError> {
         let Some(value) = self.given(name) else { return Ok(None) };
         match value.as_f64() {
             Some(n) if (min..=max).contains(&n) => Ok(Some(n as f32)),
@@ -43,7 +43,7 @@ impl Fields<'_> {
         }
     }
 
-    pub(super) fn integer(&self, name: &str, min: u64, max: u64) -> Result<Option<u64>, ApiError> {
+    pub(crate) fn integer(&self, name: &str, min: u64, max: u64) -> Result<Option<u64>, ApiError> {
         let Some(value) = self.given(name) else { return Ok(None) };
         match value.as_u64() {
             Some(n) if (min..=max).contains(&n) => Ok(Some(n)),
@@ -51,13 +51,13 @@ impl Fields<'_> {
         }
     }
 
-    pub(super) fn seed(&self) -> Result<Option<u64>, ApiError> {
+    pub(crate) fn seed(&self) -> Result<Option<u64>, ApiError> {
         let Some(value) = self.given("seed") else { return Ok(None) };
         let seed = value.as_u64().or_else(|| value.as_i64().map(i64::cast_unsigned));
         seed.map(Some).ok_or_else(|| out_of_range("seed", "a whole number"))
     }
 
-    pub(super) fn response_format(&self) -> Result<Option<ResponseFormat>, ApiError> {
+    pub(crate) fn response_format(&self) -> Result<Option<ResponseFormat>, ApiError> {
         let Some(format) = self.given("response_format") else { return Ok(None) };
         let kind = format.get("type").and_then(Value::as_str);
         let kind = kind.ok_or_else(|| out_of_range("response_format", "an object with a \"type\""))?;
@@ -73,7 +73,7 @@ impl Fields<'_> {
         })
     }
 
-    pub(super) fn template_arguments(&self) -> Result<Option<Map<String, Value>>, ApiError> {
+    pub(crate) fn template_arguments(&self) -> Result<Option<Map<String, Value>>, ApiError> {
         match self.given("chat_template_kwargs") {
             None => Ok(None),
             Some(Value::Object(arguments)) => Ok(Some(arguments.clone())),
@@ -81,7 +81,7 @@ impl Fields<'_> {
         }
     }
 
-    pub(super) fn stop(&self) -> Result<Vec<String>, ApiError> {
+    pub(crate) fn stop(&self) -> Result<Vec<String>, ApiError> {
         let wrong = || out_of_range("stop", "a text, or a list of at most 4 texts that are not empty");
         let list = match self.given("stop") {
             None => return Ok(Vec::new()),
@@ -110,6 +110,6 @@ fn schema_of(wrapper: Option<&Value>) -> Result<ResponseFormat, ApiError> {
     }
 }
 
-pub(super) fn out_of_range(name: &str, expected: &str) -> ApiError {
+pub(crate) fn out_of_range(name: &str, expected: &str) -> ApiError {
     ApiError::invalid("invalid_value", name, format!("\"{name}\" must be {expected}."))
 }
