@@ -126,7 +126,7 @@ pub(crate) enum Supply {
 impl Supply {
     pub(crate) fn of(locals: &[LocalView]) -> Supply {
         let mut supply = Supply::None;
-        for local in locals.iter().filter(|local| local.status == "ready") {
+        for local in locals.iter().filter(|local| local.speaks() && local.status == "ready") {
             if !is_pilot_light(&local.name) {
                 return Supply::Models;
             }

@@ -1,7 +1,7 @@
 //! The dashboard line: a drawing of the changeover, with the supply that carries the requests now.
 
 use continuity::SiteState;
-use gateway::Site;
+use gateway::{LocalView, Site};
 
 use crate::band::Supply;
 use crate::text::LineText;
@@ -63,7 +63,7 @@ impl Line {
         let ready: Vec<&str> = site
             .locals
             .iter()
-            .filter(|local| local.status == "ready")
+            .filter(|local| local.speaks() && local.status == "ready")
             .map(|local| local.name.as_str())
             .collect();
         let names: Vec<&str> = site.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
@@ -78,7 +78,7 @@ impl Line {
         let local_role = match carries {
             Carries::Local => text.carries,
             Carries::Both => text.carries_part,
-            _ if site.locals.is_empty() => text.not_set_up,
+            _ if !site.locals.iter().any(LocalView::speaks) => text.not_set_up,
             _ if ready.is_empty() => text.not_ready,
             _ => text.stands_by,
         };

@@ -277,6 +277,12 @@ pub(crate) struct StatusText {
     pub(crate) alarm_failed: fn(&str) -> String,
     pub(crate) alarm_unproven: fn(&str) -> String,
     pub(crate) model_facts: fn(&FileFacts) -> String,
+    /// What a model that does not answer in words is for; the age of its last vector or score.
+    pub(crate) is_embedding: &'static str,
+    pub(crate) is_rerank: &'static str,
+    pub(crate) worked: fn(u64) -> String,
+    pub(crate) idle: &'static str,
+    pub(crate) alarm_vectors: fn(&str) -> String,
     pub(crate) alarm_unconfined: fn(&str) -> String,
     /// The alias none of whose models is proven.
     pub(crate) alarm_alias: fn(&str) -> String,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use continuity::Load;
 use dialect::Queue;
-use inference::{Lane, LocalModel, Place};
+use inference::{Kind, Lane, LocalModel, Place};
 
 use crate::answer::Refusal;
 use crate::settings::BrownOutSettings;
@@ -69,10 +69,11 @@ impl Admission {
     }
 }
 
-/// How busy the busiest of the models is.
+/// How busy the busiest of the models is that answer in words: what the ladder gives up are words.
 pub(crate) fn load(models: &[LocalModel]) -> Load {
     let mut load = Load::default();
-    for occupancy in models.iter().map(LocalModel::occupancy) {
+    let speakers = models.iter().filter(|model| model.kind() == Kind::Chat);
+    for occupancy in speakers.map(LocalModel::occupancy) {
         let waiting: u32 = occupancy.waiting.iter().sum();
         // A queue without places cannot be half taken: there the wait alone tells.
         let percent = (waiting * 100).checked_div(occupancy.queue_limit).unwrap_or(0).min(100);

@@ -5,6 +5,7 @@ mod headers;
 mod health;
 mod identity;
 mod refusal;
+mod vectors;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -48,10 +49,14 @@ const fn entry(path: &'static str, access: Access, handlers: fn() -> MethodRoute
 }
 
 /// Every route of the API with the right that it needs. What is not here is refused in the API's own error shape.
-static ROUTES: [Entry; 9] = [
+static ROUTES: [Entry; 11] = [
     entry("/v1/chat/completions", Access::With(Right::Ask), || {
         post(chat::completions).fallback(refusal::wrong_method)
     }),
+    entry("/v1/embeddings", Access::With(Right::Ask), || {
+        post(vectors::embeddings).fallback(refusal::wrong_method)
+    }),
+    entry("/v1/rerank", Access::With(Right::Ask), || post(vectors::rerank).fallback(refusal::wrong_method)),
     entry("/v1/models", Access::With(Right::Ask), || get(models).fallback(refusal::wrong_method)),
     entry("/api/status", Access::OnTheBoxOr(Right::ReadStatus), || get(health::status)),
     entry("/livez", Access::Anybody, || get(health::livez)),

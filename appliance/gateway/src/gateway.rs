@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inference::LocalModel;
+use inference::{Kind, LocalModel};
 use prometheus_client::registry::Registry;
 use store::{Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -18,7 +18,7 @@ use crate::demo::DemoControl;
 use crate::drill::Drills;
 use crate::hedge::FirstTokens;
 use crate::homes::Homes;
-use crate::ledger::Ledger;
+use crate::ledger::{Asking, Ledger};
 use crate::metrics::Metrics;
 use crate::monitor::{Monitor, first_site};
 use crate::orders::Orders;
@@ -113,10 +113,11 @@ impl Gateway {
 
     async fn serve(&self, ask: Ask) -> Result<Answer, Refusal> {
         let alias = self.alias(&ask.request.model)?;
+        alias.must_be(Kind::Chat)?;
         let permit = self.admit()?;
         let request_id = new_id("req");
         let course = Course::plan(self, alias, &ask, &request_id);
-        let mut ledger = Ledger::open(self, &request_id, &ask, &course.first());
+        let mut ledger = Ledger::open(self, &request_id, &Asking::of(&ask), &course.first());
         ledger.recorded_first().await?;
         let committed = ask.mode == Mode::Committed;
         let relay = Relay::begin(self.clone(), ask, request_id, course, ledger, permit).await?;
@@ -144,6 +145,11 @@ impl Gateway {
 
     pub fn locals(&self) -> &[LocalModel] {
         &self.0.locals
+    }
+
+    /// The local models that answer in words.
+    pub(crate) fn speakers(&self) -> impl Iterator<Item = &LocalModel> {
+        self.0.locals.iter().filter(|model| model.kind() == Kind::Chat)
     }
 
     pub(crate) fn local(&self, name: &str) -> Option<&LocalModel> {
@@ -209,7 +215,7 @@ impl Gateway {
         Ok(&self.0.settings.aliases[*index])
     }
 
-    fn admit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         self.0.requests.clone().try_acquire_owned().map_err(|_| {
             let limit = self.0.settings.limits.max_requests;
             let message =

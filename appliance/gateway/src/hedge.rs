@@ -84,6 +84,7 @@ mod tests {
     fn tokens() -> FirstTokens {
         let alias = AliasSettings {
             name: "a".into(),
+            kind: inference::Kind::Chat,
             cloud: vec![route()],
             standby: Vec::new(),
             shorten: None,

@@ -5,7 +5,7 @@ use inference::Lane;
 use store::{OutcomeRow, Receipt, RequestRow, SecondLook, StoreError};
 use tokio::time::Instant;
 
-use crate::answer::{Ask, CallerKind, Refusal, Route, Served};
+use crate::answer::{Ask, Caller, CallerKind, Refusal, Route, Served};
 use crate::clock;
 use crate::gateway::Gateway;
 use dialect::openai::Usage;
@@ -25,6 +25,32 @@ pub(crate) struct Ledger {
     closed: bool,
 }
 
+/// What is written down of a request when it comes.
+pub(crate) struct Asking<'a> {
+    pub caller: &'a Caller,
+    pub alias: &'a str,
+    pub lane: Lane,
+    pub local_only: bool,
+    pub conversation: Option<&'a str>,
+    pub bytes_in: u64,
+    /// What a local model answered may be asked of the cloud again, later.
+    pub may_be_looked_at_again: bool,
+}
+
+impl<'a> Asking<'a> {
+    pub(crate) fn of(ask: &'a Ask) -> Self {
+        Asking {
+            caller: &ask.caller,
+            alias: &ask.request.model,
+            lane: ask.lane,
+            local_only: ask.local_only,
+            conversation: ask.conversation.as_deref(),
+            bytes_in: ask.request.text_bytes(),
+            may_be_looked_at_again: true,
+        }
+    }
+}
+
 /// How a request ended, in the words of the log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ending {
@@ -35,16 +61,16 @@ pub(crate) struct Ending {
 
 impl Ledger {
     /// Puts the request's row on its way to the disk; nobody waits for it yet.
-    pub(crate) fn open(gateway: &Gateway, request_id: &str, ask: &Ask, first_route: &str) -> Self {
+    pub(crate) fn open(gateway: &Gateway, request_id: &str, ask: &Asking<'_>, first_route: &str) -> Self {
         let asked = gateway.store().audit.request(RequestRow {
             request_id: request_id.to_owned(),
             at_ms: clock::unix_ms(),
             who: ask.caller.who.clone(),
-            alias: ask.request.model.clone(),
+            alias: ask.alias.to_owned(),
             route: first_route.to_owned(),
             lane: ask.lane.as_str().to_owned(),
             policy: if ask.local_only { "local-only" } else { "any" }.to_owned(),
-            bytes_in: ask.request.text_bytes(),
+            bytes_in: ask.bytes_in,
         });
         Ledger {
             gateway: gateway.clone(),
@@ -164,10 +190,10 @@ pub(crate) fn unrecorded() -> Refusal {
 }
 
 /// A request whose alias has a cloud route and that may leave the building; a drill is none of the cloud's failing.
-fn second_look(gateway: &Gateway, request_id: &str, ask: &Ask) -> Option<SecondLook> {
-    let alias = gateway.settings().aliases.iter().find(|alias| alias.name == ask.request.model)?;
+fn second_look(gateway: &Gateway, request_id: &str, ask: &Asking<'_>) -> Option<SecondLook> {
+    let alias = gateway.settings().aliases.iter().find(|alias| alias.name == ask.alias)?;
     let is_drill = gateway.board().site_state() == SiteState::Drill;
-    if alias.cloud.is_empty() || ask.local_only || is_drill {
+    if !ask.may_be_looked_at_again || alias.cloud.is_empty() || ask.local_only || is_drill {
         return None;
     }
     Some(SecondLook {
@@ -176,7 +202,7 @@ fn second_look(gateway: &Gateway, request_id: &str, ask: &Ask) -> Option<SecondL
         alias: alias.name.clone(),
         lane: ask.lane.as_str().to_owned(),
         // The conversation of a program is a name of its own choosing, and may say anything.
-        conversation: ask.conversation.clone().filter(|_| ask.caller.kind == CallerKind::Person),
+        conversation: ask.conversation.filter(|_| ask.caller.kind == CallerKind::Person).map(str::to_owned),
         ..SecondLook::default()
     })
 }

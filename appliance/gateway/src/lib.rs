@@ -36,6 +36,7 @@ pub mod simulation;
 pub mod site;
 mod tally;
 mod upstream;
+mod vectors;
 mod warm_share;
 
 pub use announcer::{Announcement, AnnouncementKind};
@@ -49,5 +50,7 @@ pub use monitor::Monitor;
 pub use orders::Orders;
 pub use reason::Reason;
 pub use settings::Settings;
-pub use site::{AliasView, FileFacts, LocalView, ModelView, OrderView, OutageView, Site, UpstreamView};
+pub use site::{
+    AliasView, FileFacts, LocalView, ModelView, OrderView, OutageView, Site, UpstreamView, VectorView,
+};
 pub use upstream::ClientError;

@@ -99,7 +99,7 @@ async fn probe(upstream: &Upstream) -> Result<Listed, Fault> {
     let doubts_requests = upstream.circuit.doubts_requests();
     let listed = upstream.probe().await?;
     match upstream.models.first().filter(|_| doubts_requests) {
-        Some(model) => match upstream.probe_model(&model.name).await {
+        Some(model) => match upstream.probe_model(model).await {
             Err(fault) if fault.blame() == Blame::Upstream => Err(fault),
             _ => Ok(listed),
         },
@@ -114,7 +114,7 @@ async fn watch_model(gateway: &Gateway, route: RouteId) {
     let upstream = &board.upstreams[route.upstream];
     let Some(model) = upstream.models.get(route.model) else { return };
     loop {
-        if model.circuit.begin_look() && upstream.probe_model(&model.name).await.is_ok() {
+        if model.circuit.begin_look() && upstream.probe_model(model).await.is_ok() {
             model.circuit.contradicted();
         }
         match model.circuit.reading(now()).state {
@@ -163,7 +163,7 @@ async fn try_model(gateway: &Gateway, route: RouteId) {
     if model.circuit.begin_probe(now()) {
         let result = match model.is_missing() {
             true => Err(Fault::ModelWithdrawn),
-            false => upstream.probe_model(&model.name).await,
+            false => upstream.probe_model(model).await,
         };
         board.record_model_probe(route, result.err().as_ref());
     }

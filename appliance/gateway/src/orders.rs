@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 
 pub(crate) use keeper::keep;
 
-use crate::answer::Ask;
+use crate::answer::Caller;
 use crate::clock;
 use crate::drill::Scope;
 use crate::gateway::Gateway;
@@ -110,8 +110,8 @@ impl Standing {
     }
 
     /// This request alone is treated as if the way were cut; for the whole site it is cut.
-    pub(crate) fn rehearses(&self, ask: &Ask) -> bool {
-        !self.rehearses_site() && self.drill.as_ref().is_some_and(|scope| scope.covers(ask))
+    pub(crate) fn rehearses(&self, caller: &Caller, alias: &str) -> bool {
+        !self.rehearses_site() && self.drill.as_ref().is_some_and(|scope| scope.covers(caller, alias))
     }
 
     pub(crate) fn views(&self) -> Vec<OrderView> {

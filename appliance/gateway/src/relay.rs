@@ -26,6 +26,7 @@ use crate::gateway::Gateway;
 use crate::homes::Beginning;
 use crate::ledger::{Ending, Ledger, unrecorded};
 use crate::upstream::{Chunk, ChunkStream};
+pub(crate) use cloud::pause_before_another;
 use open::{Opened, Opening};
 use takeover::{After, Broken};
 

@@ -1,11 +1,13 @@
 //! What a person or a key may ask of the gateway: the alias decides, and an emergency is told at once.
 
+use inference::Kind;
 use store::{ChangeError, Denied, EventRow, Grant, Need, Object, ObjectKind, Subject, authorize};
 
 use crate::announcer::AnnouncementKind;
 use crate::answer::{Answer, Ask, Refusal};
 use crate::clock;
 use crate::gateway::Gateway;
+use crate::settings::AliasSettings;
 
 impl Gateway {
     /// Serves one request of somebody who may use its alias.
@@ -14,6 +16,13 @@ impl Gateway {
     /// As [`Gateway::ask`], and `alias_not_allowed`, which the audit log keeps.
     pub async fn ask_as(&self, subject: &Subject<'_>, ask: Ask) -> Result<Answer, Refusal> {
         let alias = self.alias(&ask.request.model)?;
+        self.may_use(subject, alias).await?;
+        self.ask(ask).await
+    }
+
+    /// # Errors
+    /// `alias_not_allowed`, which the audit log keeps.
+    pub(crate) async fn may_use(&self, subject: &Subject<'_>, alias: &AliasSettings) -> Result<(), Refusal> {
         let need = Need::Alias { name: &alias.name, restricted: alias.restricted };
         if let Err(denied) = authorize(subject, need) {
             let detail = serde_json::json!({"alias": alias.name, "why": denied.to_string()});
@@ -28,14 +37,22 @@ impl Gateway {
             }
             return Err(not_allowed(&alias.name, &denied));
         }
-        self.ask(ask).await
+        Ok(())
     }
 
     /// The aliases that somebody may ask, in the order of the configuration.
     pub fn aliases_for(&self, subject: &Subject<'_>) -> impl Iterator<Item = &str> {
-        let aliases = self.settings().aliases.iter();
+        self.usable(subject).map(|alias| alias.name.as_str())
+    }
+
+    /// Those of them that answer in words.
+    pub fn chats_for(&self, subject: &Subject<'_>) -> impl Iterator<Item = &str> {
+        self.usable(subject).filter(|alias| alias.kind == Kind::Chat).map(|alias| alias.name.as_str())
+    }
+
+    fn usable(&self, subject: &Subject<'_>) -> impl Iterator<Item = &AliasSettings> {
         let may = |name, restricted| authorize(subject, Need::Alias { name, restricted }).is_ok();
-        aliases.filter(move |a| may(&a.name, a.restricted)).map(|alias| alias.name.as_str())
+        self.settings().aliases.iter().filter(move |alias| may(&alias.name, alias.restricted))
     }
 
     /// Opens for an hour what was not granted, and tells the building that it was done.

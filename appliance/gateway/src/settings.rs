@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt, net::IpAddr, time::Duration};
 
 use continuity::{BrownOutLines, FailbackSteps, Thresholds};
+pub use inference::Kind;
 use zeroize::Zeroizing;
 
 /// Everything that the gateway needs to know of its site.
@@ -63,12 +64,13 @@ impl WitnessSettings {
 
 impl Settings {
     /// The models of an upstream that routes use, each once.
-    pub(crate) fn models_of(&self, upstream: usize) -> Vec<String> {
-        let routes = self.aliases.iter().flat_map(|alias| &alias.cloud);
-        let mut models: Vec<String> =
-            routes.filter(|route| route.upstream == upstream).map(|route| route.model.clone()).collect();
-        models.sort_unstable();
-        models.dedup();
+    pub(crate) fn models_of(&self, upstream: usize) -> Vec<(String, Kind)> {
+        let routes =
+            self.aliases.iter().flat_map(|alias| alias.cloud.iter().map(|route| (route, alias.kind)));
+        let own = routes.filter(|(route, _)| route.upstream == upstream);
+        let mut models: Vec<_> = own.map(|(route, kind)| (route.model.clone(), kind)).collect();
+        models.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        models.dedup_by(|(one, _), (other, _)| one == other);
         models
     }
 }
@@ -103,6 +105,7 @@ impl Settings {
         };
         let assistant = AliasSettings {
             name: "assistant".into(),
+            kind: Kind::Chat,
             cloud: vec![route],
             standby: Vec::new(),
             shorten: None,
@@ -224,6 +227,8 @@ impl Default for ProbeSettings {
 #[derive(Debug, Clone)]
 pub struct AliasSettings {
     pub name: String,
+    /// What may be asked of it. Routes of an alias for vectors are all the same model.
+    pub kind: Kind,
     pub cloud: Vec<CloudRoute>,
     /// Names of local models, in order.
     pub standby: Vec<String>,

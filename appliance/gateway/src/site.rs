@@ -1,6 +1,7 @@
 //! What the box knows of itself and of the way to the cloud, as one snapshot that everybody may read.
 
 use continuity::{SiteState, Verdict};
+use inference::Kind;
 use serde::Serialize;
 use store::{Condition, OutageCounts};
 
@@ -75,15 +76,17 @@ pub struct ModelView {
 #[derive(Debug, Clone, Serialize)]
 pub struct LocalView {
     pub name: String,
+    /// `chat`, `embedding` or `rerank`.
+    pub kind: &'static str,
     /// `starting`, `loading`, `ready` or `failed`.
     pub status: &'static str,
     /// Progress of loading.
     pub percent: Option<u8>,
     /// One plain line: what it is, or why it failed and how to mend it.
     pub detail: String,
-    /// Seconds since it last generated a token.
+    /// Seconds since it last generated a token, or a vector.
     pub proven_age_s: Option<u64>,
-    /// A token within the last minute.
+    /// A token, or a vector, within the last minute.
     pub proven: bool,
     pub in_flight: u32,
     pub device: Option<String>,
@@ -103,6 +106,23 @@ pub struct FileFacts {
     pub context_train: u32,
     /// Memory that each token of a conversation takes while it runs.
     pub kv_bytes_per_token: u64,
+    /// Numbers in each vector, and how it is made of a text; none of a model that answers in words.
+    pub vectors: Option<VectorView>,
+}
+
+/// The vectors of a model that makes them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VectorView {
+    pub dimensions: u32,
+    /// `mean`, `cls`, `last` or `rank`.
+    pub pooling: &'static str,
+}
+
+impl LocalView {
+    /// It answers in words: it can stand by for a cloud.
+    pub fn speaks(&self) -> bool {
+        self.kind == Kind::Chat.name()
+    }
 }
 
 impl Site {
@@ -116,6 +136,8 @@ impl Site {
 #[derive(Debug, Clone, Serialize)]
 pub struct AliasView {
     pub name: String,
+    /// `chat`, `embedding` or `rerank`.
+    pub kind: &'static str,
     pub cloud: Vec<String>,
     pub standby: Vec<String>,
 }

@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dialect::openai::{ChatRequest, Completion, Delivery};
+use dialect::openai::{ChatRequest, Completion, Delivery, EmbeddingAnswer};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use inference::Kind;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -33,6 +34,8 @@ use reply::Ends;
 /// An answer or an error text of an upstream longer than this is not read further.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
 const MAX_ERROR_BYTES: usize = 64 << 10;
+/// As many vectors as one request may ask for, of the longest that there are, written with all their digits.
+const MAX_VECTORS_BYTES: usize = 256 << 20;
 
 pub(crate) struct Upstream {
     pub settings: UpstreamSettings,
@@ -63,7 +66,10 @@ impl Upstream {
     ///
     /// # Errors
     /// When the extra roots are no certificates.
-    pub(crate) fn build(settings: UpstreamSettings, models: Vec<String>) -> Result<Self, ClientError> {
+    pub(crate) fn build(
+        settings: UpstreamSettings,
+        models: Vec<(String, Kind)>,
+    ) -> Result<Self, ClientError> {
         let gate = Gate::default();
         let client = client::build(&settings, gate.clone())?;
         let prober = client::build_for_probes(&settings, gate.clone())?;
@@ -74,7 +80,7 @@ impl Upstream {
             Some(value)
         });
         let circuit = Circuit::new(settings.thresholds.clone(), settings.failback.clone(), clock::unix_ms());
-        let models = models.into_iter().map(|name| CloudModel::new(name, &settings)).collect();
+        let models = models.into_iter().map(|(name, kind)| CloudModel::new(name, kind, &settings)).collect();
         Ok(Upstream {
             circuit,
             models,
@@ -149,6 +155,26 @@ impl Upstream {
         let stream = ChunkStream::begin(response, request.choices, ends);
         let stream = tokio::time::timeout_at(begun + patience.first_token, stream).await;
         stream.unwrap_or(Err(Fault::FirstTokenTimeout(patience.first_token))).map(Reply::Stream)
+    }
+
+    /// Asks for `count` vectors once, and waits for all of them.
+    ///
+    /// # Errors
+    /// The fault of this try.
+    pub(crate) async fn embeddings(
+        &self,
+        body: Vec<u8>,
+        count: usize,
+        patience: Patience,
+    ) -> Result<EmbeddingAnswer, Fault> {
+        let begun = Instant::now();
+        let sent = self.send(&self.client, self.request(Method::POST, "/embeddings", body.into())?);
+        let response = tokio::time::timeout(patience.headers, sent).await;
+        let response = no_page(response.unwrap_or(Err(Fault::HeadersTimeout(patience.headers)))?)?;
+        let read =
+            tokio::time::timeout_at(begun + patience.whole_answer, read_body(response, MAX_VECTORS_BYTES));
+        let bytes = read.await.unwrap_or(Err(Fault::WholeTimeout(patience.whole_answer)))?;
+        EmbeddingAnswer::read(&bytes, count).ok_or_else(|| fault::of_error_inside(&bytes, Fault::Malformed))
     }
 
     /// Sends a request and sorts out every status that is not an answer.

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use inference::ModelSpec;
+
 use crate::cli::{Failure, say, tell};
 
 pub(crate) fn run(file: &Path) -> Result<ExitCode, Failure> {
     let mut config = super::load(file)?;
     for local in &config.locals {
         let built_in = local.file.ends_with(crate::pilot_light::FILE_NAME) && !local.file.exists();
-        if let Some(problem) = (!built_in && local.file.exists()).then(|| unusable(&local.file)).flatten() {
+        if let Some(problem) = (!built_in && local.file.exists()).then(|| unusable(local)).flatten() {
             config.problems.push(crate::config::Problem(format!(
                 "{}: [[local]] \"{}\": {problem}",
                 config.file.display(),
@@ -31,6 +33,13 @@ pub(crate) fn run(file: &Path) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(2))
 }
 
-fn unusable(model: &Path) -> Option<String> {
-    inference::gguf::inspect(model).err().map(|error| error.to_string())
+/// Why a local model can't do what it is for, by its file.
+fn unusable(local: &ModelSpec) -> Option<String> {
+    match inference::gguf::inspect(&local.file) {
+        Err(error) => Some(error.to_string()),
+        Ok(gguf) => {
+            let why = inference::kind::fitting(&gguf, local.kind, local.pooling).err()?;
+            Some(format!("{}: {why}", local.file.display()))
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use inference::gguf::{self, Gguf};
 use inference::library::{self, Library, LibraryError};
 use inference::plan::{Plan, Size, plan};
-use inference::{ModelSpec, worker};
+use inference::{ModelSpec, Pooling, kind, worker};
 use serde_json::json;
 
 use crate::cli::{Failure, ModelCommand, say, tell};
@@ -61,9 +61,13 @@ fn list(config: &Config) -> Result<ExitCode, Failure> {
 /// What a file says of its model, on one line.
 fn described(gguf: &Gguf) -> String {
     let shape = &gguf.shape;
+    let made = kind::pooling_of(gguf).map_or(String::new(), |pooling| match pooling {
+        Pooling::Rank => ", scores documents".to_owned(),
+        pooling => format!(", makes vectors ({})", pooling.name()),
+    });
     let window = shape.sliding_window.map_or(String::new(), |window| format!(", window {window}"));
     format!(
-        "{} {}, {}, {} layers, {} heads of {} ({} for keys and values), context {}{window}, {} of context a token",
+        "{} {}, {}, {} layers, {} heads of {} ({} for keys and values), context {}{window}, {} of context a token{made}",
         gguf.architecture,
         gguf.quantisation,
         Size(gguf.size_bytes),

@@ -184,6 +184,8 @@ pub(super) struct Failback {
 pub(super) struct Local {
     pub name: String,
     pub file: PathBuf,
+    pub kind: Option<String>,
+    pub pooling: Option<String>,
     pub sha256: Option<String>,
     pub cache: Option<String>,
     pub context_cells: Option<u32>,
@@ -206,6 +208,9 @@ pub(super) struct Alias {
     pub shorten: Option<String>,
     #[serde(default)]
     pub restricted: bool,
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub same_model: bool,
     pub warm_share_percent: Option<u8>,
 }
 

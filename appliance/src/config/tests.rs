@@ -3,6 +3,7 @@ use std::fs;
 use super::Config;
 
 mod directory;
+mod vectors;
 
 fn load(text: &str) -> (tempfile::TempDir, Result<Config, String>) {
     let folder = tempfile::tempdir().expect("a temporary folder");

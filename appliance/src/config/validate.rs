@@ -29,6 +29,7 @@ mod scarcity;
 mod secret;
 mod sign_in;
 mod url;
+mod vectors;
 
 use routes::Models;
 
@@ -71,7 +72,8 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         .alias
         .into_iter()
         .map(|a| check.alias(a, &upstreams, &models, &locals))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    check.one_kind_each(&aliases)?;
     let spool_folder =
         raw.audit.spool_folder.as_ref().map_or_else(|| data_dir.clone(), |path| check.dir.join(path));
     let anchors = check.anchors(raw.audit, &data_dir)?;
@@ -285,7 +287,9 @@ impl Check {
         let program = std::env::current_exe().map_err(|error| {
             self.wrong(&place, format!("the path of this program cannot be found ({error})"))
         })?;
-        let mut spec = ModelSpec::new(raw.name, file, program);
+        let (kind, pooling) = self.purpose(&place, &raw)?;
+        let mut spec = ModelSpec::new(raw.name, file, program).of_kind(kind);
+        spec.pooling = pooling;
         let within = |key: &str, given: Option<u32>, usual: u32, min: u32, max: u32| match given {
             None => Ok(usual),
             Some(n) if (min..=max).contains(&n) => Ok(n),
@@ -345,6 +349,7 @@ impl Check {
                 self.wrong(&place, "give cloud = [\"upstream/model\"], standby = [\"local model\"], or both")
             );
         }
+        let kind = self.alias_kind(&place, &raw, locals)?;
         let cloud = raw.cloud.into_iter().map(|label| {
             let Some((upstream, model)) = label.split_once('/').filter(|(_, model)| !model.is_empty()) else {
                 return Err(self.wrong(&place, format!("cloud route \"{label}\" must be \"upstream/model\"")));
@@ -367,6 +372,6 @@ impl Check {
         let shorten = self.shorten(&place, raw.shorten.as_deref())?;
         let warm_share_percent = self.warm_share(&place, raw.warm_share_percent)?;
         let raw::Alias { name, standby, restricted, .. } = raw;
-        Ok(AliasSettings { name, cloud, standby, shorten, restricted, warm_share_percent })
+        Ok(AliasSettings { name, kind, cloud, standby, shorten, restricted, warm_share_percent })
     }
 }

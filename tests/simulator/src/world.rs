@@ -252,6 +252,7 @@ fn settings(plan: &Plan) -> Settings {
     };
     let aliases = plan.aliases.iter().map(|alias| AliasSettings {
         name: alias.name.to_owned(),
+        kind: gateway::settings::Kind::Chat,
         cloud: alias.cloud.iter().map(route).collect(),
         standby: alias.standby.iter().map(|name| (*name).to_owned()).collect(),
         shorten: None,

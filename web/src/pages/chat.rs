@@ -124,7 +124,7 @@ async fn build(
     let current = opened.as_ref().map(|opened| opened.conversation.id.clone()).unwrap_or_default();
     let messages = opened.as_ref().map(|opened| opened.messages.as_slice()).unwrap_or_default();
     let subject = person.subject();
-    let usable: Vec<&str> = visit.portal.gateway().aliases_for(&subject).collect();
+    let usable: Vec<&str> = visit.portal.gateway().chats_for(&subject).collect();
     let (aliases, alias) = choices(&usable, &draft.alias);
     let title = opened.as_ref().map(|opened| opened.conversation.title.clone());
     Ok(ChatPage {

@@ -71,6 +71,8 @@ pub(crate) struct UpstreamRow {
 
 pub(crate) struct LocalRow {
     pub(crate) name: String,
+    /// What it is for, where it does not answer in words.
+    pub(crate) purpose: Option<&'static str>,
     pub(crate) status_word: &'static str,
     pub(crate) status: String,
     pub(crate) lamp: &'static str,
@@ -242,11 +244,18 @@ impl Reader<'_> {
             _ => (text.starting.to_owned(), "waiting"),
         };
         let proof = match local.proven_age_s {
-            Some(age_s) if local.proven => (text.proven)(age_s),
-            _ => text.unproven.to_owned(),
+            Some(age_s) if local.proven && local.speaks() => (text.proven)(age_s),
+            Some(age_s) if local.proven => (text.worked)(age_s),
+            _ if local.speaks() => text.unproven.to_owned(),
+            _ => text.idle.to_owned(),
         };
         LocalRow {
             name: local.name.clone(),
+            purpose: match local.kind {
+                "embedding" => Some(text.is_embedding),
+                "rerank" => Some(text.is_rerank),
+                _ => None,
+            },
             status_word: local.status,
             status,
             lamp,

@@ -78,6 +78,7 @@ impl Box {
         });
         let assistant = AliasSettings {
             name: "assistant".into(),
+            kind: gateway::settings::Kind::Chat,
             cloud: cloud.collect(),
             standby: Vec::new(),
             shorten: None,

@@ -19,6 +19,7 @@ const SINCE_MS: i64 = 1_700_000_000_000;
 fn local(name: &str, status: &'static str) -> LocalView {
     LocalView {
         name: name.into(),
+        kind: "chat",
         status,
         percent: None,
         detail: String::new(),
@@ -47,7 +48,8 @@ fn upstream(breaker: &'static str, share_percent: u8) -> UpstreamView {
 }
 
 fn site(state: SiteState, upstreams: Vec<UpstreamView>, locals: Vec<LocalView>) -> Site {
-    let aliases = vec![AliasView { name: "assistant".into(), cloud: Vec::new(), standby: Vec::new() }];
+    let aliases =
+        vec![AliasView { name: "assistant".into(), kind: "chat", cloud: Vec::new(), standby: Vec::new() }];
     let name = "Harbor Hospital".to_owned();
     let (since_ms, started_ms) = (SINCE_MS, SINCE_MS);
     let (outage, orders, announcements) = (None, Vec::new(), Vec::new());

@@ -288,6 +288,15 @@ const STATUS: StatusText = StatusText {
             "{model} has generated no token in the last minute and might not answer if the cloud went out now. The box restarts a model that is stuck; if this stays for two minutes, restart genset."
         )
     },
+    is_embedding: "makes vectors of texts",
+    is_rerank: "scores documents",
+    worked: |age_s| format!("worked {age_s} s ago"),
+    idle: "no work in the last minute",
+    alarm_vectors: |model| {
+        format!(
+            "{model} has not proven that it works, so programs that search with it may get no result. Wait until its state below is “ready”; if that takes longer than five minutes, an administrator finds the reason in the table."
+        )
+    },
     model_facts: |facts| {
         format!(
             "{} MB, {} layers, trained on {} tokens at once, {:.1} kB of memory for each token of a conversation; SHA-256 {}…",

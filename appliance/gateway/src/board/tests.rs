@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use continuity::{SiteState, State};
+use inference::Kind;
 
 use super::*;
 use crate::settings::{OutsideSettings, UpstreamSettings};
@@ -9,7 +10,7 @@ use crate::upstream::Listed;
 /// Upstreams `a` and `b`, each with the models `large` and `small`.
 fn board() -> Board {
     let upstream = |name| {
-        let models = vec!["large".to_owned(), "small".to_owned()];
+        let models = ["large", "small"].map(|name| (name.to_owned(), Kind::Chat)).into();
         Upstream::build(UpstreamSettings::for_tests(name), models).unwrap()
     };
     Board::new(
@@ -117,7 +118,10 @@ async fn a_trial_that_breaks_on_the_way_says_nothing_of_the_model() {
 async fn two_accounts_at_one_host_share_no_fate_but_two_hosts_do() {
     let account = |name: &str| {
         let base_url = "https://api.example/v1".to_owned();
-        Upstream::build(UpstreamSettings { base_url, ..UpstreamSettings::for_tests(name) }, vec!["m".into()])
+        Upstream::build(
+            UpstreamSettings { base_url, ..UpstreamSettings::for_tests(name) },
+            vec![("m".into(), Kind::Chat)],
+        )
     };
     let accounts = vec![account("a").unwrap(), account("b").unwrap()];
     let (board, _flips) =
@@ -136,7 +140,7 @@ async fn a_lost_link_takes_all_that_is_outside_with_it_and_its_return_tries_them
     let inside =
         UpstreamSettings { base_url: "http://10.0.0.5/v1".into(), ..UpstreamSettings::for_tests("c") };
     let outside = UpstreamSettings::for_tests("a");
-    let build = |settings| Upstream::build(settings, vec!["m".to_owned()]).unwrap();
+    let build = |settings| Upstream::build(settings, vec![("m".to_owned(), Kind::Chat)]).unwrap();
     let nobody = Outside::new(&OutsideSettings::default());
     let (board, _flips) =
         Board::new(vec![build(outside), build(inside)], nobody, Orders::standing(Vec::new()));
@@ -149,7 +153,9 @@ async fn a_lost_link_takes_all_that_is_outside_with_it_and_its_return_tries_them
 
 #[tokio::test(start_paused = true)]
 async fn an_upstream_that_a_shared_fate_opened_without_trouble_of_its_own_is_tried_at_once() {
-    let upstream = |name| Upstream::build(UpstreamSettings::for_tests(name), vec!["m".to_owned()]).unwrap();
+    let upstream = |name| {
+        Upstream::build(UpstreamSettings::for_tests(name), vec![("m".to_owned(), Kind::Chat)]).unwrap()
+    };
     let three = vec![upstream("a"), upstream("b"), upstream("c")];
     let (board, _flips) =
         Board::new(three, Outside::new(&OutsideSettings::default()), Orders::standing(Vec::new()));

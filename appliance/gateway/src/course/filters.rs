@@ -89,7 +89,7 @@ fn ordered(look: &Look<'_>, route: &CloudRoute) -> Say {
     let upstream = &look.gateway.board().upstreams[route.upstream].settings.name;
     match look.orders.keeps_from(upstream) {
         Some(reason) => Say::Never(reason),
-        None if look.orders.rehearses(look.ask) => Say::Never(Reason::Drill),
+        None if look.orders.rehearses(&look.ask.caller, &look.ask.request.model) => Say::Never(Reason::Drill),
         None if look.orders.forces_cloud() => Say::Ordered(Reason::ForcedCloud),
         None => Say::Pass,
     }

@@ -38,7 +38,7 @@ pub(super) async fn completions(
     let wish = Wish::read(&headers)?;
     let mode = if streamed { wish.mode } else { Mode::Committed };
     let highest_lane = holder.highest_lane();
-    let lane = wish.lane.map_or(highest_lane, |wished| wished.max(highest_lane));
+    let lane = wish.lane_within(highest_lane);
     let ask = Ask {
         caller: holder.caller(),
         request,
@@ -57,15 +57,15 @@ pub(super) async fn completions(
 }
 
 /// What the request's headers ask for.
-struct Wish {
+pub(super) struct Wish {
     mode: Mode,
-    local_only: bool,
+    pub(super) local_only: bool,
     lane: Option<Lane>,
     conversation: Option<String>,
 }
 
 impl Wish {
-    fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(super) fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
         let wrong = |name: &str, expected: &str| {
             Refusal::invalid("invalid_header", name, format!("The header {name} must be {expected}."))
@@ -90,10 +90,15 @@ impl Wish {
         let conversation = text("x-genset-conversation").map(|id| id.chars().take(128).collect());
         Ok(Wish { mode, local_only, lane, conversation })
     }
+
+    /// The lane that is wished for, but none above the highest that the key may use.
+    pub(super) fn lane_within(&self, highest: Lane) -> Lane {
+        self.lane.map_or(highest, |wished| wished.max(highest))
+    }
 }
 
 /// A body that says what it is says JSON; browsers send nothing else across sites without asking first.
-fn check_kind(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn check_kind(headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") {
@@ -104,7 +109,7 @@ fn check_kind(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::new(415, "invalid_request_error", "unsupported_media_type", message))
 }
 
-async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
     let collected = tokio::time::timeout(BODY_PATIENCE, Limited::new(body, limit).collect());
     let Ok(collected) = collected.await else {
         let message =
@@ -122,7 +127,7 @@ async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
     })
 }
 
-fn name_who_served(response: &mut Response, served: &Served) {
+pub(super) fn name_who_served(response: &mut Response, served: &Served) {
     let headers = response.headers_mut();
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {

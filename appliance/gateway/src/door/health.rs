@@ -12,7 +12,7 @@ use super::Door;
 use super::refusal::{self, Refused};
 use crate::answer::Refusal;
 use crate::gateway::Gateway;
-use crate::site::Site;
+use crate::site::{LocalView, Site};
 
 /// The process answers.
 pub(super) async fn livez() -> &'static str {
@@ -25,7 +25,7 @@ pub(super) struct Wanted {
     lane: Option<String>,
 }
 
-/// Ready is a token that a local model generated in the last minute, and a record of what is answered; a box without
+/// Ready is a token that a local model generated in the last minute (a vector is none), and a record of what is answered; a box without
 /// local models is ready while an upstream's breaker is closed.
 ///
 /// Who asks for no lane asks whether anybody can be answered, so that a load balancer does not keep the clinical lane
@@ -63,8 +63,9 @@ struct Readiness {
 
 impl Readiness {
     fn of(site: &Site, audit: &Audit) -> Readiness {
-        let standby_proven = site.locals.iter().any(|local| local.proven);
-        let cloud_only = site.locals.is_empty() && site.upstreams.iter().any(|u| u.breaker == "closed");
+        let standby_proven = site.locals.iter().any(|local| local.speaks() && local.proven);
+        let cloud_only = !site.locals.iter().any(LocalView::speaks)
+            && site.upstreams.iter().any(|u| u.breaker == "closed");
         let answers = standby_proven || cloud_only;
         let records = audit.is_well() && site.store.is_recording();
         // A disk that hangs gives no error after which a row would go to the spool.
@@ -79,7 +80,7 @@ impl Readiness {
 
 fn capabilities(site: &Site, is_ready: bool, ready: Readiness) -> Value {
     let standby = site.locals.iter().map(|local| {
-        let facts = json!({"ready": local.proven, "status": local.status,
+        let facts = json!({"ready": local.proven, "kind": local.kind, "status": local.status,
             "percent": local.percent, "proven_age_s": local.proven_age_s, "detail": local.detail});
         (local.name.clone(), facts)
     });

@@ -49,11 +49,14 @@ impl IntoResponse for Refused {
 
 pub(super) async fn no_such_path(OriginalUri(uri): OriginalUri) -> Refused {
     let path: String = uri.path().chars().take(80).collect();
-    let message = format!("There is nothing at {path}. This box serves /v1/chat/completions and /v1/models.");
+    let message = format!(
+        "There is nothing at {path}. This box serves /v1/chat/completions, /v1/embeddings, /v1/rerank and /v1/models."
+    );
     Refused(Refusal::new(404, "invalid_request_error", "unknown_url", message))
 }
 
 pub(super) async fn wrong_method() -> Refused {
-    let message = "This path does not take this method: POST to /v1/chat/completions, GET /v1/models.";
+    let message = "This path does not take this method: POST to /v1/chat/completions, /v1/embeddings and /v1/rerank, GET \
+                   /v1/models.";
     Refused(Refusal::new(405, "invalid_request_error", "method_not_allowed", message))
 }

@@ -68,7 +68,8 @@ async fn every_route_is_as_open_as_it_declares() {
     let it = Box::open();
     let key = it.store.core.create_key("ward", KeyLane::default()).await.unwrap();
     for Entry { path, access, .. } in &ROUTES {
-        let method = if *path == "/v1/chat/completions" { "POST" } else { "GET" };
+        let takes_a_body = ["/v1/chat/completions", "/v1/embeddings", "/v1/rerank"].contains(path);
+        let method = if takes_a_body { "POST" } else { "GET" };
         let path = path.replace("{*path}", "nothing/here");
         let (without, body) = it.send(method, &path, None, "").await;
         let closed = *access != Access::Anybody;

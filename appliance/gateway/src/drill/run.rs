@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use continuity::SiteState;
 use continuity::drill::{Act, Drill, DrillResult, Finding, NotNow, Phase, Plan, Readiness, Sight, Warmth};
-use inference::{LocalModel, Status};
+use inference::{Kind, LocalModel, Status};
 use serde_json::json;
 use store::EventRow;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -19,6 +19,7 @@ use crate::announcer::AnnouncementKind;
 use crate::board::now;
 use crate::clock;
 use crate::gateway::Gateway;
+use crate::settings::AliasSettings;
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -48,7 +49,8 @@ pub(super) struct Wish {
 pub(super) fn alias_of(gateway: &Gateway, scope: &Scope) -> Option<String> {
     let aliases = &gateway.settings().aliases;
     let in_scope = |name: &str| !matches!(scope, Scope::Alias(wanted) if wanted != name);
-    let fits = aliases.iter().find(|a| in_scope(&a.name) && !a.cloud.is_empty() && !a.standby.is_empty());
+    let goes_over = |a: &&AliasSettings| a.kind == Kind::Chat && !a.cloud.is_empty() && !a.standby.is_empty();
+    let fits = aliases.iter().filter(goes_over).find(|a| in_scope(&a.name));
     fits.map(|alias| alias.name.clone())
 }
 
@@ -332,11 +334,11 @@ fn tell(gateway: &Gateway, who: &str, what: &str, detail: serde_json::Value) {
 }
 
 fn standby_is_proven(gateway: &Gateway) -> bool {
-    gateway.locals().iter().any(|model| model.status().borrow().is_proven())
+    gateway.speakers().any(|model| model.status().borrow().is_proven())
 }
 
 fn ready(gateway: &Gateway) -> impl Iterator<Item = &LocalModel> {
-    gateway.locals().iter().filter(|model| matches!(&*model.status().borrow(), Status::Ready { .. }))
+    gateway.speakers().filter(|model| matches!(&*model.status().borrow(), Status::Ready { .. }))
 }
 
 /// Answers at the same time that the resident models are made for.

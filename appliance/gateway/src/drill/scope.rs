@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::tally::is_synthetic;
-use crate::answer::{Ask, CallerKind};
+use crate::answer::{Caller, CallerKind};
 
 /// `site`, `key NAME` (the programs of a department), or `alias NAME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,14 +22,14 @@ pub struct BadScope(String);
 
 impl Scope {
     /// Whether a request takes part.
-    pub(crate) fn covers(&self, ask: &Ask) -> bool {
+    pub(crate) fn covers(&self, caller: &Caller, alias: &str) -> bool {
         match self {
-            _ if is_synthetic(ask) => true,
+            _ if is_synthetic(caller) => true,
             Scope::Site => true,
             Scope::Key(name) => {
-                ask.caller.kind == CallerKind::Key && ask.caller.who.strip_prefix("key:") == Some(name)
+                caller.kind == CallerKind::Key && caller.who.strip_prefix("key:") == Some(name)
             }
-            Scope::Alias(name) => ask.request.model == *name,
+            Scope::Alias(name) => alias == name,
         }
     }
 }

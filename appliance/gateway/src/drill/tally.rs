@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::report::Served;
 use super::scope::Scope;
-use crate::answer::{Answer, AnswerEvent, Ask, Events, Refusal, Route};
+use crate::answer::{Answer, AnswerEvent, Ask, Caller, Events, Refusal, Route};
 
 /// Who asks for the sake of load.
 pub(super) const LOAD_BANK: &str = "drill:load-bank";
@@ -59,8 +59,8 @@ pub(super) struct Counted {
     pub by_model: Vec<(String, u64)>,
 }
 
-pub(super) fn is_synthetic(ask: &Ask) -> bool {
-    ask.caller.who == LOAD_BANK
+pub(super) fn is_synthetic(caller: &Caller) -> bool {
+    caller.who == LOAD_BANK
 }
 
 impl Tally {
@@ -102,10 +102,10 @@ impl Tally {
             return None;
         }
         let mut counts = self.counts();
-        if !counts.scope.as_ref().is_some_and(|scope| scope.covers(ask)) {
+        if !counts.scope.as_ref().is_some_and(|scope| scope.covers(&ask.caller, &ask.request.model)) {
             return None;
         }
-        let synthetic = is_synthetic(ask);
+        let synthetic = is_synthetic(&ask.caller);
         counts.side(synthetic).asked += 1;
         Some(Watch { tally: self.clone(), synthetic, asked_at: Instant::now(), over: false })
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use continuity::{Asked, Evidence, Language, Link, Sign, StateKind, SteadyVerdict, Verdict, diagnose};
-use inference::{LocalModel, Status};
+use inference::{Facts, LocalModel, Pooling, Status};
 use store::Condition;
 
 use crate::board::{Board, now};
@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::outside::Seen;
 use crate::settings::Settings;
-use crate::site::{AliasView, FileFacts, LocalView, ModelView, Site, UpstreamView};
+use crate::site::{AliasView, FileFacts, LocalView, ModelView, Site, UpstreamView, VectorView};
 use crate::upstream::{CloudModel, Upstream};
 
 /// A verdict is told at the latest so long after the trouble began, whatever is still being asked.
@@ -53,6 +53,7 @@ fn snapshot(
             .iter()
             .map(|alias| AliasView {
                 name: alias.name.clone(),
+                kind: alias.kind.name(),
                 cloud: alias.cloud.iter().map(|route| route.label.clone()).collect(),
                 standby: alias.standby.clone(),
             })
@@ -240,6 +241,7 @@ fn local(model: &LocalModel) -> LocalView {
     let proven = status.is_proven();
     let mut view = LocalView {
         name: model.name().to_owned(),
+        kind: model.kind().name(),
         status: "starting",
         percent: None,
         detail: String::new(),
@@ -255,12 +257,7 @@ fn local(model: &LocalModel) -> LocalView {
         Status::Loading { percent } => (view.status, view.percent) = ("loading", Some(percent)),
         Status::Ready { facts, proven_at } => {
             view.status = "ready";
-            view.detail = format!(
-                "{} {}, {:.1} million parameters",
-                facts.architecture,
-                facts.quantisation,
-                facts.parameters as f64 / 1e6
-            );
+            view.detail = detail(&facts);
             view.proven_age_s = Some(proven_at.elapsed().as_secs());
             view.confined = Some(facts.confinement.is_whole());
             view.facts = Some(FileFacts {
@@ -269,10 +266,24 @@ fn local(model: &LocalModel) -> LocalView {
                 layers: facts.layers,
                 context_train: facts.context_train,
                 kv_bytes_per_token: facts.kv_bytes_per_token,
+                vectors: facts.vectors.map(|vectors| VectorView {
+                    dimensions: vectors.dimensions,
+                    pooling: vectors.pooling.name(),
+                }),
             });
             view.device = Some(facts.device);
         }
         Status::Failed { reason, .. } => (view.status, view.detail) = ("failed", reason),
     }
     view
+}
+
+/// What a model is, on one line.
+fn detail(facts: &Facts) -> String {
+    let Facts { architecture, quantisation, .. } = facts;
+    let made = facts.vectors.map_or(String::new(), |vectors| match vectors.pooling {
+        Pooling::Rank => ", scores documents".to_owned(),
+        pooling => format!(", vectors of {} numbers ({})", vectors.dimensions, pooling.name()),
+    });
+    format!("{architecture} {quantisation}, {:.1} million parameters{made}", facts.parameters as f64 / 1e6)
 }

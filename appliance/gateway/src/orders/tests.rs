@@ -6,7 +6,7 @@ use store::Store;
 use tempfile::TempDir;
 
 use super::*;
-use crate::answer::{Caller, CallerKind, Mode};
+use crate::answer::{Ask, Caller, CallerKind, Mode};
 use crate::course::Course;
 use crate::gateway::BuildError;
 use crate::settings::Settings;

@@ -110,7 +110,7 @@ fn note(opening: &Opening<'_>, route: &CloudRoute, fault: &Fault) {
 }
 
 /// How long to wait before a second try; `None` where none makes sense, or the budget is spent.
-fn pause_before_another(upstream: &Upstream, fault: &Fault) -> Option<Duration> {
+pub(crate) fn pause_before_another(upstream: &Upstream, fault: &Fault) -> Option<Duration> {
     let pause = match fault {
         Fault::Throttled { retry_after: Some(pause) } if *pause <= MAX_PAUSE => *pause,
         // A new connection will tell.

@@ -3,10 +3,14 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use inference::Kind;
+
 use crate::{circuit::Circuit, clock, settings::UpstreamSettings};
 
 pub(crate) struct CloudModel {
     pub name: String,
+    /// What it is asked for.
+    pub kind: Kind,
     /// Failures of the answers themselves; those of the way and of the account are the upstream's.
     pub circuit: Circuit,
     standing: AtomicU8,
@@ -21,9 +25,9 @@ const LISTED: u8 = 1;
 const MISSING: u8 = 2;
 
 impl CloudModel {
-    pub(super) fn new(name: String, settings: &UpstreamSettings) -> Self {
+    pub(super) fn new(name: String, kind: Kind, settings: &UpstreamSettings) -> Self {
         let circuit = Circuit::new(settings.thresholds.clone(), settings.failback.clone(), clock::unix_ms());
-        CloudModel { name, circuit, standing: AtomicU8::new(NEVER_LISTED) }
+        CloudModel { name, kind, circuit, standing: AtomicU8::new(NEVER_LISTED) }
     }
 
     /// Takes a new list into account; true when the model has just gone missing from it.
@@ -55,7 +59,7 @@ mod tests {
 
     #[test]
     fn only_a_model_that_was_listed_can_go_missing() {
-        let model = CloudModel::new("large".into(), &UpstreamSettings::for_tests("cloud"));
+        let model = CloudModel::new("large".into(), Kind::Chat, &UpstreamSettings::for_tests("cloud"));
         assert!(!model.notice(&list(&["small"])) && !model.is_missing(), "some lists are not complete");
         assert!(!model.notice(&list(&["small", "large"])));
         assert!(!model.notice(&None), "no list says nothing");

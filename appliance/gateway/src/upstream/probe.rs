@@ -1,15 +1,16 @@
-//! The probes: the upstream's list of models with the real key, and a chat that no model has to answer. Neither bills
-//! anything.
+//! The probes: the upstream's list of models with the real key, and a request that no model has to answer. Neither
+//! bills anything.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
+use inference::Kind;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Listed, MAX_ERROR_BYTES, Upstream, no_page, read_body};
+use super::{CloudModel, Listed, MAX_ERROR_BYTES, Upstream, no_page, read_body};
 use crate::fault::Fault;
 
 /// A list of models longer than this is no list of models.
@@ -28,12 +29,12 @@ impl Upstream {
         tokio::time::timeout(deadline, self.ask_for_models()).await.unwrap_or(Err(Fault::Silent(deadline)))
     }
 
-    /// Sends a chat without messages: an upstream that is well refuses it as the caller's fault, before any model
+    /// Sends a chat without messages, or asks for the vectors of no texts: an upstream that is well refuses it as the caller's fault, before any model
     /// has work with it; one that is ill says so, or nothing.
     ///
     /// # Errors
     /// What is wrong with the model or with the way to it.
-    pub(crate) async fn probe_model(&self, model: &str) -> Result<(), Fault> {
+    pub(crate) async fn probe_model(&self, model: &CloudModel) -> Result<(), Fault> {
         let deadline = CHAT_DEADLINE;
         tokio::time::timeout(deadline, self.ask_nothing_of(model))
             .await
@@ -57,9 +58,16 @@ impl Upstream {
         Ok(Some(data.into_iter().filter_map(|model| model.id).collect::<HashSet<_>>()))
     }
 
-    async fn ask_nothing_of(&self, model: &str) -> Result<(), Fault> {
-        let body = json!({"model": model, "messages": [], "max_tokens": 1, "stream": false}).to_string();
-        let request = self.request(Method::POST, "/chat/completions", Bytes::from(body))?;
+    async fn ask_nothing_of(&self, model: &CloudModel) -> Result<(), Fault> {
+        let name = &model.name;
+        let (path, body) = match model.kind {
+            Kind::Embedding => ("/embeddings", json!({"model": name, "input": []})),
+            Kind::Chat | Kind::Rerank => (
+                "/chat/completions",
+                json!({"model": name, "messages": [], "max_tokens": 1, "stream": false}),
+            ),
+        };
+        let request = self.request(Method::POST, path, Bytes::from(body.to_string()))?;
         match self.send(&self.prober, request).await.and_then(no_page) {
             Err(fault) if fault.refusal().is_none() => Err(fault),
             _ => Ok(()),

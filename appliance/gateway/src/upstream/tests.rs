@@ -34,7 +34,7 @@ async fn asked(
     let address = listener.local_addr().unwrap();
     let settings =
         UpstreamSettings { base_url: format!("http://{address}/v1"), ..UpstreamSettings::for_tests("cloud") };
-    let upstream = Upstream::build(settings, vec!["large".into()]).unwrap();
+    let upstream = Upstream::build(settings, vec![("large".into(), inference::Kind::Chat)]).unwrap();
     let bodies = RefCell::new(Vec::new());
     let serve = async {
         loop {

@@ -9,7 +9,7 @@ use crate::text::StatusText;
 /// what to do.
 pub(crate) fn of(site: &Site, text: &StatusText) -> Vec<String> {
     let of_models = site.locals.iter().filter(|local| !local.proven).map(|local| of_model(local, text));
-    let aliases = site.aliases.iter().filter(|alias| {
+    let aliases = site.aliases.iter().filter(|alias| alias.kind == "chat").filter(|alias| {
         let mut standby = site.standby_of(alias).peekable();
         standby.peek().is_some() && standby.all(|local| !local.proven)
     });
@@ -19,6 +19,9 @@ pub(crate) fn of(site: &Site, text: &StatusText) -> Vec<String> {
 }
 
 fn of_model(local: &LocalView, text: &StatusText) -> String {
+    if !local.speaks() {
+        return (text.alarm_vectors)(&local.name);
+    }
     let say = match local.status {
         "ready" => text.alarm_unproven,
         "failed" => text.alarm_failed,
