@@ -35,6 +35,7 @@ mod sign_in;
 mod standbys;
 mod stopping;
 mod streams;
+mod vectors;
 mod walls;
 mod ways;
 mod wipe;

@@ -74,6 +74,13 @@ def with_tools(folder: Path) -> Path:
     return file
 
 
+def embedder(folder: Path) -> Path:
+    """A tiny model of random weights that makes vectors."""
+    file = folder / "embedder.gguf"
+    subprocess.run([binary("embedder", "EMBEDDER_BIN"), "mean", str(file)], check=True)
+    return file
+
+
 class FakeCloud:
     """The fake cloud of the Rust harness, driven over its control door."""
 
@@ -123,7 +130,7 @@ class FakeCloud:
 class Box:
     """`genset serve` with one upstream, the pilot light as its standby, and an API key."""
 
-    def __init__(self, cloud: FakeCloud, tuning: str = HURRY, tools: bool = False) -> None:
+    def __init__(self, cloud: FakeCloud, tuning: str = HURRY, tools: bool = False, vectors: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="genset-sdk-")
         folder = Path(self._folder.name)
         self._genset = binary("genset", "GENSET_BIN")
@@ -134,7 +141,7 @@ class Box:
         # The name of the pilot light is the built-in model's own.
         pilot_light = REPOSITORY / "provisioning/pilot-light/pilot-light.gguf"
         self._standby = ("with-tools", with_tools(folder)) if tools else ("pilot-light", pilot_light)
-        self._config.write_text(self._text(folder, cloud, tuning))
+        self._config.write_text(self._text(folder, cloud, tuning) + (self._vectors(folder) if vectors else ""))
         with self._log.open("w") as log:
             arguments = [self._genset, "serve", "--config", str(self._config)]
             self._process = subprocess.Popen(arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -162,6 +169,21 @@ dialect = "openai"
 base_url = "{cloud.base_url}"
 api_key_file = "{folder}/cloud-key"
 {tuning}
+"""
+
+    def _vectors(self, folder: Path) -> str:
+        return f"""
+[[local]]
+name = "embedder"
+file = "{embedder(folder)}"
+kind = "embedding"
+[[alias]]
+name = "notes"
+standby = ["embedder"]
+[[alias]]
+name = "library"
+kind = "embedding"
+cloud = ["cloud/vectors"]
 """
 
     def _wait(self) -> None:

@@ -35,6 +35,8 @@ use line::Door;
 pub const KEY: &str = "fake-cloud-key";
 /// A model that it lists.
 pub const MODEL: &str = "large";
+/// A model that makes vectors.
+pub const VECTORS: &str = "vectors";
 
 /// What the answers look like.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@ mod asvs;
 pub mod chat;
 pub mod client;
 mod dice;
+pub mod embedder;
 pub mod fake_cloud;
 pub mod fake_idp;
 pub mod lab;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::script::{Script, Trouble};
-use super::{KEY, MODEL, Mood, Seen, Shared, lock, play};
+use super::{KEY, MODEL, Mood, Seen, Shared, VECTORS, lock, play};
 
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -53,6 +53,7 @@ pub(super) async fn answer(
         _ if !authorized => Ok(wrong_key()),
         _ if parts.uri.path().ends_with("/models") => Ok(models(&shared)),
         _ if parts.uri.path().ends_with("/chat/completions") => chat(shared, cut, mood, &body).await,
+        _ if parts.uri.path().ends_with("/embeddings") => vectors(&cut, mood, &body).await,
         _ => Ok(error(StatusCode::NOT_FOUND, "not_found", "the fake cloud has no such path")),
     }
 }
@@ -105,6 +106,48 @@ async fn chat(
         "id": "chatcmpl-fake", "object": "chat.completion", "created": 1, "model": MODEL,
         "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }],
         "usage": usage(&text),
+    })))
+}
+
+/// Vectors of three numbers, the first of which tells the length of the text.
+async fn vectors(cut: &CancellationToken, mood: Mood, request: &Value) -> Result<Response<Body>, Infallible> {
+    match mood {
+        Mood::Status(status, code) => {
+            return Ok(error(
+                StatusCode::from_u16(status).unwrap(),
+                code,
+                &format!("the fake cloud says {code}"),
+            ));
+        }
+        Mood::CuttingStreams { .. } => reset(cut).await,
+        _ => {}
+    }
+    if request["model"] != VECTORS || mood == Mood::Withdrawn {
+        return Ok(error(
+            StatusCode::NOT_FOUND,
+            "model_not_found",
+            "the fake cloud has one such model: vectors",
+        ));
+    }
+    let texts = match &request["input"] {
+        Value::Array(list) => list.iter().collect(),
+        text => vec![text],
+    };
+    if texts.is_empty() {
+        return Ok(error(StatusCode::BAD_REQUEST, "invalid_request_error", "input cannot be an empty array"));
+    }
+    if let Mood::Refusing400(code) = mood {
+        return Ok(error(StatusCode::BAD_REQUEST, code, "the fake cloud refuses this request"));
+    }
+    let entry = |(index, text): (usize, &&Value)| {
+        let length = text.as_str().unwrap_or_default().chars().count();
+        json!({ "object": "embedding", "index": index, "embedding": [length, 0.5, -0.25] })
+    };
+    let data: Vec<Value> = texts.iter().enumerate().map(entry).collect();
+    let tokens = 4 * data.len();
+    Ok(whole(&json!({
+        "object": "list", "data": data, "model": VECTORS,
+        "usage": { "prompt_tokens": tokens, "total_tokens": tokens },
     })))
 }
 

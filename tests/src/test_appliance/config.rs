@@ -47,6 +47,8 @@ pub struct Builder {
     namespace: Option<Namespace>,
     model_file: String,
     standbys: Vec<(String, String)>,
+    /// Further local models: the name, the file, and the rest of the configuration.
+    models: Vec<(String, Vec<u8>, String)>,
     key_file: String,
     /// Further files in the folder of keys.
     secrets: Vec<(&'static str, &'static str)>,
@@ -67,6 +69,7 @@ impl Builder {
             namespace: None,
             model_file: "pilot-light.gguf".to_owned(),
             standbys: Vec::new(),
+            models: Vec::new(),
             key_file: "keys/cloud".to_owned(),
             secrets: Vec::new(),
             extra: String::new(),
@@ -148,6 +151,12 @@ impl Builder {
     /// One more local model, with a file and a worker of its own. `lines` are the rest of its configuration.
     pub fn standby(mut self, name: &str, lines: &str) -> Builder {
         self.standbys.push((name.to_owned(), lines.to_owned()));
+        self
+    }
+
+    /// One more local model with this file. `lines` are the rest of its configuration.
+    pub fn model(mut self, name: &str, file: Vec<u8>, lines: &str) -> Builder {
+        self.models.push((name.to_owned(), file, lines.to_owned()));
         self
     }
 
@@ -250,6 +259,11 @@ impl Builder {
             std::fs::copy(repository().join("provisioning/pilot-light/pilot-light.gguf"), file)
                 .expect("writable");
         }
+        for (name, file, _) in &self.models {
+            let place = model_file(folder.path(), name);
+            std::fs::create_dir_all(place.parent().expect("it lies in a folder")).expect("the folder is new");
+            std::fs::write(place.with_file_name("model.gguf"), file).expect("writable");
+        }
         std::fs::write(&config, self.text(folder.path(), http, https)).expect("writable");
         let process = Process::start(folder.path(), &config, &self.environment, self.namespace.as_ref());
         TestAppliance {
@@ -290,6 +304,10 @@ impl Builder {
         writeln!(text, "\n[[local]]\nname = \"pilot-light\"\nfile = {:?}", self.model_file).unwrap();
         for (name, lines) in &self.standbys {
             let file = model_file(folder, name).display().to_string();
+            writeln!(text, "\n[[local]]\nname = {name:?}\nfile = {file:?}\n{lines}").unwrap();
+        }
+        for (name, _, lines) in &self.models {
+            let file = model_file(folder, name).with_file_name("model.gguf").display().to_string();
             writeln!(text, "\n[[local]]\nname = {name:?}\nfile = {file:?}\n{lines}").unwrap();
         }
         let assists = self.upstreams.iter().filter(|upstream| upstream.assists);
