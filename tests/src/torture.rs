@@ -1,10 +1,12 @@
 //! The tests that hurt, by part. Each has a short form among the scenarios or below.
 
 pub mod audit;
+mod continuation;
 mod disk;
 mod faults;
 pub mod guesses;
 mod hostile;
+mod isolation;
 mod kill;
 mod life;
 mod paths;
@@ -13,21 +15,25 @@ mod power;
 pub mod swaps;
 pub(crate) mod whole;
 
+use std::num::NonZeroUsize;
+
 use tokio::task::spawn_blocking;
 
 use crate::asvs;
 
 const USAGE: &str = "tests/torture PART [--count N]
 
-  asvs      the totals of tests/asvs.csv, and what is open with its reason
-  audit     the log is changed, and left alone, and written in a hurry; 1000
-  guesses   passwords are guessed and sprayed; 10000
-  swaps     the numbers of other people's things are asked for and acted on; 10000
-  hostile   model files that are damaged on purpose; 5000
-  kill      SIGKILL while all three files of the store are written; 1000
-  box       SIGKILL of the whole box while programs and people ask it; 100
-  power     power cuts in each phase of a store's life; 500
-  faults    every Nth call of the disk fails, for every N, on every way to write";
+  asvs         the totals of tests/asvs.csv, and what is open with its reason
+  audit        the log is changed, and left alone, and written in a hurry; 1000
+  continuation every known answer, cut at every character; all answers
+  guesses      passwords are guessed and sprayed; 10000
+  swaps        the numbers of other people's things are asked for and acted on; 10000
+  hostile      model files that are damaged on purpose; 5000
+  isolation    a code in each conversation, never told to another; 10000
+  kill         SIGKILL while all three files of the store are written; 1000
+  box          SIGKILL of the whole box while programs and people ask it; 100
+  power        power cuts in each phase of a store's life; 500
+  faults       every Nth call of the disk fails, for every N, on every way to write";
 
 /// Runs the part that the arguments name and prints what it found; false when something is not as promised.
 ///
@@ -46,9 +52,14 @@ pub async fn run(arguments: &[String]) -> Result<bool, &'static str> {
     match arguments[0].as_str() {
         "asvs" => Ok(say(asvs::run).await),
         "audit" => Ok(audit::run(count.unwrap_or(1000)).await),
+        "continuation" => {
+            let most = count.and_then(NonZeroUsize::new);
+            Ok(say(move || continuation::cuts(most).told()).await)
+        }
         "guesses" => Ok(guesses::run(count.unwrap_or(10_000)).await),
         "swaps" => Ok(swaps::run(count.unwrap_or(10_000)).await),
         "hostile" => Ok(say(move || hostile::files(count.unwrap_or(5000), 1).told()).await),
+        "isolation" => Ok(isolation::run(count.unwrap_or(10_000)).await),
         "kill" => Ok(say(move || kill::kills(count.unwrap_or(1000)).told()).await),
         "box" => {
             let kills = kill::whole::kills(count.unwrap_or(100)).await;
@@ -95,6 +106,24 @@ mod short {
     fn hostile_models_may_end_their_workers_and_never_the_box() {
         let (line, good) = hostile::files(60, 3).told();
         assert!(good, "{line}");
+    }
+
+    #[tokio::test]
+    async fn isolation_no_answer_of_eight_sequences_holds_the_code_of_another_request() {
+        let (line, good) = isolation::short(8).await;
+        assert!(good, "{line}");
+    }
+
+    #[tokio::test]
+    async fn isolation_no_answer_of_sixteen_sequences_holds_the_code_of_another_request() {
+        let (line, good) = isolation::short(16).await;
+        assert!(good, "{line}");
+    }
+
+    #[tokio::test]
+    async fn isolation_an_answer_with_the_code_of_another_user_is_found_out() {
+        let (lies, found) = isolation::lies().await;
+        assert_eq!(found, lies, "the isolation proves nothing");
     }
 
     #[test]
