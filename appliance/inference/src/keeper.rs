@@ -2,7 +2,9 @@
 
 #[cfg_attr(feature = "simulation", path = "simulation/child.rs")]
 mod child;
+mod growing;
 mod journal;
+mod memory;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,12 +15,16 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::frames::{FromWorker, Progress, ToWorker};
+use crate::gpus::{self, GpuView};
 use crate::job::{Job, JobError, Lane, Message, Sampling, VectorJob};
 use crate::kind::Kind;
 use crate::model::{Counters, Facts, Order, Status};
 use crate::spec::ModelSpec;
 use child::Child;
 use journal::Journal;
+use memory::{Grown, Scale};
+
+pub use memory::{Growth, Memory, Replacement};
 
 /// A worker that says nothing at all for this many seconds is frozen, and is killed: it owes a sign of life each second.
 const MAX_SILENT_TICKS: u32 = 7;
@@ -47,6 +53,8 @@ pub struct Keeper {
     orders: mpsc::UnboundedReceiver<Order>,
     counters: Arc<Counters>,
     journal: Journal,
+    /// Who knows what processes have on GPUs.
+    gpus: GpuView,
     /// Workers that have died early, one after another.
     early_deaths: u32,
     /// The job that proves readiness, while it is on its way.
@@ -56,6 +64,8 @@ pub struct Keeper {
 /// How the life of one worker process ended.
 enum Outcome {
     Stopped,
+    /// It had grown by too much, and makes room for another one.
+    Replaced,
     /// It could not do its work from the start, and another one could not either.
     Unusable(String),
     Died(String),
@@ -68,7 +78,13 @@ impl Keeper {
         orders: mpsc::UnboundedReceiver<Order>,
         counters: Arc<Counters>,
     ) -> Keeper {
-        Keeper { spec, status, orders, counters, journal: Journal::default(), early_deaths: 0, proof: None }
+        let (journal, gpus) = (Journal::default(), gpus::none());
+        Keeper { spec, status, orders, counters, journal, gpus, early_deaths: 0, proof: None }
+    }
+
+    /// Watches what the worker has on GPUs, too.
+    pub fn with_gpus(self, gpus: GpuView) -> Keeper {
+        Keeper { gpus, ..self }
     }
 
     /// Keeps the worker until `cancel`; then no worker process is left.
@@ -77,8 +93,10 @@ impl Keeper {
             self.status.send_replace(Status::Starting);
             let outcome = self.one_life(&cancel).await;
             self.counters.pid.store(0, Ordering::Relaxed);
+            self.counters.memory.send_replace(None);
             let pause = match outcome {
                 Outcome::Stopped => break,
+                Outcome::Replaced => Duration::ZERO,
                 Outcome::Unusable(reason) => self.give_up(reason),
                 Outcome::Died(how) => self.mourn(&how),
             };
@@ -107,7 +125,11 @@ impl Keeper {
             heard: Instant::now(),
             silent_ticks: 0,
             idle_ticks: 0,
+            scale: Scale::new(self.spec.growth),
+            grown: None,
         };
+        let mut look = interval(self.spec.growth.every);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -135,6 +157,10 @@ impl Keeper {
                     }
                     self.prove(&mut life);
                 }
+                _ = look.tick(), if life.child.pid().is_some() => self.weigh(&mut life),
+            }
+            if let Some(grown) = self.outgrown(&life) {
+                return self.replace(life, grown).await;
             }
         }
         self.autopsy(life).await
@@ -250,6 +276,15 @@ impl Keeper {
             FromWorker::Loading { percent } => drop(self.status.send_replace(Status::Loading { percent })),
             FromWorker::LoadFailed { reason } => life.refusal = Some(reason),
             FromWorker::Ready { facts } => {
+                if facts.placement.is_short() {
+                    let (model, placement) = (&self.spec.name, &facts.placement);
+                    let (on_gpu, layers) = (placement.layers_on_gpu, placement.layers);
+                    tracing::warn!(
+                        model,
+                        "only {on_gpu} of {layers} layers of {model} are on the GPU: it will be slow; make room there, \
+                         or choose a smaller model"
+                    );
+                }
                 // The next worker of this model must find the same file.
                 self.spec.sha256.get_or_insert_with(|| facts.sha256.clone());
                 life.facts = Some(facts);
@@ -287,6 +322,7 @@ impl Keeper {
             return;
         }
         life.has_worked = true;
+        life.scale.has_worked(Instant::now());
         self.proven(life);
         for step in steps {
             let is_token = step.token.is_some() && self.proof != Some(step.id);
@@ -357,6 +393,10 @@ struct Life {
     silent_ticks: u32,
     /// Seconds that it has owed something and done nothing.
     idle_ticks: u32,
+    /// What it has, and what it had.
+    scale: Scale,
+    /// By how much it has grown, and since when that is known.
+    grown: Option<(Grown, Instant)>,
 }
 
 fn proof() -> Job {

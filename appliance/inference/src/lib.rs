@@ -7,6 +7,7 @@
 pub mod digest;
 mod frames;
 pub mod gguf;
+pub mod gpus;
 mod job;
 mod keeper;
 pub mod kind;
@@ -24,10 +25,10 @@ pub use job::{
     Call, Event, FinishReason, Format, Job, JobError, Lane, Message, Must, Penalties, Said, Sampling, Scope,
     Tool, Tools, Usage, VectorFacts, VectorJob, Vectors,
 };
-pub use keeper::Keeper;
+pub use keeper::{Growth, Keeper, Memory, Replacement};
 pub use kind::{Kind, Pooling};
 pub use model::{Computation, Facts, Generation, LocalModel, PROVEN_FOR, Status};
 pub use queue::{Occupancy, Place};
 pub use selftest::{KnownAnswer, SelfTest, Wrong, selftest};
 pub use spec::ModelSpec;
-pub use worker::Confinement;
+pub use worker::{Confinement, Placement};

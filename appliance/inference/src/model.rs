@@ -15,11 +15,11 @@ use tokio::time::Instant;
 
 use crate::frames;
 use crate::job::{Event, Job, JobError, Lane, VectorFacts, VectorJob, Vectors};
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, Memory, Replacement};
 use crate::kind::Kind;
 use crate::queue::{Occupancy, Place, Queue, Ticket};
 use crate::spec::ModelSpec;
-use crate::worker::Confinement;
+use crate::worker::{Confinement, Placement};
 
 pub use computation::Computation;
 
@@ -94,6 +94,8 @@ pub struct Facts {
     /// Of the whole file, in 64 hexadecimal digits, as it was checked before it was loaded.
     pub sha256: String,
     pub confinement: Confinement,
+    /// On what it is computed.
+    pub placement: Placement,
 }
 
 /// What the handle asks of the keeper.
@@ -126,6 +128,10 @@ pub(crate) struct Counters {
     pub(crate) pid: AtomicU32,
     /// Whether the model has ever been ready.
     pub(crate) was_ready: AtomicBool,
+    /// What the worker has; none while there is none, or where nobody can tell.
+    pub(crate) memory: watch::Sender<Option<Memory>>,
+    /// The last worker that was replaced because it had grown.
+    pub(crate) replaced: watch::Sender<Option<Replacement>>,
 }
 
 impl LocalModel {
@@ -206,6 +212,16 @@ impl LocalModel {
 
     pub fn worker_pid(&self) -> Option<u32> {
         Some(self.counters.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
+    }
+
+    /// The memory of the worker process; none while there is none, or where the kernel does not tell.
+    pub fn memory(&self) -> Option<Memory> {
+        *self.counters.memory.borrow()
+    }
+
+    /// The last worker that was replaced because it had grown, and news of the next.
+    pub fn replaced(&self) -> watch::Receiver<Option<Replacement>> {
+        self.counters.replaced.subscribe()
     }
 
     fn admit(&self, kind: Kind, bytes: u64, lane: Lane) -> Result<Ticket, JobError> {
@@ -302,6 +318,7 @@ mod tests {
             vectors: None,
             sha256: String::new(),
             confinement: Confinement::WHOLE,
+            placement: Placement::default(),
         };
         let status = Status::Ready { facts, proven_at: Instant::now() };
         tokio::time::advance(PROVEN_FOR).await;

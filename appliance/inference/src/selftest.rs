@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::job::{Event, Job, Lane, Message, Sampling};
 use crate::model::{Facts, LocalModel, Status};
 use crate::spec::ModelSpec;
-use crate::worker::Confinement;
+use crate::worker::{Confinement, Placement};
 
 /// A question with the answer that the model knows by heart.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +25,7 @@ pub struct SelfTest {
     /// The device as the engine names it.
     pub device: String,
     pub confinement: Confinement,
+    pub placement: Placement,
     pub right: usize,
     pub wrong: Vec<Wrong>,
     pub tokens: u64,
@@ -58,7 +59,7 @@ pub async fn selftest(spec: ModelSpec, known: &[KnownAnswer]) -> Result<SelfTest
 }
 
 async fn examine(model: &LocalModel, known: &[KnownAnswer], at_once: usize) -> Result<SelfTest, String> {
-    let Facts { device, confinement, .. } = ready(model).await?;
+    let Facts { device, confinement, placement, .. } = ready(model).await?;
     let begun = Instant::now();
     let before = model.tokens_generated();
     let answers: Vec<Option<Wrong>> =
@@ -67,6 +68,7 @@ async fn examine(model: &LocalModel, known: &[KnownAnswer], at_once: usize) -> R
     Ok(SelfTest {
         device,
         confinement,
+        placement,
         right: known.len() - wrong.len(),
         wrong,
         tokens: model.tokens_generated() - before,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::kind::{Kind, Pooling};
+use crate::keeper::Growth;
 use crate::plan::{CacheKind, Wish};
 
 /// All that the keeper needs to know of one local model.
@@ -31,6 +32,10 @@ pub struct ModelSpec {
     pub queue_limit: u32,
     /// The index of the device in [`worker::devices`](crate::worker::devices); `None` takes every GPU, else the CPU.
     pub device: Option<u32>,
+    /// The model stays off all GPUs; `device` is not looked at then.
+    pub on_cpu: bool,
+    /// When a worker has grown by too much.
+    pub growth: Growth,
     /// How old the last real token may grow before the keeper asks for another.
     pub proof_interval: Duration,
     /// The program that becomes the worker process.
@@ -55,6 +60,8 @@ impl ModelSpec {
             threads: None,
             queue_limit: 256,
             device: None,
+            on_cpu: false,
+            growth: Growth::default(),
             proof_interval: Duration::from_secs(30),
             program: program.into(),
             program_args: vec!["worker".into()],

@@ -5,6 +5,7 @@
 //!
 //! What it needs of the machine it takes at its start; then it confines itself, and only then reads the model.
 
+mod backends;
 mod confinement;
 mod conversation;
 mod devices;
@@ -19,6 +20,7 @@ mod memory;
 mod options;
 mod pace;
 mod parser;
+mod placement;
 mod prefixes;
 mod prompt;
 mod sampler;
@@ -38,20 +40,26 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::frames::{self, FromWorker, ToWorker};
 use crate::job::JobError;
 use crate::kind::Kind;
+use crate::model::Facts;
 use engine::{Engine, Means, Order};
 use ground::Ground;
+use placement::{Listener, Listening};
 use prompt::Prompter;
 use scheduler::Room;
 
+pub use backends::{Api, built_for};
 pub use confinement::{Confinement, confine};
 pub use devices::{Device, DeviceKind, devices};
 pub use ground::free_memory;
 pub use options::{OptionsError, WorkerOptions};
+pub use placement::Placement;
 
 /// Why a worker process ended other than by order. A model that can't be loaded is told to control first.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +79,7 @@ pub enum WorkerError {
 /// # Errors
 /// See [`WorkerError`]; control learns of it by the process's end, and starts another.
 pub fn run(options: &WorkerOptions) -> Result<(), WorkerError> {
-    log_to_stderr();
+    let listening = log_to_stderr();
     let socket = socket_to_control()?;
     let (out, frames) = channel();
     let written = socket.try_clone()?;
@@ -81,7 +89,7 @@ pub fn run(options: &WorkerOptions) -> Result<(), WorkerError> {
         write_frames(written, &frames);
     })?;
     let is_walled = is_walled.recv().unwrap_or(false);
-    let result = serve(options, socket, is_walled, &out);
+    let result = serve(options, socket, is_walled, &listening, &out);
     if let Err(WorkerError::Load(reason)) = &result {
         let _ = out.send(FromWorker::LoadFailed { reason: reason.clone() });
     }
@@ -94,14 +102,17 @@ fn serve(
     options: &WorkerOptions,
     socket: UnixStream,
     writer_is_walled: bool,
+    listening: &Listening,
     out: &Sender<FromWorker>,
 ) -> Result<(), WorkerError> {
     let ground = Ground::take(options).map_err(WorkerError::Load)?;
     let mut confinement = confine(&ground.file, ground.with_gpu);
     confinement.files &= writer_is_walled;
+    listening.begin();
     let loaded = load::load(&ground, options, out).map_err(WorkerError::Load)?;
+    let placement = placement(listening, &ground);
     if options.kind != Kind::Chat {
-        return vectors::serve(options, &ground, &loaded, confinement, socket, out);
+        return vectors::serve(options, &ground, &loaded, (confinement, placement), socket, out);
     }
     let context = loaded.context(&ground, options).map_err(WorkerError::Load)?;
     let room = Room::new(context.n_ctx(), options.sequences, options.clinical_reserve);
@@ -122,19 +133,33 @@ fn serve(
     thread::Builder::new()
         .name("reader".into())
         .spawn(move || read_orders(socket, &prompter, &orders, &refusals))?;
-    let _ = out.send(FromWorker::Ready { facts: loaded.facts(limit, &ground, confinement, tools) });
+    let facts = Facts { placement, ..loaded.facts(limit, &ground, confinement, tools) };
+    let _ = out.send(FromWorker::Ready { facts });
     engine.run()
 }
 
-/// Warnings of llama.cpp go to standard error, where control keeps the last of them.
-fn log_to_stderr() {
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::WARN)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .without_time()
-        .try_init();
+/// Warnings of llama.cpp go to standard error, where control keeps the last of them; what it says of the places of
+/// layers is listened to.
+fn log_to_stderr() -> Listening {
+    let listening = Listening::default();
+    let warnings = std::io::stderr.with_max_level(tracing::Level::WARN);
+    let to_stderr = tracing_subscriber::fmt::layer().with_writer(warnings).with_ansi(false).without_time();
+    let _ = tracing_subscriber::registry().with(Listener(listening.clone())).with(to_stderr).try_init();
     send_logs_to_tracing(LogOptions::default());
+    listening
+}
+
+fn placement(listening: &Listening, ground: &Ground) -> Placement {
+    let (layers, layers_on_gpu, gpu_weight_bytes) = listening.end(&ground.devices);
+    Placement {
+        layers,
+        layers_on_gpu,
+        gpu_weight_bytes,
+        wants_gpu: ground.with_gpu,
+        may_use_gpu: ground.may_use_gpu,
+        devices: ground.devices.clone(),
+        built_for: built_for(),
+    }
 }
 
 fn socket_to_control() -> Result<UnixStream, WorkerError> {

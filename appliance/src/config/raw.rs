@@ -192,6 +192,8 @@ pub(super) struct Local {
     pub sequences: Option<u32>,
     pub clinical_reserve: Option<u32>,
     pub threads: Option<u32>,
+    pub device: Option<String>,
+    pub max_growth_percent: Option<u32>,
     pub queue_limit: Option<u32>,
     pub json: Option<bool>,
     pub languages: Option<Vec<String>>,

@@ -44,6 +44,16 @@ fn the_contracts_example_is_good_and_needs_nothing_else() {
 }
 
 #[test]
+fn the_pilot_light_is_on_the_cpu_and_other_models_where_the_gpus_are_unless_it_is_said() {
+    let on_cpu = |file: &str, more: &str| {
+        let text = GOOD.replace("file = \"pilot-light.gguf\"", &format!("file = \"{file}\"\n{more}"));
+        load(&text).1.expect("good").locals[0].on_cpu
+    };
+    assert!(on_cpu("pilot-light.gguf", "") && on_cpu("big.gguf", "device = \"cpu\""));
+    assert!(!on_cpu("big.gguf", "") && !on_cpu("pilot-light.gguf", "device = \"gpu\""));
+}
+
+#[test]
 fn an_unknown_key_is_refused_with_its_line() {
     let (_folder, config) = load(&GOOD.replace("name = \"openai\"", "name = \"openai\"\ncolour = \"red\""));
     let error = config.expect_err("refused");
@@ -69,6 +79,16 @@ fn each_mistake_names_its_place_and_its_mend() {
             "file = \"pilot-light.gguf\"\nlanguages = [\"english\"]",
             "file = \"pilot-light.gguf\"",
             "code of two letters",
+        ),
+        (
+            "file = \"pilot-light.gguf\"\ndevice = \"tpu\"",
+            "file = \"pilot-light.gguf\"",
+            "must be \"cpu\" or \"gpu\"",
+        ),
+        (
+            "file = \"pilot-light.gguf\"\nmax_growth_percent = 5",
+            "file = \"pilot-light.gguf\"",
+            "max_growth_percent = 5 must be 10 to 1000",
         ),
         ("cloud = [\"gpt-4o\"]", "cloud = [\"openai/gpt-4o\"]", "upstream/model"),
         ("dialect = \"openai\"\nprobe_interval_ms = 1", "dialect = \"openai\"", "probe_interval_ms"),

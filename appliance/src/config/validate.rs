@@ -312,6 +312,18 @@ impl Check {
             return Err(self.wrong(&place, what));
         }
         spec.sha256 = raw.sha256;
+        spec.on_cpu = match raw.device.as_deref() {
+            // The last rung depends on no driver, and a model so small is no faster on a GPU.
+            None => raw.file.file_name() == Some(pilot_light::FILE_NAME.as_ref()),
+            Some("cpu") => true,
+            Some("gpu") => false,
+            Some(other) => {
+                let what = format!("device = \"{other}\" must be \"cpu\" or \"gpu\"");
+                return Err(self.wrong(&place, what));
+            }
+        };
+        let grows = &mut spec.growth.percent;
+        *grows = within("max_growth_percent", raw.max_growth_percent, *grows, 10, 1000)?;
         spec.threads = raw.threads.map(|n| within("threads", Some(n), n, 1, 512)).transpose()?;
         Ok(spec)
     }

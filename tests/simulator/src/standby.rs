@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use inference::simulation::{Answer, End, Life, Script};
-use inference::{Confinement, Facts, Job, JobError};
+use inference::{Confinement, Facts, Job, JobError, Placement};
 
 use crate::book::{Book, LocalJob};
 use crate::plan::LocalPlan;
@@ -92,5 +92,6 @@ fn facts(plan: &LocalPlan) -> Facts {
         vectors: None,
         sha256: String::new(),
         confinement: Confinement::WHOLE,
+        placement: Placement::default(),
     }
 }

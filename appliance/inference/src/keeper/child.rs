@@ -25,8 +25,20 @@ use crate::spec::ModelSpec;
 use crate::worker::WorkerOptions;
 
 /// What a worker may inherit: where the GPU drivers are and how they behave, and no secret.
-const INHERITED: [&str; 9] =
-    ["CUDA_", "GGML_", "GPU_", "HIP_", "HSA_", "LD_LIBRARY_PATH", "OMP_", "PATH", "ROCR_"];
+const INHERITED: [&str; 12] = [
+    "CUDA_",
+    "GGML_",
+    "GPU_",
+    "HIP_",
+    "HSA_",
+    "LD_LIBRARY_PATH",
+    "MESA_",
+    "OMP_",
+    "PATH",
+    "ROCR_",
+    "VK_",
+    "__GL_",
+];
 
 /// The last lines of standard error that are kept for the reason of an early end.
 const LINES_KEPT: usize = 8;

@@ -13,7 +13,7 @@ use crate::frames;
 use crate::job::Event;
 use crate::model::LocalModel;
 use crate::selftest::KnownAnswer;
-use crate::worker::{self, Confinement, WorkerOptions};
+use crate::worker::{self, Confinement, Placement, WorkerOptions};
 
 const PILOT_LIGHT: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../provisioning/pilot-light/pilot-light.gguf");
@@ -75,6 +75,7 @@ fn facts() -> Facts {
         sha256: crate::digest::sha256(&fs::File::open(PILOT_LIGHT).expect("the model"), |_| true)
             .expect("a digest"),
         confinement: Confinement::WHOLE,
+        placement: Placement::default(),
     }
 }
 

@@ -13,6 +13,7 @@ mod calls;
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, PathBeneath, PathFd, RestrictSelfAttr, RestrictionStatus, Ruleset,
@@ -42,9 +43,27 @@ impl Confinement {
 const NEWEST: ABI = ABI::V7;
 
 /// What a GPU's driver opens while it works: its devices, its libraries and what the kernel tells of the machine.
-const FOR_GPU_TO_READ: [&str; 7] =
-    ["/sys", "/proc", "/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/OpenCL"];
+const FOR_GPU_TO_READ: [&str; 11] = [
+    "/sys",
+    "/proc",
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/opt/rocm",
+    "/etc/ld.so.cache",
+    "/etc/OpenCL",
+    "/etc/vulkan",
+    "/etc/drirc",
+    "/etc/nvidia",
+];
 const FOR_GPU_TO_USE: [&str; 1] = ["/dev"];
+
+/// Where an administrator may let drivers keep the programs that they have compiled for a GPU: else each start compiles
+/// them anew. Nothing is kept where none of them is set.
+const CACHES_OF_GPU: [&str; 3] = ["MESA_SHADER_CACHE_DIR", "__GL_SHADER_DISK_CACHE_PATH", "CUDA_CACHE_PATH"];
+
+/// The largest file that a driver may write there.
+const MAX_CACHE_FILE_BYTES: u64 = 1 << 30;
 
 /// Open files that a worker may have: many more than it needs, and too few to starve the machine.
 const MAX_OPEN_FILES: u64 = 256;
@@ -57,8 +76,9 @@ const MAX_THREADS: u64 = 8192;
 /// Landlock holds for the thread that calls this and those that it starts; for all of them where the kernel can do that.
 /// A thread that was there before must have called [`open_nothing`].
 pub fn confine(model: &File, with_gpu: bool) -> Confinement {
-    limit(with_gpu);
-    let files = is_enforced(allow_files(model, with_gpu));
+    let caches = if with_gpu { caches() } else { Vec::new() };
+    limit(with_gpu, !caches.is_empty());
+    let files = is_enforced(allow_files(model, with_gpu, &caches));
     let calls = calls::allow_only_what_is_needed(with_gpu);
     if let Err(error) = &calls {
         tracing::warn!("seccomp can't be used: {error}");
@@ -81,13 +101,19 @@ fn is_enforced(status: Result<RestrictionStatus, RulesetError>) -> bool {
     }
 }
 
+/// The folders for caches that are set and there. One that is missing is not made.
+fn caches() -> Vec<PathBuf> {
+    let set = CACHES_OF_GPU.iter().filter_map(std::env::var_os).map(PathBuf::from);
+    set.filter(|folder| folder.is_absolute() && folder.is_dir()).collect()
+}
+
 /// These can't fail on any kernel that runs the box: a process may always lower its own limits.
-fn limit(with_gpu: bool) {
+fn limit(with_gpu: bool, with_cache: bool) {
     let lower = |resource, most: u64| {
         let _ = setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     };
     lower(Resource::Core, 0);
-    lower(Resource::Fsize, 0);
+    lower(Resource::Fsize, if with_cache { MAX_CACHE_FILE_BYTES } else { 0 });
     lower(Resource::Nproc, MAX_THREADS);
     if !with_gpu {
         lower(Resource::Nofile, MAX_OPEN_FILES);
@@ -114,7 +140,7 @@ fn nothing_allowed() -> Result<RulesetCreated, RulesetError> {
         .create()
 }
 
-fn allow_files(model: &File, with_gpu: bool) -> Result<RestrictionStatus, RulesetError> {
+fn allow_files(model: &File, with_gpu: bool, caches: &[PathBuf]) -> Result<RestrictionStatus, RulesetError> {
     let mut rules = nothing_allowed()?.add_rule(PathBeneath::new(model.as_fd(), AccessFs::ReadFile))?;
     if with_gpu {
         let read = AccessFs::from_read(NEWEST);
@@ -125,6 +151,11 @@ fn allow_files(model: &File, with_gpu: bool) -> Result<RestrictionStatus, Rulese
             if let Ok(path) = PathFd::new(path) {
                 rules = rules.add_rule(PathBeneath::new(path, access))?;
             }
+        }
+    }
+    for folder in caches {
+        if let Ok(folder) = PathFd::new(folder) {
+            rules = rules.add_rule(PathBeneath::new(folder, AccessFs::from_all(NEWEST)))?;
         }
     }
     rules.all_threads(true)?.restrict_self()

@@ -3,6 +3,8 @@
 use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 use serde::{Deserialize, Serialize};
 
+use super::backends;
+
 /// One device that can hold a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
@@ -10,6 +12,8 @@ pub struct Device {
     pub index: u32,
     pub name: String,
     pub description: String,
+    /// What of the engine computes on it, as `CUDA`, `Vulkan` or `CPU`.
+    pub backend: String,
     pub kind: DeviceKind,
     pub memory_total_bytes: u64,
     pub memory_free_bytes: u64,
@@ -25,14 +29,26 @@ pub enum DeviceKind {
     Accelerator,
 }
 
+impl Device {
+    /// It holds a model in memory of its own, or computes on one much faster than the CPU.
+    pub fn is_gpu(&self) -> bool {
+        matches!(self.kind, DeviceKind::Gpu | DeviceKind::IntegratedGpu)
+    }
+}
+
 /// Lists the devices, in the engine's order. Starts the GPU drivers in this process.
-pub fn devices() -> Vec<Device> {
-    list_llama_ggml_backend_devices()
+///
+/// # Errors
+/// One plain line, where the engine's backends are missing.
+pub fn devices() -> Result<Vec<Device>, String> {
+    backends::load()?;
+    let found: Vec<Device> = list_llama_ggml_backend_devices()
         .into_iter()
         .map(|device| Device {
             index: u32::try_from(device.index).unwrap_or(u32::MAX),
             name: device.name,
             description: device.description,
+            backend: device.backend,
             kind: match device.device_type {
                 LlamaBackendDeviceType::Cpu => DeviceKind::Cpu,
                 LlamaBackendDeviceType::Gpu => DeviceKind::Gpu,
@@ -44,5 +60,9 @@ pub fn devices() -> Vec<Device> {
             memory_total_bytes: device.memory_total as u64,
             memory_free_bytes: device.memory_free as u64,
         })
-        .collect()
+        .collect();
+    if found.iter().any(|device| device.kind == DeviceKind::Cpu) {
+        return Ok(found);
+    }
+    Err(backends::no_cpu())
 }

@@ -14,6 +14,7 @@ use super::memory::available_bytes;
 use super::options::WorkerOptions;
 use crate::gguf::GgufError;
 use crate::plan::Free;
+use crate::spec::ModelSpec;
 
 /// Everything that is open when the walls go up.
 pub(super) struct Ground {
@@ -22,10 +23,13 @@ pub(super) struct Ground {
     /// The device that holds the model.
     pub(super) device: String,
     pub(super) with_gpu: bool,
+    /// Nobody has said that the model belongs on the CPU.
+    pub(super) may_use_gpu: bool,
     pub(super) cores: u32,
     pub(super) time_zone: TimeZone,
     /// None where nothing is known of it.
     pub(super) free: Option<Free>,
+    pub(super) devices: Vec<Device>,
     /// The one device that was asked for.
     only: Option<Device>,
 }
@@ -37,25 +41,34 @@ impl Ground {
         let path = &options.model;
         let file = File::open(path).map_err(|error| GgufError::Unreadable(path.clone(), error.kind()));
         let file = file.map_err(|error| error.to_string())?;
+        // The modules of the engine first: it knows no others once it has begun.
+        let found = devices()?;
         let backend = LlamaBackend::init().map_err(|error| error.to_string())?;
-        let found = devices();
-        let only = options.device.map(|index| {
-            let device = found.iter().find(|device| device.index == index).cloned();
-            device.ok_or_else(|| format!("there is no device {index}: `genset doctor` lists them"))
-        });
-        let only = only.transpose()?;
-        let usual = found.iter().find(|device| !on_cpu(device)).or(found.first());
+        let only = match (options.on_cpu, options.device) {
+            (true, _) => found.iter().find(|device| device.kind == DeviceKind::Cpu).cloned(),
+            (false, None) => None,
+            (false, Some(index)) => {
+                let device = found.iter().find(|device| device.index == index).cloned();
+                Some(
+                    device
+                        .ok_or_else(|| format!("there is no device {index}: `genset doctor` lists them"))?,
+                )
+            }
+        };
+        let usual = usual(&found).first().copied().or(found.first());
         let device = only.as_ref().or(usual);
         let free = free(only.as_ref(), &found);
         Ok(Ground {
             backend,
             file,
             device: device.map_or_else(|| "CPU".to_owned(), |device| device.name.clone()),
-            with_gpu: device.is_some_and(|device| !on_cpu(device)),
+            with_gpu: device.is_some_and(Device::is_gpu),
+            may_use_gpu: only.as_ref().is_none_or(Device::is_gpu),
             cores: available_parallelism().ok().and_then(|cores| cores.get().try_into().ok()).unwrap_or(1),
             time_zone: TimeZone::system(),
             free,
             only,
+            devices: found,
         })
     }
 
@@ -72,28 +85,42 @@ impl Ground {
         let params = LlamaModelParams::default();
         match &self.only {
             None => Ok(params),
-            Some(device) if on_cpu(device) => Ok(params.with_n_gpu_layers(0)),
+            // With no GPU among its devices the engine does not borrow one for large steps either: a process that is
+            // confined for the CPU could not reach it.
+            Some(device) if !device.is_gpu() => {
+                let params = params.with_n_gpu_layers(0).with_devices(&[]);
+                params.map_err(|error| error.to_string())
+            }
             Some(device) => params.with_devices(&[device.index as usize]).map_err(|error| error.to_string()),
         }
     }
 }
 
-fn on_cpu(device: &Device) -> bool {
-    matches!(device.kind, DeviceKind::Cpu | DeviceKind::Accelerator)
+/// The devices that take a model for which nothing is asked, as the engine chooses them: GPUs with memory of their own,
+/// or else integrated ones. Empty where there are none.
+fn usual(found: &[Device]) -> Vec<&Device> {
+    let of_kind = |kind| found.iter().filter(|device| device.kind == kind).collect::<Vec<_>>();
+    let own = of_kind(DeviceKind::Gpu);
+    if own.is_empty() { of_kind(DeviceKind::IntegratedGpu) } else { own }
 }
 
 /// What is free for a model on this machine now: on one device, or where a model goes by itself. None where nothing is
 /// known of it. Starts the GPU drivers in this process.
-pub fn free_memory(device: Option<u32>) -> Option<Free> {
-    let found = devices();
-    let only = device.and_then(|index| found.iter().find(|device| device.index == index));
-    free(only, &found)
+pub fn free_memory(spec: &ModelSpec) -> Option<Free> {
+    let found = devices().ok()?;
+    let is_it = |device: &&Device| match spec.on_cpu {
+        true => device.kind == DeviceKind::Cpu,
+        false => spec.device == Some(device.index),
+    };
+    free(found.iter().find(is_it), &found)
 }
 
 /// What is free on the one device, or on all GPUs together, or else in this machine's own memory.
 fn free(only: Option<&Device>, found: &[Device]) -> Option<Free> {
-    let asked = |device: &&Device| only.is_none_or(|only| only.index == device.index);
-    let gpus: Vec<&Device> = found.iter().filter(asked).filter(|device| !on_cpu(device)).collect();
+    let gpus = match only {
+        Some(only) => Vec::from_iter(only.is_gpu().then_some(only)),
+        None => usual(found),
+    };
     let Some(first) = gpus.first() else {
         return available_bytes().map(|bytes| Free { device: "CPU".into(), bytes, is_gpu: false });
     };

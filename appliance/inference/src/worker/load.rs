@@ -17,6 +17,7 @@ use super::ground::Ground;
 use super::guard::Guard;
 use super::manner::Manner;
 use super::options::WorkerOptions;
+use super::placement::Placement;
 use super::prompt::Prompter;
 use super::template::Template;
 use super::vocabulary::Vocabulary;
@@ -229,6 +230,7 @@ impl Loaded {
             vectors: None,
             sha256: self.sha256.clone(),
             confinement,
+            placement: Placement::default(),
         }
     }
 }

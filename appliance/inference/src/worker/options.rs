@@ -22,6 +22,8 @@ pub struct WorkerOptions {
     pub threads: Option<u32>,
     /// The index of one device in [`devices`](super::devices).
     pub device: Option<u32>,
+    /// On no GPU, whatever there is.
+    pub on_cpu: bool,
     pub cache: CacheKind,
     /// What the file's SHA-256 must be, in 64 hexadecimal digits.
     pub sha256: Option<String>,
@@ -47,7 +49,7 @@ pub enum OptionsError {
 
 impl WorkerOptions {
     /// Reads `--model FILE --context N --sequences N [--clinical-reserve N] [--threads N] [--device N]
-    /// [--cache q8_0] [--sha256 HEX] [--kind embedding] [--pooling mean]`.
+    /// [--on-cpu] [--cache q8_0] [--sha256 HEX] [--kind embedding] [--pooling mean]`.
     ///
     /// # Errors
     /// The argument that is unknown, missing or no number.
@@ -55,6 +57,7 @@ impl WorkerOptions {
         let (mut model, mut context, mut sequences, mut threads, mut device) = (None, None, None, None, None);
         let (mut clinical_reserve, mut cache, mut sha256) = (0, CacheKind::F16, None);
         let (mut kind, mut pooling) = (Kind::Chat, None);
+        let mut on_cpu = false;
         let mut args = args.into_iter();
         while let Some(name) = args.next() {
             let name = name.to_string_lossy().into_owned();
@@ -66,6 +69,7 @@ impl WorkerOptions {
                 "--clinical-reserve" => clinical_reserve = number(&name, &value()?)?,
                 "--threads" => threads = Some(number(&name, &value()?)?),
                 "--device" => device = Some(number(&name, &value()?)?),
+                "--on-cpu" => on_cpu = true,
                 "--cache" => {
                     cache = value()?.to_str().and_then(CacheKind::named).ok_or(OptionsError::NoCache)?;
                 }
@@ -87,6 +91,7 @@ impl WorkerOptions {
             clinical_reserve,
             threads,
             device,
+            on_cpu,
             cache,
             sha256,
         })
@@ -112,6 +117,7 @@ impl WorkerOptions {
         if let Some(pooling) = self.pooling {
             args.extend(["--pooling".into(), pooling.name().into()]);
         }
+        args.extend(self.on_cpu.then(|| "--on-cpu".into()));
         if let Some(sha256) = &self.sha256 {
             args.extend(["--sha256".into(), sha256.into()]);
         }
@@ -130,6 +136,7 @@ impl From<&ModelSpec> for WorkerOptions {
             clinical_reserve: spec.reserve(),
             threads: spec.threads,
             device: spec.device,
+            on_cpu: spec.on_cpu,
             cache: spec.cache,
             sha256: spec.sha256.clone(),
         }
@@ -155,6 +162,7 @@ mod tests {
             clinical_reserve: 2,
             threads: Some(2),
             device: None,
+            on_cpu: true,
             cache: CacheKind::Q8_0,
             sha256: Some("ab".repeat(32)),
         };

@@ -23,6 +23,7 @@ use super::confinement::Confinement;
 use super::ground::Ground;
 use super::load::Loaded;
 use super::options::WorkerOptions;
+use super::placement::Placement;
 use crate::frames::{self, FromWorker, ToWorker};
 use crate::job::VectorFacts;
 use crate::kind::{self, Pooling};
@@ -41,7 +42,7 @@ pub(super) fn serve(
     options: &WorkerOptions,
     ground: &Ground,
     loaded: &Loaded,
-    confinement: Confinement,
+    (confinement, placement): (Confinement, Placement),
     socket: UnixStream,
     out: &Sender<FromWorker>,
 ) -> Result<(), WorkerError> {
@@ -62,6 +63,7 @@ pub(super) fn serve(
         .spawn(move || read_orders(socket, &reader, &orders, &refusals))?;
     let mut facts = loaded.facts(limit, ground, confinement, false);
     facts.vectors = Some(VectorFacts { pooling, dimensions });
+    facts.placement = placement;
     let _ = out.send(FromWorker::Ready { facts });
     engine.run()
 }

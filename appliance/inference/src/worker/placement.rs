@@ -1,0 +1,193 @@
+//! Where a model's layers came to lie, as the engine itself tells it while it loads.
+//!
+//! There is no call that says it: llama.cpp falls back to the CPU in silence, and even its line "offloaded N/M layers"
+//! repeats what was wished. So its messages are read, layer by layer and buffer by buffer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tracing::field::{Field, Visit};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+
+use super::backends::Api;
+use super::devices::Device;
+
+/// On what a model is computed, and what else there would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// The layers of the model, its output counted as one.
+    pub layers: u32,
+    /// Those that a GPU computes.
+    pub layers_on_gpu: u32,
+    /// Weights in the memory of GPUs, in bytes.
+    pub gpu_weight_bytes: u64,
+    /// All layers belong on a GPU: the engine has one, and the model is not kept from it.
+    pub wants_gpu: bool,
+    /// Nobody has said that the model belongs on the CPU.
+    pub may_use_gpu: bool,
+    /// The devices that the engine has found here.
+    pub devices: Vec<Device>,
+    /// What it was built for.
+    pub built_for: Vec<Api>,
+}
+
+impl Placement {
+    /// Layers that should be on a GPU are on the CPU.
+    pub fn is_short(&self) -> bool {
+        self.wants_gpu && (self.layers_on_gpu < self.layers || self.layers == 0)
+    }
+}
+
+/// Listens to the engine; the other half is the [`Listener`] among those who log.
+#[derive(Clone, Default)]
+pub(super) struct Listening(Arc<Mutex<Option<Heard>>>);
+
+/// What the engine has said so far.
+#[derive(Debug, Default, PartialEq)]
+struct Heard {
+    /// The device of each layer.
+    layers: Vec<String>,
+    /// Buffers of weights, with their bytes.
+    buffers: Vec<(String, u64)>,
+}
+
+impl Listening {
+    /// From now on until [`end`](Listening::end) all that the engine says is read.
+    pub(super) fn begin(&self) {
+        *self.heard() = Some(Heard::default());
+    }
+
+    /// Of a model that was loaded meanwhile: its layers, those on GPUs, and the weights there.
+    pub(super) fn end(&self, devices: &[Device]) -> (u32, u32, u64) {
+        self.heard().take().unwrap_or_default().summary(devices)
+    }
+
+    fn heard(&self) -> std::sync::MutexGuard<'_, Option<Heard>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_open(&self) -> bool {
+        self.heard().is_some()
+    }
+}
+
+impl Heard {
+    fn hear(&mut self, line: &str) {
+        if let Some((_, rest)) = line.split_once("assigned to device ") {
+            self.layers.push(rest.split(',').next().unwrap_or_default().trim().to_owned());
+        } else if let Some((name, size)) = line.split_once(" model buffer size = ") {
+            let megabytes =
+                size.trim().strip_suffix(" MiB").and_then(|number| number.trim().parse::<f64>().ok());
+            let name = name.rsplit(": ").next().unwrap_or_default().trim().to_owned();
+            self.buffers.push((name, megabytes.map_or(0, |number| (number * f64::from(1 << 20)) as u64)));
+        }
+    }
+
+    /// A device whose buffers hold nothing computes nothing, whatever was assigned to it.
+    fn summary(&self, devices: &[Device]) -> (u32, u32, u64) {
+        let gpus = || devices.iter().filter(|device| device.is_gpu());
+        // `CUDA0` is the device; what lies in the CPU's memory for it is called `CUDA_Host`.
+        let bytes_of = |device: &Device| {
+            let own = self.buffers.iter().filter(|(name, _)| *name == device.name);
+            own.map(|(_, bytes)| bytes).sum::<u64>()
+        };
+        let is_on_gpu = |layer: &&String| gpus().any(|gpu| gpu.name == **layer && bytes_of(gpu) > 0);
+        let on_gpu = self.layers.iter().filter(is_on_gpu).count();
+        (self.layers.len() as u32, on_gpu as u32, gpus().map(bytes_of).sum())
+    }
+}
+
+/// Takes part in logging, and lets through what is of use to people: warnings, and while a model is loaded all that
+/// tells where it goes.
+pub(super) struct Listener(pub(super) Listening);
+
+impl<S: Subscriber> Layer<S> for Listener {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        *metadata.level() <= Level::WARN || self.0.is_open()
+    }
+
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if let Some(heard) = &mut *self.0.heard() {
+            event.record(&mut Line(heard));
+        }
+    }
+}
+
+struct Line<'a>(&'a mut Heard);
+
+impl Visit for Line<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.0.hear(value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0.hear(&format!("{value:?}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::DeviceKind;
+
+    fn device(name: &str, kind: DeviceKind) -> Device {
+        Device {
+            index: 0,
+            name: name.into(),
+            description: String::new(),
+            backend: String::new(),
+            kind,
+            memory_total_bytes: 0,
+            memory_free_bytes: 0,
+        }
+    }
+
+    fn heard(lines: &[&str]) -> (u32, u32, u64) {
+        let mut heard = Heard::default();
+        lines.iter().for_each(|line| heard.hear(line));
+        heard.summary(&[device("CPU", DeviceKind::Cpu), device("CUDA0", DeviceKind::Gpu)])
+    }
+
+    #[test]
+    fn layers_are_counted_where_they_are() {
+        let lines = [
+            "layer   0 assigned to device CPU, is_swa = 0",
+            "layer   1 assigned to device CUDA0, is_swa = 0",
+            "layer   2 assigned to device CUDA0, is_swa = 1",
+            "  CPU_Mapped model buffer size =    10.00 MiB",
+            "       CUDA0 model buffer size =     2.50 MiB",
+        ];
+        assert_eq!(heard(&lines), (3, 2, 5 << 19));
+    }
+
+    #[test]
+    fn a_gpu_without_weights_computes_nothing() {
+        let lines = [
+            "layer   0 assigned to device CUDA0, is_swa = 0",
+            "offloaded 1/1 layers to GPU",
+            "   CUDA_Host model buffer size =    10.00 MiB",
+        ];
+        assert_eq!(heard(&lines), (1, 0, 0));
+    }
+
+    #[test]
+    fn what_the_engine_does_not_tell_is_no_success() {
+        let (layers, layers_on_gpu, _) = heard(&["loading model tensors, this can take a while..."]);
+        let silent = Placement { layers, layers_on_gpu, wants_gpu: true, ..Placement::default() };
+        assert!(silent.is_short());
+        assert!(!Placement { wants_gpu: false, ..silent }.is_short());
+        let whole = Placement { layers: 3, layers_on_gpu: 3, wants_gpu: true, ..Placement::default() };
+        assert!(!whole.is_short());
+        assert!(Placement { layers_on_gpu: 2, ..whole }.is_short());
+    }
+}
