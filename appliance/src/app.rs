@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use gateway::{BuildError, Door, Gateway, Monitor};
+use inference::gpus::GpuWatch;
 use inference::{Keeper, LocalModel};
 use prometheus_client::registry::Registry;
 use store::{DirectoryRules, Store};
@@ -27,6 +28,7 @@ use crate::{host, pilot_light, tls};
 pub(crate) struct App {
     store: Store,
     keepers: Vec<(String, Keeper)>,
+    gpu_watch: GpuWatch,
     first_sight: FirstSight,
     monitor: Monitor,
     audit_keeper: AuditKeeper,
@@ -65,6 +67,7 @@ impl App {
         host::register(&mut registry, config.data_dir.clone());
         keeping::register(&mut registry, store.clone());
         audit_keeper::register(&mut registry, store.audit.clone());
+        let (gpu_watch, gpus) = GpuWatch::new();
         let (mut locals, mut keepers, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
         for mut spec in config.locals {
             let expected = models::expected(&spec, &config.data_dir, &store)
@@ -76,11 +79,12 @@ impl App {
                 unseen.push((model.clone(), file));
             }
             locals.push(model);
-            keepers.push((name, keeper));
+            keepers.push((name, keeper.with_gpus(gpus.clone())));
         }
         let first_sight = FirstSight { store: store.clone(), models: unseen };
         let (gateway, monitor) = Gateway::build(config.gateway, locals, store.clone(), &mut registry)
             .map_err(|error| unbuilt(&error, &config.file, &config.data_dir))?;
+        let monitor = monitor.with_gpus(gpus);
         let oidc = build_oidc(config.oidc, &config.file)?;
         let options = PortalOptions {
             site_name: config.site_name.clone(),
@@ -95,6 +99,7 @@ impl App {
         Ok(App {
             store,
             keepers,
+            gpu_watch,
             first_sight,
             monitor,
             audit_keeper,
@@ -121,6 +126,8 @@ impl App {
         }
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "monitor", self.monitor.run(cancel));
+        let cancel = supervisor.token(Floor::Monitor);
+        supervisor.spawn(Floor::Monitor, "watch of the GPUs", self.gpu_watch.run(cancel));
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "first sight of models", self.first_sight.run(cancel));
         let cancel = supervisor.token(Floor::Monitor);

@@ -91,3 +91,30 @@ async fn a_worker_that_dies_again_and_again_ends_its_streams_clearly_and_the_box
     let reply = appliance.client().ask(&Chat::new("local-only", &known.question)).await;
     assert_eq!(reply.said(), known.answer, "{}", reply.text());
 }
+
+#[tokio::test]
+async fn the_box_tells_where_a_models_layers_are_and_what_its_process_has() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::with_cloud(&cloud).await;
+    let begun = Instant::now();
+    let local = loop {
+        let local = appliance.status().await["locals"][0].clone();
+        if local["memory"].is_object() && local["layers"].is_object() {
+            break local;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{local}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let layers = local["facts"]["layers"].as_u64().unwrap() + 1;
+    assert_eq!(local["layers"]["all"], layers, "the output counts as one");
+    let own = local["memory"]["own_bytes"].as_u64().unwrap();
+    assert!(own > 0 && own <= local["memory"]["resident_bytes"].as_u64().unwrap(), "{local}");
+    let metrics = appliance.client().get("/metrics").await.text();
+    assert!(metrics.contains(&format!("genset_local_layers{{model=\"pilot-light\"}} {layers}")), "{metrics}");
+    for name in ["resident_bytes", "own_bytes", "replacements", "layers_on_gpu"] {
+        assert!(
+            metrics.contains(&format!("genset_local_{name}{{model=\"pilot-light\"}}")),
+            "{name}: {metrics}"
+        );
+    }
+}

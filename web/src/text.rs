@@ -8,6 +8,7 @@ mod en;
 mod event;
 mod keeping;
 mod ko;
+mod machine;
 mod outage;
 mod own_account;
 mod provider;
@@ -21,6 +22,7 @@ pub(crate) use directory::DirectoryText;
 pub(crate) use drill::DrillText;
 pub(crate) use event::EventText;
 pub(crate) use keeping::KeepingText;
+pub(crate) use machine::MachineText;
 pub(crate) use outage::OutageText;
 pub(crate) use recording::RecordingText;
 pub(crate) use retention::RetentionText;
@@ -55,6 +57,7 @@ pub(crate) struct Text {
     pub(crate) outage: OutageText,
     pub(crate) second_look: SecondLookText,
     pub(crate) keeping: KeepingText,
+    pub(crate) machine: MachineText,
     pub(crate) directory: DirectoryText,
     pub(crate) recording: RecordingText,
     pub(crate) retention: RetentionText,

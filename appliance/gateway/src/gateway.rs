@@ -19,7 +19,7 @@ use crate::drill::Drills;
 use crate::hedge::FirstTokens;
 use crate::homes::Homes;
 use crate::ledger::{Asking, Ledger};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, register_gpus};
 use crate::monitor::{Monitor, first_site};
 use crate::orders::Orders;
 use crate::outside::Outside;
@@ -80,6 +80,7 @@ impl Gateway {
         let admission = Arc::new(Admission::new(settings.brown_out));
         let metrics = Metrics::register(registry, &board, &locals, &admission);
         let (publish, site) = watch::channel(Arc::new(first_site(&settings, &board, &locals)));
+        register_gpus(registry, site.clone());
         let aliases = settings.aliases.iter().enumerate().map(|(i, alias)| (alias.name.clone(), i)).collect();
         let gateway = Gateway(Arc::new(Parts {
             aliases,

@@ -46,11 +46,14 @@ pub use dialect::openai::{ChatRequest, Message, Usage};
 pub use door::{Door, Peer};
 pub use drill::{DrillReport, DrillView, Drills, Scope};
 pub use gateway::{BuildError, Gateway};
+pub use inference::Memory;
+pub use inference::gpus::{GpuReading, IdleGpu, Vendor, Why, Worry};
 pub use monitor::Monitor;
 pub use orders::Orders;
 pub use reason::Reason;
 pub use settings::Settings;
 pub use site::{
-    AliasView, FileFacts, LocalView, ModelView, OrderView, OutageView, Site, UpstreamView, VectorView,
+    AliasView, FileFacts, GpuState, Layers, LocalView, MachineView, ModelView, OrderView, OutageView, Site,
+    UpstreamView, VectorView,
 };
 pub use upstream::ClientError;

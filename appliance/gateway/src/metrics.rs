@@ -1,9 +1,11 @@
 //! The gateway's own numbers, in the form that Prometheus reads.
 
+mod gpus;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use inference::{LocalModel, Status};
+use inference::{LocalModel, Memory, Placement, Status};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
@@ -16,6 +18,8 @@ use crate::admission::Admission;
 use crate::answer::{Refusal, Served};
 use crate::board::{Board, now};
 use crate::reason::Reason;
+
+pub(crate) use gpus::register as register_gpus;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
@@ -209,10 +213,67 @@ impl Collector for Readings {
             "When the local model last generated a token, unix time",
             last_token.collect(),
         )?;
+        gauge(
+            "local_layers",
+            "Layers of the local model, its output counted as one",
+            with_placement(&self.locals, |placement| placement.layers),
+        )?;
+        gauge(
+            "local_layers_on_gpu",
+            "Those of them that a GPU computes",
+            with_placement(&self.locals, |placement| placement.layers_on_gpu),
+        )?;
+        gauge(
+            "local_resident_bytes",
+            "Memory of the local model's process, mapped weights included",
+            with_memory(&self.locals, |memory| Some(memory.resident_bytes)),
+        )?;
+        gauge(
+            "local_own_bytes",
+            "Memory that is the process's own, which a worker is replaced for when it grows",
+            with_memory(&self.locals, |memory| Some(memory.own_bytes)),
+        )?;
+        gauge(
+            "local_warm_bytes",
+            "What was the process's own when it was warm: growth is measured against it",
+            with_memory(&self.locals, |memory| memory.warm_bytes),
+        )?;
+        gauge(
+            "local_gpu_bytes",
+            "Memory of the process on all GPUs, where NVML tells it",
+            with_memory(&self.locals, |memory| memory.gpu_bytes),
+        )?;
+        gauge(
+            "local_replacements",
+            "Workers that were replaced because they had grown",
+            of_locals(|m| m.replaced().borrow().map_or(0.0, |replaced| replaced.count as f64)),
+        )?;
         gauge("local_in_flight", "Requests waiting or running", of_locals(|m| f64::from(m.in_flight())))?;
         gauge("local_restarts", "Times its worker was started again", of_locals(|m| m.restarts() as f64))?;
         gauge("local_tokens_generated", "Tokens since the start", of_locals(|m| m.tokens_generated() as f64))
     }
+}
+
+/// Of the models that are loaded.
+fn with_placement(locals: &[LocalModel], number: fn(&Placement) -> u32) -> Vec<(&'static str, String, f64)> {
+    let of_one = |model: &LocalModel| match &*model.status().borrow() {
+        Status::Ready { facts, .. } => {
+            Some(("model", model.name().to_owned(), number(&facts.placement).into()))
+        }
+        _ => None,
+    };
+    locals.iter().filter_map(of_one).collect()
+}
+
+fn with_memory(
+    locals: &[LocalModel],
+    number: fn(&Memory) -> Option<u64>,
+) -> Vec<(&'static str, String, f64)> {
+    let of_one = |model: &LocalModel| {
+        let bytes = number(&model.memory()?)?;
+        Some(("model", model.name().to_owned(), bytes as f64))
+    };
+    locals.iter().filter_map(of_one).collect()
 }
 
 fn is_ready(model: &LocalModel) -> bool {

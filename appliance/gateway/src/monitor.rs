@@ -1,5 +1,6 @@
 //! The monitor: probes the upstreams, and publishes what the box knows of its site.
 
+mod machine;
 mod outage;
 mod scarcity;
 mod view;
@@ -11,6 +12,7 @@ use continuity::{SiteState, State};
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all, join5};
 use futures_util::stream::FuturesUnordered;
+use inference::gpus::{self, GpuView};
 use inference::{LocalModel, Status};
 use serde_json::json;
 use store::EventRow;
@@ -39,6 +41,7 @@ pub struct Monitor {
     gateway: Gateway,
     flips: mpsc::UnboundedReceiver<FlipNote>,
     publish: watch::Sender<Arc<Site>>,
+    gpus: GpuView,
 }
 
 impl Monitor {
@@ -47,11 +50,16 @@ impl Monitor {
         flips: mpsc::UnboundedReceiver<FlipNote>,
         publish: watch::Sender<Arc<Site>>,
     ) -> Self {
-        Monitor { gateway, flips, publish }
+        Monitor { gateway, flips, publish, gpus: gpus::none() }
+    }
+
+    /// Publishes the GPUs of this machine, too.
+    pub fn with_gpus(self, gpus: GpuView) -> Self {
+        Monitor { gpus, ..self }
     }
 
     pub async fn run(self, cancel: CancellationToken) {
-        let Monitor { gateway, flips, publish } = self;
+        let Monitor { gateway, flips, publish, gpus } = self;
         let watches =
             join_all((0..gateway.board().upstreams.len()).map(|index| watch_upstream(&gateway, index)));
         let watches = join(watches, crate::outside::watch(gateway.board()));
@@ -59,7 +67,7 @@ impl Monitor {
         let orders = crate::orders::keep(&gateway);
         let drills = crate::drill::keep(&gateway);
         let scarcity = scarcity::watch_scarcity(&gateway);
-        let publishing = publish_site(&gateway, &publish);
+        let publishing = join(publish_site(&gateway, &publish, &gpus), machine::watch_workers(&gateway));
         let by_order = join(orders, drills);
         let work = join5(join(watches, models), tell_flips(&gateway, flips), publishing, by_order, scarcity);
         cancel.run_until_cancelled(work).await;
@@ -202,12 +210,15 @@ async fn tell_flips(gateway: &Gateway, mut flips: mpsc::UnboundedReceiver<FlipNo
     }
 }
 
-async fn publish_site(gateway: &Gateway, publish: &watch::Sender<Arc<Site>>) {
+async fn publish_site(gateway: &Gateway, publish: &watch::Sender<Arc<Site>>, gpus: &GpuView) {
     let mut told = view::Told::default();
+    let mut told_idle = machine::ToldIdle::default();
     let mut history = History::new(publish.borrow().state, clock::unix_ms());
     let mut locals: Vec<_> = gateway.locals().iter().map(LocalModel::status).collect();
     loop {
         let mut site = view::site(gateway, publish.borrow().started_ms, &mut told);
+        site.machine = machine::machine(&gpus.borrow(), gateway.locals());
+        told_idle.turn(&site.machine);
         history.turn(gateway, &mut site);
         // Nobody waits for the disk to learn of the state; the records follow.
         publish.send_replace(Arc::new(site.clone()));

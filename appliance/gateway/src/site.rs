@@ -1,7 +1,8 @@
 //! What the box knows of itself and of the way to the cloud, as one snapshot that everybody may read.
 
 use continuity::{SiteState, Verdict};
-use inference::Kind;
+use inference::gpus::{GpuReading, IdleGpu, Worry};
+use inference::{Kind, Memory};
 use serde::Serialize;
 use store::{Condition, OutageCounts};
 
@@ -34,6 +35,31 @@ pub struct Site {
     pub announcements: Vec<Announcement>,
     /// The files of the store and their disk.
     pub store: Condition,
+    pub machine: MachineView,
+}
+
+/// The GPUs of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct MachineView {
+    /// As NVIDIA's library tells of them; empty where there is none.
+    pub gpus: Vec<GpuState>,
+    /// The version of NVIDIA's driver.
+    pub driver: Option<String>,
+    /// NVIDIA's library is there and does not work: what it says.
+    pub trouble: Option<String>,
+    /// False while the driver does not answer.
+    pub is_fresh: bool,
+    /// GPUs that the machine has and the engine does not use.
+    pub idle: Vec<IdleGpu>,
+}
+
+/// One GPU, and what a person should look at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GpuState {
+    #[serde(flatten)]
+    pub reading: GpuReading,
+    /// The worst first.
+    pub worries: Vec<Worry>,
 }
 
 /// One upstream as the box sees it.
@@ -94,6 +120,20 @@ pub struct LocalView {
     pub confined: Option<bool>,
     /// What the file says of it, once it was read.
     pub facts: Option<FileFacts>,
+    /// Where its layers are, once it is loaded.
+    pub layers: Option<Layers>,
+    /// What its process has; none while there is none.
+    pub memory: Option<Memory>,
+}
+
+/// Where the layers of a model are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Layers {
+    /// All of them, the output counted as one; 0 where the engine did not tell.
+    pub all: u32,
+    pub on_gpu: u32,
+    /// Some should be on a GPU and are not.
+    pub is_short: bool,
 }
 
 /// What a model's file says of the model, in numbers.

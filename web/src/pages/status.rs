@@ -24,8 +24,10 @@ pub(crate) mod alarms;
 pub(crate) mod directory;
 mod events;
 pub(crate) mod keeping;
+pub(crate) mod machine;
 
 use events::EventView;
+use machine::GpuTable;
 
 const OUTAGES_SHOWN: u32 = 20;
 
@@ -48,6 +50,7 @@ pub(crate) struct StatusPage {
     pub(crate) directory: Option<(&'static str, String)>,
     pub(crate) upstreams: Vec<UpstreamRow>,
     pub(crate) locals: Vec<LocalRow>,
+    pub(crate) gpus: Option<GpuTable>,
     pub(crate) aliases: Vec<AliasRow>,
     pub(crate) records_failed: bool,
     pub(crate) outages: Vec<OutageRow>,
@@ -83,6 +86,9 @@ pub(crate) struct LocalRow {
     pub(crate) proof: String,
     pub(crate) in_flight: u32,
     pub(crate) device: String,
+    /// Where its layers are, where a GPU is to be had.
+    pub(crate) layers: Option<String>,
+    pub(crate) memory: Option<String>,
 }
 
 pub(crate) struct AliasRow {
@@ -156,6 +162,7 @@ impl Reader<'_> {
             running_since: (self.text.running_since)(&portal.clock().short(site.started_ms)),
             upstreams: site.upstreams.iter().map(|upstream| self.upstream(upstream)).collect(),
             locals: site.locals.iter().map(|local| self.local(local)).collect(),
+            gpus: machine::table(&site.machine, &self.visit.text().machine),
             aliases: site.aliases.iter().map(|alias| self.alias(alias)).collect(),
             records_failed,
             outages,
@@ -180,7 +187,9 @@ impl Reader<'_> {
 
     fn alarms(&self, site: &Site) -> Vec<String> {
         let of_store = keeping::alarms(&site.store, &self.visit.text().keeping);
-        self.unrecorded().into_iter().chain(of_store).chain(alarms::of(site, self.text)).collect()
+        let of_machine = machine::alarms(site, &self.visit.text().machine);
+        let of_models = alarms::of(site, self.text);
+        self.unrecorded().into_iter().chain(of_store).chain(of_models).chain(of_machine).collect()
     }
 
     fn records(&self) -> Result<(Vec<OutageRow>, Vec<EventView>), StoreError> {
@@ -236,7 +245,7 @@ impl Reader<'_> {
     }
 
     fn local(&self, local: &LocalView) -> LocalRow {
-        let text = self.text;
+        let (text, machine) = (self.text, &self.visit.text().machine);
         let (status, lamp) = match local.status {
             "ready" => (text.ready.to_owned(), if local.proven { "good" } else { "bad" }),
             "loading" => ((text.loading)(local.percent.unwrap_or(0)), "waiting"),
@@ -265,6 +274,8 @@ impl Reader<'_> {
             proof,
             in_flight: local.in_flight,
             device: local.device.clone().unwrap_or_default(),
+            layers: local.layers.filter(|layers| layers.on_gpu > 0 || layers.is_short).map(machine.layers),
+            memory: local.memory.map(machine.takes),
         }
     }
 

@@ -2,7 +2,10 @@
 
 use askama::Template;
 use continuity::{SiteState, Verdict};
-use gateway::{AliasView, Announcement, AnnouncementKind, LocalView, Site, UpstreamView};
+use gateway::{
+    AliasView, Announcement, AnnouncementKind, GpuReading, GpuState, IdleGpu, Layers, LocalView, MachineView,
+    Site, UpstreamView, Vendor, Why,
+};
 use store::{AnchorCondition, AnchorTrouble, Condition, FileCondition, Trouble};
 
 use super::harness::{Box, Browser, Page};
@@ -11,7 +14,7 @@ use crate::language::Language;
 use crate::line::Line;
 use crate::moment::Clock;
 use crate::notices;
-use crate::pages::status::{alarms, keeping};
+use crate::pages::status::{alarms, keeping, machine};
 use crate::text::Text;
 
 const SINCE_MS: i64 = 1_700_000_000_000;
@@ -29,6 +32,8 @@ fn local(name: &str, status: &'static str) -> LocalView {
         device: None,
         confined: (status == "ready").then_some(true),
         facts: None,
+        layers: None,
+        memory: None,
     }
 }
 
@@ -70,6 +75,7 @@ fn site(state: SiteState, upstreams: Vec<UpstreamView>, locals: Vec<LocalView>) 
         orders,
         announcements,
         store: Condition::default(),
+        machine: MachineView::default(),
     }
 }
 
@@ -198,6 +204,56 @@ fn a_model_that_the_kernel_does_not_confine_is_an_alarm() {
         let site = site(SiteState::Connected, Vec::new(), vec![open.clone(), local("small", "ready")]);
         let alarms = alarms::of(&site, &Text::of(language).status);
         assert!(alarms.len() == 1 && alarms[0].contains("large"), "{alarms:?}");
+    }
+}
+
+#[test]
+fn layers_on_the_wrong_processor_and_gpus_that_nobody_uses_or_should_trust_are_alarms() {
+    let layers = Layers { all: 33, on_gpu: 12, is_short: true };
+    let slow = LocalView { layers: Some(layers), ..local("large", "ready") };
+    let hot = GpuReading { name: "H100".into(), index: 1, temperature_c: Some(95), ..GpuReading::default() };
+    let gpus = vec![GpuState { worries: hot.worries(), reading: hot }];
+    let idle = |vendor, why| IdleGpu { vendor, why };
+    let unused = vec![
+        idle(Vendor::Nvidia, Why::NotBuilt),
+        idle(Vendor::Nvidia, Why::NoNode("/dev/nvidia0")),
+        idle(Vendor::Amd, Why::Closed("/dev/kfd".into())),
+        idle(Vendor::Intel, Why::NotListed),
+    ];
+    for language in Language::ALL {
+        let text = &Text::of(language).machine;
+        let mut site = site(SiteState::Connected, Vec::new(), vec![slow.clone(), local("small", "ready")]);
+        site.machine =
+            MachineView { gpus: gpus.clone(), is_fresh: true, idle: unused.clone(), ..site.machine };
+        let told = machine::alarms(&site, text);
+        let wanted = [
+            &["large", "12", "33"][..],
+            &["NVIDIA"],
+            &["/dev/nvidia0"],
+            &["/dev/kfd"],
+            &["Intel"],
+            &["H100", "95", "90"],
+        ];
+        assert_eq!(told.len(), wanted.len(), "{told:#?}");
+        for (told, wanted) in told.iter().zip(wanted) {
+            assert!(wanted.iter().all(|word| told.contains(word)), "{told}");
+            assert_eq!(
+                told.chars().any(|letter| ('가'..='힣').contains(&letter)),
+                language == Language::Korean
+            );
+        }
+        let row = &machine::table(&site.machine, text).expect("a table").rows[0];
+        assert_eq!((row.lamp, row.temperature.as_str(), row.load.as_str()), ("bad", "95 °C", "–"));
+        site.machine = MachineView {
+            is_fresh: false,
+            trouble: Some("mismatch".into()),
+            gpus: gpus.clone(),
+            ..MachineView::default()
+        };
+        site.locals.clear();
+        let told = machine::alarms(&site, text);
+        assert!(told.len() == 3 && told[0].contains("mismatch"), "{told:#?}");
+        assert!(machine::table(&MachineView::default(), text).is_none(), "no GPUs, no table");
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) static TEXT: Text = Text {
     outage: super::outage::EN,
     second_look: SECOND_LOOK,
     keeping: super::keeping::EN,
+    machine: super::machine::EN,
     directory: super::directory::EN,
     recording: super::recording::EN,
     retention: super::retention::EN,

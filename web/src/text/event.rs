@@ -144,6 +144,18 @@ fn of_the_box(event: &EventRow, who: &str) -> Option<[String; 2]> {
                 ),
             ]
         }
+        "worker-replaced" => {
+            let model = text("name");
+            let (from, to, answers) = (number("from_mb"), number("to_mb"), number("answers"));
+            [
+                format!(
+                    "The process of {model} had grown from {from} to {to} MB and was replaced; {answers} answers went on without a loss."
+                ),
+                format!(
+                    "{model} 모델 프로세스의 메모리가 {from}MB에서 {to}MB로 늘어나 교체했습니다. 진행 중이던 답변 {answers}건은 손실 없이 이어졌습니다."
+                ),
+            ]
+        }
         "backup-verified" => [
             format!("The backup {} was made, read back and checked.", text("file")),
             format!("백업 {}을(를) 만들어 다시 읽고 검증했습니다.", text("file")),

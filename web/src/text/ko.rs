@@ -63,6 +63,7 @@ pub(super) static TEXT: Text = Text {
     outage: super::outage::KO,
     second_look: SECOND_LOOK,
     keeping: super::keeping::KO,
+    machine: super::machine::KO,
     directory: super::directory::KO,
     recording: super::recording::KO,
     retention: super::retention::KO,

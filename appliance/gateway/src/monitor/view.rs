@@ -13,7 +13,9 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::outside::Seen;
 use crate::settings::Settings;
-use crate::site::{AliasView, FileFacts, LocalView, ModelView, Site, UpstreamView, VectorView};
+use crate::site::{
+    AliasView, FileFacts, Layers, LocalView, MachineView, ModelView, Site, UpstreamView, VectorView,
+};
 use crate::upstream::{CloudModel, Upstream};
 
 /// A verdict is told at the latest so long after the trouble began, whatever is still being asked.
@@ -66,6 +68,7 @@ fn snapshot(
         drill: board.drills.view(),
         announcements: Vec::new(),
         store: Condition::default(),
+        machine: MachineView::default(),
     }
 }
 
@@ -251,6 +254,8 @@ fn local(model: &LocalModel) -> LocalView {
         device: None,
         confined: None,
         facts: None,
+        layers: None,
+        memory: model.memory(),
     };
     match status {
         Status::Starting => {}
@@ -270,6 +275,12 @@ fn local(model: &LocalModel) -> LocalView {
                     dimensions: vectors.dimensions,
                     pooling: vectors.pooling.name(),
                 }),
+            });
+            let placement = &facts.placement;
+            view.layers = Some(Layers {
+                all: placement.layers,
+                on_gpu: placement.layers_on_gpu,
+                is_short: placement.is_short(),
             });
             view.device = Some(facts.device);
         }

@@ -23,6 +23,7 @@ pub const EVENT_WORDS: &[&str] = &[
     "conversations-ended",
     "directory-lost",
     "directory-back",
+    "worker-replaced",
     // What persons do.
     "order-given",
     "order-lifted",
