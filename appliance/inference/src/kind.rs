@@ -74,8 +74,10 @@ pub fn pooling_of(gguf: &Gguf) -> Option<Pooling> {
     gguf.pooling.and_then(Pooling::numbered)
 }
 
-/// Holds what is asked of a model against what its file says: the pooling of one that makes vectors, `None` for one
-/// that answers in words. `wish` is the configuration's word, which stands above the file's.
+/// Holds what is asked of a model against what its file says.
+///
+/// Gives the pooling of one that makes vectors, `None` for one that answers in words. `wish` is the configuration's word,
+/// which stands above the file's.
 ///
 /// # Errors
 /// One plain line: what does not fit, and what would.

@@ -139,7 +139,7 @@ async fn accept(config: &Config, name: &str) -> Result<ExitCode, Failure> {
 fn plan_of(config: &Config, name: &str) -> Result<ExitCode, Failure> {
     let spec = local(config, name)?;
     let gguf = gguf::inspect(&spec.file).map_err(|error| Failure::Unusable(error.to_string()))?;
-    let Some(free) = worker::free_memory(&spec) else {
+    let Some(free) = worker::free_memory(spec) else {
         return Err(Failure::Failed("this machine does not tell how much memory is free".into()));
     };
     let plan = plan(&gguf, spec.wish(), free);

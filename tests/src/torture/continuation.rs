@@ -136,6 +136,7 @@ async fn go_on(model: &LocalModel, question: &str, begun: &str) -> Result<String
         tools: None,
         template_arguments: None,
         lane: Lane::Interactive,
+        scope: None,
     });
     let mut text = String::new();
     while let Some(event) = events.next().await {

@@ -103,9 +103,8 @@ fn reading(nvml: &Nvml, index: u32, xids: &Xids) -> GpuReading {
     let (count, last_xid) = xids.get(&index).copied().unwrap_or_default();
     let known =
         GpuReading { index, name: format!("GPU {index}"), xids: count, last_xid, ..GpuReading::default() };
-    let device = match nvml.device_by_index(index) {
-        Ok(device) => device,
-        Err(_) => return GpuReading { is_lost: true, ..known },
+    let Ok(device) = nvml.device_by_index(index) else {
+        return GpuReading { is_lost: true, ..known };
     };
     let temperature = device.temperature(TemperatureSensor::Gpu);
     let memory = device.memory_info();

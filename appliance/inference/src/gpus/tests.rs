@@ -87,7 +87,7 @@ fn a_node_that_may_not_be_opened_is_named() {
     let root = tempfile::tempdir().unwrap();
     write(root.path(), "dev/nvidia0", "");
     let node = root.path().join("dev/nvidia0");
-    fs::set_permissions(&node, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&node, fs::Permissions::from_mode(0o000)).unwrap();
     let mut found = look(root.path());
     // Root may open everything.
     if rustix::process::geteuid().is_root() {

@@ -55,7 +55,7 @@ fn stand_still() {
         jobs += 1;
     }
     while say(FromWorker::Alive) {
-        std::thread::sleep(frames::ALIVE_EVERY);
+        std::thread::park_timeout(frames::ALIVE_EVERY);
     }
 }
 

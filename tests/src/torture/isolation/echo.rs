@@ -140,8 +140,8 @@ fn weights(file: &mut Gguf) {
     file.matrix("token_embd.weight", &embedding);
     file.vector("output_norm.weight", &[1.0; WIDTH]);
     file.matrix("output.weight", &output);
-    block(file, 0, looks_back());
-    block(file, 1, looks_up());
+    block(file, 0, &looks_back());
+    block(file, 1, &looks_up());
 }
 
 /// What RMS normalisation multiplies with where so many numbers of the stream are one, and the others zero.
@@ -197,7 +197,7 @@ fn looks_up() -> Attention {
     attention
 }
 
-fn block(file: &mut Gguf, number: usize, attention: Attention) {
+fn block(file: &mut Gguf, number: usize, attention: &Attention) {
     let name = |part: &str| format!("blk.{number}.{part}.weight");
     file.vector(&name("attn_norm"), &[1.0; WIDTH]);
     file.matrix(&name("attn_q"), &attention.query);
