@@ -14,6 +14,9 @@ use crate::durable::{make_folder, sync_folder};
 /// For so long one process waits for another to let go of a file. Less than a disk may take for a commit, so that the
 /// one trouble is never taken for the other.
 const BUSY_PATIENCE_MS: u32 = 3000;
+/// The commit that makes a log longer than so many pages (16 MiB) folds it back; `writer/folding.rs` does it sooner, and
+/// beside the work.
+pub(crate) const MOST_PAGES: u32 = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreFile {
@@ -120,7 +123,7 @@ pub(crate) fn connect(path: &Path, file: StoreFile) -> rusqlite::Result<Connecti
     connection.execute_batch(&format!(
         "PRAGMA busy_timeout = {BUSY_PATIENCE_MS}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA journal_size_limit = {WAL_ALARM_BYTES};
-         PRAGMA synchronous = {};",
+         PRAGMA wal_autocheckpoint = {MOST_PAGES}; PRAGMA synchronous = {};",
         file.synchronous()
     ))?;
     Ok(connection)

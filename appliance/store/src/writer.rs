@@ -4,14 +4,18 @@
 //! write costs one sync, and a thousand at once cost one sync too. Nor does one file wait for another: the log is
 //! what answers to clients wait for.
 //!
+//! Beside each of them a second thread folds the file's log back into it (`folding.rs`), so that no commit has to.
+//!
 //! A disk may also do nothing at all. A commit that has not ended within [`pulse::COMMIT_PATIENCE`] counts as hanging
 //! (`pulse.rs`): who waits for that file is told at once, until the commit ends after all.
 
+mod folding;
 mod pulse;
 #[cfg(feature = "simulation")]
 pub(crate) mod simulated;
 
 use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,6 +27,7 @@ use tokio::time::Instant;
 use crate::StoreError;
 use crate::condition::Findings;
 use crate::file::StoreFile;
+use folding::{Folder, Folding};
 use pulse::{Hang, Pulse, Watch};
 
 /// Writes to one file that may wait. One more is refused at once: waiting longer than this helps nobody.
@@ -67,6 +72,8 @@ pub(crate) struct Writer {
 struct Lane {
     orders: mpsc::Sender<Order>,
     pulse: Pulse,
+    /// None under a simulated disk, which has no threads.
+    folding: Option<Folding>,
 }
 
 /// The writer's own connection to each file.
@@ -112,12 +119,15 @@ impl Writer {
         let lanes = desks.map(|desk| {
             let (orders, queue) = mpsc::channel(QUEUE_LIMIT);
             let (pulse, watch) = (desk.pulse.clone(), watch.clone());
+            let path = desk.connection.path().map(PathBuf::from).unwrap_or_default();
+            let folder = Folder::start(desk.file, path)?;
+            let folding = Some(folder.handle());
             let name = format!("store-{}", desk.file.name().trim_end_matches(".db"));
             let started = std::thread::Builder::new().name(name).spawn(move || {
-                desk.work_off(queue);
+                desk.work_off(queue, folder);
                 drop(watch);
             });
-            started.map(|_| Lane { orders, pulse })
+            started.map(|_| Lane { orders, pulse, folding })
         });
         let [audit, core, work] = lanes;
         Ok(Writer { lanes: [audit?, core?, work?] })
@@ -160,6 +170,14 @@ impl Writer {
     /// Whether a commit to this file has been going on for longer than any may.
     pub(crate) fn hangs(&self, file: StoreFile) -> bool {
         self.lanes[file as usize].pulse.hangs()
+    }
+
+    /// Folds the log of a file back into it, beside the work; at most once a minute. Not waited for longer than a disk is
+    /// given for a commit.
+    pub(crate) async fn fold(&self, file: StoreFile) {
+        if let Some(folding) = &self.lanes[file as usize].folding {
+            let _ = tokio::time::timeout(pulse::COMMIT_PATIENCE, folding.fold()).await;
+        }
     }
 
     /// Ready when all that was queued is committed and the files are closed. A file whose disk hangs is not waited for;
@@ -235,7 +253,7 @@ enum Next {
 
 impl Desk {
     /// Commits what is queued until it is told to stop, or nobody is left who could queue anything.
-    fn work_off(mut self, mut queue: mpsc::Receiver<Order>) {
+    fn work_off(mut self, mut queue: mpsc::Receiver<Order>, folder: Folder) {
         let mut orders = Vec::new();
         while queue.blocking_recv_many(&mut orders, BATCH_LIMIT) > 0 {
             let (batch, next) = sorted(&mut orders);
@@ -244,14 +262,15 @@ impl Desk {
                 break;
             }
         }
-        self.close();
+        self.close(folder);
         // The end of the queue tells [`Writer::close`] that the file is closed.
         drop(queue);
     }
 
     /// The last connection folds the log back into its file, which takes the disk as well.
-    fn close(self) {
+    fn close(self, folder: Folder) {
         self.pulse.begins();
+        folder.end();
         drop(self.connection);
         self.pulse.ends();
     }

@@ -3,6 +3,9 @@
 mod whole;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use store::Store;
@@ -14,6 +17,8 @@ use crate::Dice;
 use whole::WholeCuts;
 pub(super) use whole::code_on;
 
+const FILES: [&str; 3] = ["audit.db", "core.db", "work.db"];
+
 /// Rounds of writes in one life.
 const ROUNDS: u64 = 24;
 
@@ -22,10 +27,12 @@ enum Phase {
     Creation,
     Load,
     Checkpoint,
+    Folding,
     Migration,
 }
 
-const PHASES: [Phase; 4] = [Phase::Creation, Phase::Load, Phase::Checkpoint, Phase::Migration];
+const PHASES: [Phase; 5] =
+    [Phase::Creation, Phase::Load, Phase::Checkpoint, Phase::Folding, Phase::Migration];
 
 /// What came of the cuts.
 #[derive(Debug, Default)]
@@ -115,7 +122,7 @@ fn length(phase: Phase, lies: bool) -> (u64, u64) {
     let all = platter::changes();
     match phase {
         Phase::Creation | Phase::Migration => (1, opened + 4),
-        Phase::Load | Phase::Checkpoint => (opened, all),
+        Phase::Load | Phase::Checkpoint | Phase::Folding => (opened, all),
     }
 }
 
@@ -166,6 +173,7 @@ fn live(phase: Phase, dir: &Path) -> (Book, u64) {
         // power cut, and takes the file back to nothing.
         platter::folder_synced();
         let opened = platter::changes();
+        let beside = (phase == Phase::Folding).then(|| FoldingBeside::start(dir));
         for round in 1..=ROUNDS {
             if write_round(&store, round, &mut book).await.is_err() {
                 break;
@@ -174,19 +182,48 @@ fn live(phase: Phase, dir: &Path) -> (Book, u64) {
                 checkpoint(dir);
             }
         }
+        drop(beside);
         store.close().await;
         opened
     });
     (book, opened)
 }
 
-/// Folds the logs back into the files, as SQLite does by itself after a thousand pages.
+/// Folds the logs back into the files and empties them, as the end of conversations does.
 fn checkpoint(dir: &Path) {
-    for name in ["audit.db", "core.db", "work.db"] {
-        let folded = Connection::open(dir.join(name))
-            .and_then(|file| file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
-        // The power may be gone.
-        drop(folded);
+    FILES.iter().for_each(|name| fold(dir, name, "PRAGMA wal_checkpoint(TRUNCATE)"));
+}
+
+fn fold(dir: &Path, name: &str, order: &str) {
+    let folded = Connection::open(dir.join(name)).and_then(|file| file.query_row(order, [], |_| Ok(())));
+    // The power may be gone.
+    drop(folded);
+}
+
+/// Folds the logs back on and on while they are written, as the threads beside the writers do after a thousand pages.
+struct FoldingBeside {
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FoldingBeside {
+    fn start(dir: &Path) -> FoldingBeside {
+        let (dir, ends) = (dir.to_owned(), Arc::new(AtomicBool::new(false)));
+        let is_over = ends.clone();
+        let thread = std::thread::spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                FILES.iter().for_each(|name| fold(&dir, name, "PRAGMA wal_checkpoint(PASSIVE)"));
+                std::thread::yield_now();
+            }
+        });
+        FoldingBeside { ends, thread: Some(thread) }
+    }
+}
+
+impl Drop for FoldingBeside {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        self.thread.take().map(JoinHandle::join);
     }
 }
 

@@ -64,7 +64,10 @@ impl Writer {
     pub(crate) fn simulated(connections: Connections) -> (Writer, Disk) {
         let (orders, queue) = mpsc::channel(QUEUE_LIMIT);
         let desks = connections.desks();
-        let lanes = desks.each_ref().map(|desk| Lane { orders: orders.clone(), pulse: desk.pulse.clone() });
+        let lanes = desks.each_ref().map(|desk| {
+            let (orders, pulse) = (orders.clone(), desk.pulse.clone());
+            Lane { orders, pulse, folding: None }
+        });
         (Writer { lanes }, Disk { desks, queue })
     }
 }

@@ -152,3 +152,41 @@ async fn a_commit_that_hangs_is_told_to_all_who_wait_and_is_carried_out_all_the_
     }
     assert_eq!(settings(&dir), ["a", "b", "c"]);
 }
+
+#[tokio::test]
+async fn a_log_is_folded_back_by_order_and_to_its_end() {
+    let dir = TempDir::new().unwrap();
+    let writer = writer(&dir);
+    set(&writer, "a", Some("1")).await.unwrap();
+    let log = || {
+        let fresh = Connection::open(dir.path().join("core.db")).unwrap();
+        fresh
+            .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| Ok((row.get(1)?, row.get(2)?)))
+            .unwrap()
+    };
+    let (pages, folded): (i64, i64) = log();
+    assert!(pages > 0 && folded < pages, "{folded} of {pages}");
+    writer.fold(StoreFile::Core).await;
+    assert_eq!(log(), (pages, pages));
+    set(&writer, "b", Some("2")).await.unwrap();
+    assert!(log().0 < pages, "the log begins anew");
+    writer.fold(StoreFile::Core).await;
+    assert!(log().1 < log().0, "once a minute is enough");
+    writer.close().await;
+    assert!(!dir.path().join("core.db-wal").exists(), "nobody else has the file open");
+}
+
+#[tokio::test]
+async fn the_log_of_a_file_that_is_written_without_a_pause_stays_short() {
+    let dir = TempDir::new().unwrap();
+    let writer = writer(&dir);
+    for _ in 0..40 {
+        let written = writer.write(StoreFile::Core, |core| {
+            let text = "INSERT OR REPLACE INTO settings (name, value) VALUES ('a', hex(zeroblob(1 << 20)))";
+            core.execute(text, [])
+        });
+        written.await.unwrap();
+    }
+    let wal = std::fs::metadata(dir.path().join("core.db-wal")).unwrap().len();
+    assert!(wal < crate::WAL_ALARM_BYTES / 2, "{wal} bytes of 80 MiB");
+}

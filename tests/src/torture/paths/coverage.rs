@@ -9,7 +9,6 @@ use super::all;
 const ELSEWHERE: &[(&str, &str)] = &[
     ("audit::keep_spool", "the first start of a box, and the hours without a log"),
     ("backup::copy_to", "a backup"),
-    ("integrity::look_after_itself", "the first start of a box: it changes nothing"),
     ("integrity::check_all", "the first start of a box"),
     ("retention::sweep", "it makes many changes, each whole, and the next one goes on"),
     ("review::review_directory_people", "it ends many sessions, each whole, and the next one goes on"),

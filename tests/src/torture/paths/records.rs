@@ -107,6 +107,19 @@ pub(super) const PATHS: &[WritePath] = &[
         ..PLAIN
     },
     WritePath {
+        name: "a setting, and the logs folded back beside the work",
+        covers: &["integrity::look_after_itself"],
+        run: |store, _| {
+            Box::pin(async {
+                said(store.core.set_setting("kept", "yes").await)?;
+                store.look_after_itself().await;
+                Ok(())
+            })
+        },
+        state: ("core.db", "SELECT count(*) FROM settings WHERE name = 'kept'"),
+        ..PLAIN
+    },
+    WritePath {
         name: "an order",
         covers: &["orders::give_order", "recorded::recorded"],
         run: |store, _| Box::pin(async { order(store).await.map(drop) }),
