@@ -65,10 +65,15 @@ const HASHES_AT_ONCE: usize = 2;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The handle on `core.db`, with the rules for signing in, the name of the site and the directory. Reads are plain calls of
-/// some microseconds; writes and password checks are async.
+/// The handle on `core.db`. Reads are plain calls of some microseconds; writes and password checks are async.
 #[derive(Clone)]
-pub struct Core(Arc<Parts>, SignInRules, Arc<str>, Option<Arc<Reception>>);
+pub struct Core {
+    parts: Arc<Parts>,
+    rules: SignInRules,
+    site_name: Arc<str>,
+    /// None where no directory is configured.
+    reception: Option<Arc<Reception>>,
+}
 
 struct Parts {
     writer: Writer,
@@ -102,28 +107,33 @@ impl Core {
             half_signed_in: HalfSignedIn::default(),
             sealing,
         };
-        Core(Arc::new(parts), SignInRules::default(), Arc::default(), None)
+        Core {
+            parts: Arc::new(parts),
+            rules: SignInRules::default(),
+            site_name: Arc::default(),
+            reception: None,
+        }
     }
 
     pub(crate) fn with_rules(self, rules: SignInRules) -> Core {
-        Core(self.0, rules, self.2, self.3)
+        Core { rules, ..self }
     }
 
     pub(crate) fn with_site_name(self, name: &str) -> Core {
-        Core(self.0, self.1, name.into(), self.3)
+        Core { site_name: name.into(), ..self }
     }
 
     /// A new password of this person is no name that is known here, and none that is guessed first.
     fn check_new_password(&self, password: &Secret, person: &str) -> Result<(), BadPassword> {
-        password::check_new(password, &[person, &self.2])
+        password::check_new(password, &[person, &self.site_name])
     }
 
     pub(crate) fn close_readers(&self) {
-        self.0.readers.close();
+        self.parts.readers.close();
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        self.0.readers.read(read)
+        self.parts.readers.read(read)
     }
 
     fn write<T, F>(&self, change: F) -> Receipt<T>
@@ -131,7 +141,7 @@ impl Core {
         T: Send + 'static,
         F: FnMut(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.0.writer.write(StoreFile::Core, change)
+        self.parts.writer.write(StoreFile::Core, change)
     }
 }
 

@@ -47,7 +47,7 @@ impl Core {
         }
         let name = checked_name(name)?;
         self.check_new_password(&password, &name)?;
-        let hash = self.0.hashing.hash(password).await;
+        let hash = self.parts.hashing.hash(password).await;
         let created = self.write(move |core| {
             if find(core, &name)?.is_some() { Ok(None) } else { insert(core, &name, role, &hash).map(Some) }
         });
@@ -66,7 +66,7 @@ impl Core {
     /// Sets a new password, ends every session of the account and forgets its devices.
     pub async fn set_password(&self, name: &str, password: Secret) -> Result<(), AccountError> {
         self.check_new_password(&password, name)?;
-        let hash = self.0.hashing.hash(password).await;
+        let hash = self.parts.hashing.hash(password).await;
         let name = name.trim().to_owned();
         let changed = self.write(move |core| {
             let Some((account, _)) = find(core, &name)? else { return Ok(false) };

@@ -197,22 +197,22 @@ impl Core {
     ) -> Core {
         let (settling, cached_sign_ins) = (Mutex::default(), AtomicU64::default());
         let reception = Reception { directory, rules, audit, settling, cached_sign_ins };
-        Core(self.0, self.1, self.2, Some(Arc::new(reception)))
+        Core { reception: Some(Arc::new(reception)), ..self }
     }
 
     /// Whether people may be vouched for by a directory.
     pub fn has_directory(&self) -> bool {
-        self.3.is_some()
+        self.reception.is_some()
     }
 
     /// The directory cannot be asked now, so only those get in whom the box knows.
     pub fn is_directory_out_of_reach(&self) -> bool {
-        self.3.as_ref().is_some_and(|reception| reception.is_out_of_reach())
+        self.reception.as_ref().is_some_and(|reception| reception.is_out_of_reach())
     }
 
     /// How the directory is; none where none is configured.
     pub fn directory_condition(&self) -> Option<DirectoryCondition> {
-        let reception = self.3.as_ref()?;
+        let reception = self.reception.as_ref()?;
         let DirectoryState { reachable, last_seen_ms, trouble } = reception.directory.state();
         Some(DirectoryCondition {
             reachable,

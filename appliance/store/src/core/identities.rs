@@ -27,7 +27,8 @@ impl Core {
     /// Counts a sign-in that begins or comes back; [`Core::arrived`] gives it back when it was a good one. Nothing can
     /// be guessed here, so nobody waits: the limit of an address keeps its nonsense out of the log.
     pub fn admit_arrival(&self, caller: &Caller) -> Result<(), SignInError> {
-        let admitted = self.0.arrivals.admit(&Try::at_no_account(caller.address), Instant::now().into_std());
+        let admitted =
+            self.parts.arrivals.admit(&Try::at_no_account(caller.address), Instant::now().into_std());
         admitted.map(drop).map_err(|Refused { retry_after, is_news }| SignInError::TooManyTries {
             retry_after,
             is_news,
@@ -37,7 +38,7 @@ impl Core {
 
     /// Takes back what [`Core::admit_arrival`] counted.
     pub fn arrived(&self, caller: &Caller) {
-        self.0.arrivals.give_back(&Try::at_no_account(caller.address));
+        self.parts.arrivals.give_back(&Try::at_no_account(caller.address));
     }
 
     pub(crate) fn account_of_identity(
@@ -63,7 +64,7 @@ impl Core {
         role: Role,
     ) -> Result<Option<Account>, StoreError> {
         let name = name.to_owned();
-        let unusable = self.0.hashing_of_known.hash(Secret::random("")).await;
+        let unusable = self.parts.hashing_of_known.hash(Secret::random("")).await;
         let inserted = self.write(move |core| {
             if find(core, &name)?.is_some() {
                 return Ok(None);
@@ -83,7 +84,7 @@ impl Core {
         let device = self.known_device(account.id, caller)?;
         if self.second_factor(account.id)?.is_some() {
             let now = Instant::now().into_std();
-            return Ok(Entered::SecondStep(self.0.half_signed_in.insert(
+            return Ok(Entered::SecondStep(self.parts.half_signed_in.insert(
                 account,
                 VouchedBy::Provider,
                 device,

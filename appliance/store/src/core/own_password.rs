@@ -36,7 +36,7 @@ impl Core {
         token: &str,
     ) -> Result<(), OwnPasswordError> {
         let new = Try::new(&account.name, None, Some(digest(token)));
-        let admitted = self.0.own_passwords.admit(&new, Instant::now().into_std());
+        let admitted = self.parts.own_passwords.admit(&new, Instant::now().into_std());
         let too_many = |refused: super::attempts::Refused| OwnPasswordError::TooManyTries {
             retry_after: refused.retry_after,
         };
@@ -58,7 +58,7 @@ impl Core {
             Err(SignInError::Store(error)) => return Err(error.into()),
             Err(_) => return Err(OwnPasswordError::Wrong),
         }
-        self.0.own_passwords.give_back(&new);
+        self.parts.own_passwords.give_back(&new);
         Ok(())
     }
 
@@ -77,7 +77,7 @@ impl Core {
         }
         self.check_new_password(&new, &account.name)?;
         self.confirm_password(account, old, token).await?;
-        let hash = self.0.hashing_of_known.hash(new).await;
+        let hash = self.parts.hashing_of_known.hash(new).await;
         let (id, session) = (account.id, digest(token));
         let device = self.known_device(id, caller)?;
         let changed = self.write(move |core| {

@@ -61,7 +61,7 @@ impl Core {
         let name = checked_name(name)?;
         let (code, code_hash) = fresh_code();
         // A real hash of what nobody knows, so that signing in to it takes as long as to any other.
-        let unusable = self.0.hashing_of_known.hash(Secret::random("")).await;
+        let unusable = self.parts.hashing_of_known.hash(Secret::random("")).await;
         let invited = self.write(move |core| {
             if find(core, &name)?.is_some() {
                 return Ok(None);
@@ -95,7 +95,7 @@ impl Core {
     /// stays, and is asked for when the code has been used.
     pub(crate) async fn forget_password(&self, account: i64) -> Result<Secret, StoreError> {
         let (code, code_hash) = fresh_code();
-        let unusable = self.0.hashing_of_known.hash(Secret::random("")).await;
+        let unusable = self.parts.hashing_of_known.hash(Secret::random("")).await;
         let forgotten = self.write(move |core| {
             core.execute("UPDATE accounts SET password_hash = ?2 WHERE id = ?1", params![account, unusable])?;
             core.execute(
@@ -120,7 +120,7 @@ impl Core {
         self.check_new_password(&password, name)?;
         let (name, given) = (name.trim().to_owned(), digest(&plain(code)));
         self.read(|core| check_code(core, &name, given))??;
-        let password_hash = self.0.hashing_of_known.hash(password).await;
+        let password_hash = self.parts.hashing_of_known.hash(password).await;
         let chosen = self.write(move |core| {
             let account = match check_code(core, &name, given)? {
                 Ok(account) => account,

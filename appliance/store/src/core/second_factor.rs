@@ -70,7 +70,7 @@ impl Core {
     /// Whether the rules ask this account for a second factor. How somebody was proven whom an identity provider
     /// vouches for is its business, unless everybody means everybody.
     pub fn needs_second_factor(&self, account: &Account) -> Result<bool, StoreError> {
-        let rule = self.1.second_factor;
+        let rule = self.rules.second_factor;
         let is_asked = rule.asks(account.role);
         Ok(is_asked && (rule == SecondFactorRule::Everybody || self.has_password(account.id)?))
     }
@@ -85,7 +85,7 @@ impl Core {
         self.check_sealing()?;
         let secret = Zeroizing::new(random_bytes::<SECRET>());
         let shown = base32(secret.as_slice());
-        let sealed = self.0.sealing.seal(&purpose(account), secret.as_slice());
+        let sealed = self.parts.sealing.seal(&purpose(account), secret.as_slice());
         let sealed = sealed.map_err(|error| StoreError::sealing(&error))?;
         let begun = self.write(move |core| {
             core.execute(
@@ -107,7 +107,7 @@ impl Core {
             )
             .optional()
         })?;
-        let opened = found.map(|stored| opened(&self.0.sealing, account, stored));
+        let opened = found.map(|stored| opened(&self.parts.sealing, account, stored));
         let opened = opened.transpose().map_err(|error| StoreError::sealing(&error))?;
         Ok(opened.map(|secret| base32(&secret)))
     }
@@ -119,7 +119,7 @@ impl Core {
             core.query_row(sql, [SECRET], |row| Ok((row.get(0)?, row.get(1)?))).optional()
         })?;
         let Some((account, stored)) = sealed else { return Ok(()) };
-        opened(&self.0.sealing, account, stored).map(drop).map_err(|error| StoreError::sealing(&error))
+        opened(&self.parts.sealing, account, stored).map(drop).map_err(|error| StoreError::sealing(&error))
     }
 
     /// Seals the secrets that an earlier version has left as they are. One that cannot be sealed now works as it is,
@@ -143,7 +143,7 @@ impl Core {
         let codes = new_codes();
         let hashes = hashes(&codes);
         let (code, session) = (Zeroizing::new(code.to_owned()), digest(token));
-        let sealing = self.0.sealing.clone();
+        let sealing = self.parts.sealing.clone();
         let confirmed = self.write(move |core| {
             let step = fitting_step(core, &sealing, account, &code, Counts::NotYet)?;
             let Some(step) = step else { return Ok(false) };
@@ -166,7 +166,7 @@ impl Core {
     ) -> Result<Vec<Secret>, SecondFactorError> {
         let codes = new_codes();
         let hashes = hashes(&codes);
-        let (given, sealing) = (Zeroizing::new(code.to_owned()), self.0.sealing.clone());
+        let (given, sealing) = (Zeroizing::new(code.to_owned()), self.parts.sealing.clone());
         let renewed = self.write(move |core| {
             let fits = take(core, &sealing, account, &given)?.is_some();
             if fits {
@@ -183,7 +183,7 @@ impl Core {
         account: i64,
         given: &str,
     ) -> Result<SecondStep, SecondFactorError> {
-        let (given, sealing) = (Zeroizing::new(given.to_owned()), self.0.sealing.clone());
+        let (given, sealing) = (Zeroizing::new(given.to_owned()), self.parts.sealing.clone());
         let taken = self.write(move |core| take(core, &sealing, account, &given));
         taken.await?.ok_or(SecondFactorError::WrongCode)
     }
@@ -193,7 +193,7 @@ impl Core {
         if self.needs_second_factor(account)? {
             return Err(SecondFactorError::Required);
         }
-        let (id, code, sealing) = (account.id, Zeroizing::new(code.to_owned()), self.0.sealing.clone());
+        let (id, code, sealing) = (account.id, Zeroizing::new(code.to_owned()), self.parts.sealing.clone());
         // In one: a code that was used up for nothing would be lost.
         let removed =
             self.write(move |core| Ok(take(core, &sealing, id, &code)?.is_some() && remove(core, id)?));

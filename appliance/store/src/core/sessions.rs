@@ -56,7 +56,7 @@ impl Core {
             .optional()
         })?;
         Ok(found.and_then(|(account, created_ms, seen_ms)| {
-            let limits = self.1.sessions.of(account.role);
+            let limits = self.rules.sessions.of(account.role);
             limits.admit(created_ms, seen_ms, now_ms()).then_some((account, seen_ms))
         }))
     }
@@ -76,7 +76,7 @@ impl Core {
 
     /// The sessions of an account that go on, the last used first.
     pub fn sessions_of(&self, account: &Account) -> Result<Vec<SessionRecord>, StoreError> {
-        let limits = self.1.sessions.of(account.role);
+        let limits = self.rules.sessions.of(account.role);
         let mut sessions: Vec<SessionRecord> = self.read(|core| {
             core.prepare_cached(
                 "SELECT token_hash, device, address, created_ms, seen_ms FROM sessions
@@ -99,7 +99,7 @@ impl Core {
 
     /// How long the sessions of this role last.
     pub fn session_limits(&self, role: Role) -> SessionLimits {
-        self.1.sessions.of(role)
+        self.rules.sessions.of(role)
     }
 
     /// The name that [`SessionRecord::id`] gives to this token's session.
@@ -169,7 +169,7 @@ impl Core {
         let (hash, device_hash, id) = (token.digest(), device_token.digest(), account.id);
         let (label, address) = (caller.device.clone(), caller.address.map(|ip| ip.to_string()));
         let before = caller.session_token.as_ref().map(Secret::digest);
-        let rules = self.1.sessions;
+        let rules = self.rules.sessions;
         let begun = self.write(move |core| {
             let now = now_ms();
             let longest = rules.staff.whole.max(rules.in_charge.whole).as_millis() as i64;

@@ -67,12 +67,13 @@ impl Core {
     ) -> Result<Account, SetupError> {
         let name = checked_name(account_name).map_err(AccountError::from)?;
         self.check_new_password(&password, &name).map_err(AccountError::from)?;
-        let admitted = self.0.setups.admit(&Try::new("", caller.address, None), Instant::now().into_std());
+        let admitted =
+            self.parts.setups.admit(&Try::new("", caller.address, None), Instant::now().into_std());
         sleep(admitted.map_err(|refused| SetupError::TooManyTries { retry_after: refused.retry_after })?)
             .await;
         let code_hash = digest(&plain(code));
         self.read(|core| check_code(core, code_hash))??;
-        let password_hash = self.0.hashing.hash(password).await;
+        let password_hash = self.parts.hashing.hash(password).await;
         // Checked again where the account is made, because two people may hold the code at once.
         let made = self.write(move |core| {
             if let Err(refusal) = check_code(core, code_hash)? {

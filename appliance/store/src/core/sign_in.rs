@@ -123,13 +123,13 @@ impl Core {
             None => None,
         };
         let new = Try::new(&account_name().unwrap_or_else(|| name.to_owned()), caller.address, device);
-        wait_for_turn(&self.0.sign_ins, &new, account_name).await?;
+        wait_for_turn(&self.parts.sign_ins, &new, account_name).await?;
         let is_on_known_device = device.is_some();
         let (account, by) = self.vouch(Attempt { name, password, caller, known, is_on_known_device }).await?;
-        self.0.sign_ins.give_back(&new);
+        self.parts.sign_ins.give_back(&new);
         if self.second_factor(account.id)?.is_some() {
             let now = Instant::now().into_std();
-            return Ok(Entered::SecondStep(self.0.half_signed_in.insert(account, by, device, now)));
+            return Ok(Entered::SecondStep(self.parts.half_signed_in.insert(account, by, device, now)));
         }
         Ok(Entered::Session(self.begin_session(account, by, caller, device).await?))
     }
@@ -141,23 +141,23 @@ impl Core {
         code: &str,
         caller: &Caller,
     ) -> Result<(Session, SecondStep), SignInError> {
-        let half = self.0.half_signed_in.get(ticket, Instant::now().into_std());
+        let half = self.parts.half_signed_in.get(ticket, Instant::now().into_std());
         let Half { account, by, device, .. } = half.ok_or(SignInError::TooLate)?;
         let new = Try::new(&account.name, caller.address, device).at_this_account_alone();
-        wait_for_turn(&self.0.second_steps, &new, || Some(account.name.clone())).await?;
+        wait_for_turn(&self.parts.second_steps, &new, || Some(account.name.clone())).await?;
         let taken = self.take_second_step(account.id, code).await.map_err(|error| match error {
             SecondFactorError::Store(error) => SignInError::Store(error),
             _ => SignInError::WrongCode { account: account.name.clone() },
         });
         let step = taken?;
-        self.0.second_steps.give_back(&new);
-        self.0.half_signed_in.remove(ticket);
+        self.parts.second_steps.give_back(&new);
+        self.parts.half_signed_in.remove(ticket);
         Ok((self.begin_session(account, by, caller, device).await?, step))
     }
 
     /// Whether this ticket may still take its second step.
     pub fn awaits_second_step(&self, ticket: &str) -> bool {
-        self.0.half_signed_in.get(ticket, Instant::now().into_std()).is_some()
+        self.parts.half_signed_in.get(ticket, Instant::now().into_std()).is_some()
     }
 }
 

@@ -67,19 +67,20 @@ impl Core {
         if password::is_hopeless(&attempt.password) {
             return Err(refused(Refusal::Wrong));
         }
-        let hashing = if attempt.is_on_known_device { &self.0.hashing_of_known } else { &self.0.hashing };
+        let hashing =
+            if attempt.is_on_known_device { &self.parts.hashing_of_known } else { &self.parts.hashing };
         let is_local = attempt.known.as_ref().is_some_and(|known| known.vouched.is_none());
-        if let Some(reception) = self.3.as_ref().filter(|_| !is_local) {
+        if let Some(reception) = self.reception.as_ref().filter(|_| !is_local) {
             return self.ask(reception, hashing, attempt).await;
         }
         // Where a directory is asked about other names, a short password must not tell which are the box's own.
-        if self.3.is_none() && password::check(&attempt.password).is_err() {
+        if self.reception.is_none() && password::check(&attempt.password).is_err() {
             return Err(refused(Refusal::Wrong));
         }
         let Attempt { password, known, .. } = attempt;
         let (account, hash) = known.map(|known| (known.account, known.hash)).unzip();
         let fits = hashing.verify(password, hash).await;
-        let why = if self.3.is_some() { Refusal::LocalAccount } else { Refusal::Wrong };
+        let why = if self.reception.is_some() { Refusal::LocalAccount } else { Refusal::Wrong };
         match account {
             Some(account) if fits => Ok((account, VouchedBy::Box)),
             account => Err(SignInError::Refused { account: account.map(|account| account.name), why }),
@@ -153,13 +154,13 @@ impl Core {
         let is_other_name = !is_same_name(counted, &entry.name);
         if is_other_name {
             // However many ways there are to write a name, its account has ten tries.
-            wait_for_turn(&self.0.sign_ins, &by_entry, || Some(entry.name.clone())).await?;
+            wait_for_turn(&self.parts.sign_ins, &by_entry, || Some(entry.name.clone())).await?;
         }
         let Ok(proof) = directory.prove(Some(&entry), &attempt.password).await else {
             return Ok(Answer::OutOfReach);
         };
         if proof == Proof::Right && is_other_name {
-            self.0.sign_ins.give_back(&by_entry);
+            self.parts.sign_ins.give_back(&by_entry);
         }
         Ok(match proof {
             Proof::Right => Answer::Right(entry),

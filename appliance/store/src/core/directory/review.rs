@@ -24,7 +24,7 @@ impl Core {
     /// Asks the directory for everybody who is signed in or could be without it, and shuts out those who are gone,
     /// disabled, or in no group any more. Says how many.
     pub async fn review_directory_people(&self) -> Result<usize, ReviewError> {
-        let Some(reception) = &self.3 else { return Ok(0) };
+        let Some(reception) = &self.reception else { return Ok(0) };
         let people = self.people_to_review()?;
         let of = people.len();
         let mut ended: Vec<(Account, &str)> = Vec::new();

@@ -62,7 +62,7 @@ impl Core {
             json!({"name": entry.name, "role": role, "departments": entry.departments, "from": "directory"});
         reception.record("person-added", detail).await?;
         // A real hash of what nobody knows: where no directory is asked, no password fits.
-        let unusable = self.0.hashing_of_known.hash(Secret::random("")).await;
+        let unusable = self.parts.hashing_of_known.hash(Secret::random("")).await;
         let inserted = self.insert_person_of_directory(entry, role, unusable, departments).await?;
         inserted.ok_or_else(|| Refusal::LocalAccount.of(entry.name.clone()))
     }

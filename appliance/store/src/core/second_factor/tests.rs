@@ -33,7 +33,7 @@ impl Owner {
             .core
             .read(|core| core.query_row("SELECT secret FROM second_factors", [], |row| row.get(0)))
             .unwrap();
-        let secret = opened(&self.core.0.sealing, self.id(), secret).unwrap();
+        let secret = opened(&self.core.parts.sealing, self.id(), secret).unwrap();
         authenticator(secret.to_vec()).generate((now_ms() / 1000 + steps * 30) as u64).to_string()
     }
 
@@ -215,7 +215,7 @@ async fn a_secret_lies_sealed_and_one_of_an_earlier_version_is_sealed_at_the_nex
             .read(|core| core.query_row("SELECT secret FROM second_factors", [], |row| row.get(0)))
             .unwrap()
     };
-    let plain = opened(&owner.core.0.sealing, owner.id(), stored()).unwrap().to_vec();
+    let plain = opened(&owner.core.parts.sealing, owner.id(), stored()).unwrap().to_vec();
     assert_eq!((stored().len(), plain.len()), (48, SECRET));
     let set = plain.clone();
     owner
