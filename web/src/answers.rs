@@ -221,6 +221,7 @@ impl Narrator<'_> {
 pub(crate) fn refusal<'a>(text: &'a ChatText, code: &str) -> &'a str {
     match code {
         "context_length_exceeded" => text.refused_too_long,
+        "too_many_at_once" | "too_many_per_minute" => text.refused_often,
         "too_many_requests" | "standby_busy" => text.refused_busy,
         "standby_lacks" => text.refused_lacks,
         "content_filter" | "content_policy_violation" => text.refused_filter,

@@ -189,6 +189,7 @@ pub(crate) struct ChatText {
     pub(crate) long_question: &'static str,
     /// Why nothing answered, by what kind of refusal it was.
     pub(crate) refused_too_long: &'static str,
+    pub(crate) refused_often: &'static str,
     pub(crate) refused_busy: &'static str,
     pub(crate) refused_unknown_assistant: &'static str,
     pub(crate) refused_restricted: &'static str,

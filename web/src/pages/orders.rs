@@ -161,7 +161,7 @@ fn page(signed: &Signed, problem: Option<String>, given: NewOrderForm) -> Result
         let end = record
             .ended_by
             .as_ref()
-            .map_or_else(|| (text.ran_out)(&at), |by| (text.lifted)(&actor.name(by), &at));
+            .map_or_else(|| (text.ran_out)(&at), |by| (text.lifted)(&actor.acting(by), &at));
         Some(row(record, end))
     });
     visit.show(&OrdersPage {

@@ -310,7 +310,7 @@ pub(super) const KO: DrillText = DrillText {
     little_load: |percent, wanted| {
         format!("무효: 평균 부하가 {percent} %로, 기준 {wanted} %에 미치지 못했습니다.")
     },
-    aborted_by: |who| format!("{who} 님이 중단했습니다."),
+    aborted_by: |who| format!("{who} 중단했습니다."),
     too_many_refusals: |count, limit| {
         format!("사용자 요청 {count}건이 거부되어(한도 {limit}건) 자동으로 중단되었습니다.")
     },

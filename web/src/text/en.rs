@@ -197,6 +197,7 @@ const CHAT: ChatText = ChatText {
     empty_question: "The question was empty. Write it below and send it again.",
     long_question: "The question is longer than 16,000 characters. Shorten it or send it in parts.",
     refused_too_long: "The conversation has become too long for the model that is answering now. Begin a new conversation.",
+    refused_often: "You have more questions under way, or within a minute, than one person may. Ask again in a moment.",
     refused_busy: "The box has too many answers under way. Ask again in a moment.",
     refused_unknown_assistant: "This assistant no longer exists. Choose another one below.",
     refused_restricted: "You may not use this assistant. Ask an administrator for it; in an emergency, “Emergency” above opens it for an hour.",

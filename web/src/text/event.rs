@@ -4,7 +4,7 @@ use store::{EventRow, Role};
 
 #[derive(Debug)]
 pub(crate) struct EventText {
-    /// The event, and who caused it in the reader's words. None for a word that another version of the box has written.
+    /// The event, and who caused it as a sentence begins with them. None for a word that another version of the box has written.
     pub(crate) told: fn(&EventRow, &str) -> Option<String>,
 }
 
@@ -21,38 +21,31 @@ fn of_people(event: &EventRow, who: &str) -> Option<[String; 2]> {
     Some(match event.what.as_str() {
         "person-added" => [
             format!("{who} added {name} as {}.", role(text("role"))[0]),
-            format!("{who} 님이 {name} 님을 추가했습니다. 역할: {}", role(text("role"))[1]),
+            format!("{who} {name} 님을 추가했습니다. 역할: {}", role(text("role"))[1]),
         ],
         "first-code-made" => [
             format!("{who} made a new one-time code for {name}."),
-            format!("{who} 님이 {name} 님의 일회용 코드를 새로 만들었습니다."),
+            format!("{who} {name} 님의 일회용 코드를 새로 만들었습니다."),
         ],
         "role-changed" => [
             format!("{who} changed the role of {name} to {}.", role(text("role"))[0]),
-            format!("{who} 님이 {name} 님의 역할을 바꿨습니다. 새 역할: {}", role(text("role"))[1]),
+            format!("{who} {name} 님의 역할을 바꿨습니다. 새 역할: {}", role(text("role"))[1]),
         ],
-        "person-removed" => {
-            [format!("{who} removed {name}."), format!("{who} 님이 {name} 님을 삭제했습니다.")]
-        }
+        "person-removed" => [format!("{who} removed {name}."), format!("{who} {name} 님을 삭제했습니다.")],
         "department-added" => {
-            [format!("{who} added the department {name}."), format!("{who} 님이 {name} 부서를 추가했습니다.")]
+            [format!("{who} added the department {name}."), format!("{who} {name} 부서를 추가했습니다.")]
         }
-        "department-removed" => [
-            format!("{who} removed the department {name}."),
-            format!("{who} 님이 {name} 부서를 삭제했습니다."),
-        ],
+        "department-removed" => {
+            [format!("{who} removed the department {name}."), format!("{who} {name} 부서를 삭제했습니다.")]
+        }
         "department-joined" => [
             format!("{who} put {} into {}.", member(text("member"))[0], text("department")),
-            format!(
-                "{who} 님이 {}을(를) {} 부서에 추가했습니다.",
-                member(text("member"))[1],
-                text("department")
-            ),
+            format!("{who} {}을(를) {} 부서에 추가했습니다.", member(text("member"))[1], text("department")),
         ],
         "department-left" => [
             format!("{who} took {} out of {}.", member(text("member"))[0], text("department")),
             format!(
-                "{who} 님이 {}을(를) {} 부서에서 제외했습니다.",
+                "{who} {}을(를) {} 부서에서 제외했습니다.",
                 member(text("member"))[1],
                 text("department")
             ),
@@ -62,39 +55,39 @@ fn of_people(event: &EventRow, who: &str) -> Option<[String; 2]> {
             match event.detail["days"].as_u64() {
                 Some(days) => [
                     format!("{who} set {days} days for the conversations of {department}."),
-                    format!("{who} 님이 {department} 부서의 대화 보관 기간을 {days}일로 정했습니다."),
+                    format!("{who} {department} 부서의 대화 보관 기간을 {days}일로 정했습니다."),
                 ],
                 None => [
                     format!("{who} took back the time for the conversations of {department}."),
-                    format!("{who} 님이 {department} 부서의 대화 보관 기간을 해제했습니다."),
+                    format!("{who} {department} 부서의 대화 보관 기간을 해제했습니다."),
                 ],
             }
         }
         "grant-given" => [
             format!("{who} granted something to {}.", member(text("to"))[0]),
-            format!("{who} 님이 {}에 권한을 부여했습니다.", member(text("to"))[1]),
+            format!("{who} {}에 권한을 부여했습니다.", member(text("to"))[1]),
         ],
         "grant-ended" => [
             format!("{who} ended a grant to {}.", member(text("to"))[0]),
-            format!("{who} 님이 {}의 권한을 종료했습니다.", member(text("to"))[1]),
+            format!("{who} {}의 권한을 종료했습니다.", member(text("to"))[1]),
         ],
         "glass-broken" => [
             format!("{who} broke the glass: “{}”.", text("reason")),
-            format!("{who} 님이 비상 권한을 사용했습니다. 사유: {}", text("reason")),
+            format!("{who} 비상 권한을 사용했습니다. 사유: {}", text("reason")),
         ],
         "glass-reviewed" => {
-            [format!("{who} reviewed an emergency."), format!("{who} 님이 비상 권한 사용을 검토했습니다.")]
+            [format!("{who} reviewed an emergency."), format!("{who} 비상 권한 사용을 검토했습니다.")]
         }
         "change-refused" => [
             format!("The change that {who} had asked for was not made after all."),
-            format!("{who} 님이 요청한 변경은 결국 이루어지지 않았습니다."),
+            format!("{who} 요청한 변경은 결국 이루어지지 않았습니다."),
         ],
         "password-change-refused" => [
             format!("{who} tried to change their password and was refused."),
-            format!("{who} 님의 비밀번호 변경이 거부되었습니다."),
+            format!("{who} 비밀번호를 바꾸려다 거부되었습니다."),
         ],
         "first-password-chosen" => {
-            [format!("{who} chose the first password."), format!("{who} 님이 첫 비밀번호를 정했습니다.")]
+            [format!("{who} chose the first password."), format!("{who} 첫 비밀번호를 정했습니다.")]
         }
         "first-password-refused" => [
             "A one-time code for a first password was refused.".to_owned(),
@@ -102,8 +95,23 @@ fn of_people(event: &EventRow, who: &str) -> Option<[String; 2]> {
         ],
         "alias-refused" => [
             format!("{who} may not use the assistant {} and was refused.", text("alias")),
-            format!("{who} 님은 {} 도우미를 사용할 수 없어 거부되었습니다.", text("alias")),
+            format!("{who} 사용할 수 없는 {} 도우미를 요청하여 거부되었습니다.", text("alias")),
         ],
+        "caller-limited" => {
+            let most = event.detail["most"].as_u64().unwrap_or_default();
+            match text("limit") {
+                "per-minute" => [
+                    format!(
+                        "{who} asked more than {most} times within a minute; further requests were refused."
+                    ),
+                    format!("{who} 1분 동안 허용된 {most}건보다 많이 요청하여 그 이상은 거부되었습니다."),
+                ],
+                _ => [
+                    format!("{who} had {most} requests under way at once; further ones were refused."),
+                    format!("{who} 동시에 허용된 {most}건을 모두 사용하여 그 이상의 요청은 거부되었습니다."),
+                ],
+            }
+        }
         _ => return None,
     })
 }
@@ -181,12 +189,12 @@ fn of_the_box(event: &EventRow, who: &str) -> Option<[String; 2]> {
             format!("감사 기록 {}행을 내보냈습니다.", number("rows")),
         ],
         "cloud-key-sealed" => [
-            format!("The key of a cloud account was sealed: {}.", text("file")),
-            format!("클라우드 계정의 키를 봉인했습니다: {}", text("file")),
+            format!("A file with a key or a password of the configuration was sealed: {}.", text("file")),
+            format!("설정에 있는 키 또는 비밀번호 파일을 봉인했습니다: {}", text("file")),
         ],
         "wiped" => [
             format!("{who} began to wipe the box: “{}”.", text("reason")),
-            format!("{who} 님이 장비의 데이터를 파기하기 시작했습니다. 사유: {}", text("reason")),
+            format!("{who} 장비의 데이터를 파기하기 시작했습니다. 사유: {}", text("reason")),
         ],
         _ => return None,
     })

@@ -40,7 +40,7 @@ pub(super) fn sentence(finding: &Finding, text: &Text) -> String {
         Finding::Warmed { by: Warmth::WorkerStarted } => text.warmed_by_start.to_owned(),
         Finding::Warmed { by: Warmth::EarlierDrill } => text.warmed_by_drill.to_owned(),
         Finding::TooLittleLoad { percent, wanted } => (text.little_load)(*percent, *wanted),
-        Finding::AbortedBy { who } => (text.aborted_by)(&actor.name(who)),
+        Finding::AbortedBy { who } => (text.aborted_by)(&actor.acting(who)),
         Finding::OrderGiven => text.order_given.to_owned(),
         Finding::TooManyRefusals { refused, limit } => (text.too_many_refusals)(*refused, *limit),
         Finding::TooSlow { p95_ms, limit_ms } => (text.too_slow)(*p95_ms, *limit_ms),

@@ -82,7 +82,7 @@ fn state<'a>(word: &'a str, text: &StatusText) -> &'a str {
 /// the box has written them.
 fn of_a_person(event: &EventRow, texts: &Text) -> Option<String> {
     let order = || order(event, &texts.order);
-    let who = texts.actor.name(&event.who);
+    let who = texts.actor.acting(&event.who);
     let directory = &texts.directory;
     if event.what == "sign-in-refused"
         && let Some(reason) = event.detail["reason"].as_str()
@@ -130,7 +130,10 @@ fn of_a_person(event: &EventRow, texts: &Text) -> Option<String> {
         "demo-cut" => text.event_demo_cut,
         "demo-restored" => text.event_demo_restored,
         "second-look-marked" => text.event_second_look_marked,
-        other => return (texts.event.told)(event, &who).or_else(|| Some(format!("{who}: {other}"))),
+        other => {
+            let unknown = || format!("{}: {other}", texts.actor.name(&event.who));
+            return Some((texts.event.told)(event, &who).unwrap_or_else(unknown));
+        }
     };
     Some(sentence(&who))
 }
