@@ -88,8 +88,8 @@ pub(crate) fn no_room(model: &str, place: Place) -> Refusal {
     let expected_wait_s = wait_s(place.expected);
     let position = place.position;
     let message = format!(
-        "The local model {model} is at its limit: this request would be number {position} in its queue and wait \
-         about {expected_wait_s} s. Try again then."
+        "The local model {model} has no more room for this caller: the request would be number {position} in its queue \
+         and wait about {expected_wait_s} s. Try again then."
     );
     Refusal::unavailable("standby_busy", message).in_queue(Queue { position, expected_wait_s })
 }

@@ -25,6 +25,16 @@ pub enum CallerKind {
     Person,
 }
 
+impl Caller {
+    /// A key and an account of the same name are two.
+    pub(crate) fn id(&self) -> String {
+        match self.kind {
+            CallerKind::Key => format!("key {}", self.who),
+            CallerKind::Person => format!("person {}", self.who),
+        }
+    }
+}
+
 /// How the answer is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {

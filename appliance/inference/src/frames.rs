@@ -34,8 +34,8 @@ pub(crate) struct Submission {
     pub(crate) job: Job,
     /// Every draw of the sampler follows from this and the token's number.
     pub(crate) seed: u64,
-    /// How long the job has waited already, in milliseconds.
-    pub(crate) waited_ms: u64,
+    /// How long the job has waited already, in milliseconds; below zero where others who come later go before it.
+    pub(crate) waited_ms: i64,
     /// Tokens generated already; all text that follows from them has been sent.
     pub(crate) tokens: Vec<i32>,
 }
@@ -45,8 +45,8 @@ pub(crate) struct Submission {
 pub(crate) struct VectorSubmission {
     pub(crate) id: u64,
     pub(crate) job: VectorJob,
-    /// How long the job has waited already, in milliseconds.
-    pub(crate) waited_ms: u64,
+    /// As of a [`Submission`].
+    pub(crate) waited_ms: i64,
 }
 
 /// From the worker to control.

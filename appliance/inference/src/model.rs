@@ -17,7 +17,7 @@ use crate::frames;
 use crate::job::{Event, Job, JobError, Lane, VectorFacts, VectorJob, Vectors};
 use crate::keeper::{Keeper, Memory, Replacement};
 use crate::kind::Kind;
-use crate::queue::{Occupancy, Place, Queue, Ticket};
+use crate::queue::{CallerId, Occupancy, Place, Queue, Ticket};
 use crate::spec::ModelSpec;
 use crate::worker::{Confinement, Placement};
 
@@ -164,10 +164,16 @@ impl LocalModel {
         self.status.clone()
     }
 
-    /// Asks for an answer. A refusal comes as the stream's only item; dropping the stream cancels the job.
+    /// Asks for an answer on nobody's account: all that is asked so is of one caller.
+    pub fn generate(&self, job: Job) -> Generation {
+        self.generate_for("", job)
+    }
+
+    /// Asks for an answer. A refusal comes as the stream's only item; dropping the stream cancels the job. Jobs of
+    /// several callers take turns.
     ///
     /// While a worker that was ready is being restarted, jobs wait for it.
-    pub fn generate(&self, job: Job) -> Generation {
+    pub fn generate_for(&self, caller: &str, job: Job) -> Generation {
         let (sender, events) = mpsc::unbounded_channel();
         let id = self.counters.next_id.fetch_add(1, Ordering::Relaxed);
         self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -179,7 +185,7 @@ impl LocalModel {
             place: None,
             over: false,
         };
-        let admitted = self.admit(Kind::Chat, job.text_bytes(), job.lane);
+        let admitted = self.admit(Kind::Chat, job.text_bytes(), job.lane, caller);
         match admitted {
             Ok(ticket) => {
                 generation.place = Some((self.queue.clone(), ticket.key(), job.lane));
@@ -224,7 +230,7 @@ impl LocalModel {
         self.counters.replaced.subscribe()
     }
 
-    fn admit(&self, kind: Kind, bytes: u64, lane: Lane) -> Result<Ticket, JobError> {
+    fn admit(&self, kind: Kind, bytes: u64, lane: Lane, caller: &str) -> Result<Ticket, JobError> {
         if kind != self.kind {
             return Err(JobError::WrongKind);
         }
@@ -239,7 +245,7 @@ impl LocalModel {
         if bytes > limit {
             return Err(JobError::TooLarge { bytes, limit });
         }
-        self.queue.join(lane).map_err(|wait| JobError::QueueFull {
+        self.queue.join(lane, &CallerId::of(caller)).map_err(|wait| JobError::QueueFull {
             position: wait.position,
             wait_ms: wait.expected.as_millis() as u64,
         })

@@ -1,6 +1,10 @@
 //! Who waits for a local model, in the order of service, and how long that takes by what was measured.
+//!
+//! Within a lane the callers take turns: each further job of one caller stands as much later as the model takes for one,
+//! so whoever comes with a hundred waits for those behind them and not the other way round. And one caller never holds
+//! more than the model runs at once and half of the places behind that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +15,9 @@ use crate::spec::ModelSpec;
 
 /// What an answer is taken to last before one was measured.
 const FIRST_GUESS: Duration = Duration::from_secs(2);
+
+/// A caller's job is put back by no more than this, so that a lane's own order and its ageing still hold.
+const MOST_PUT_BACK: Duration = Duration::from_secs(25);
 
 /// How much a new measurement counts, once there are enough of them.
 const NEWEST_COUNTS: f64 = 0.1;
@@ -49,6 +56,8 @@ pub(crate) struct Queue {
 struct Inner {
     arrivals: u64,
     waiting: BTreeMap<Key, Lane>,
+    /// Those who have a job here.
+    callers: HashMap<CallerId, Own>,
     running_common: u32,
     running_clinical: u32,
     service_s: Mean,
@@ -59,6 +68,25 @@ struct Inner {
 
 /// The order of service: the arrival with the lane's handicap, then the number of the arrival.
 type Key = (Duration, u64);
+
+/// Whose a job is, as far as turns are concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct CallerId(Arc<str>);
+
+impl CallerId {
+    pub(crate) fn of(name: &str) -> CallerId {
+        CallerId(name.into())
+    }
+}
+
+/// What one caller has here.
+#[derive(Default)]
+struct Own {
+    /// Jobs that wait or run.
+    jobs: u32,
+    /// Before this moment it is the others' turn, by lane.
+    turn: [Duration; 3],
+}
 
 /// A mean in which what is old fades.
 #[derive(Default)]
@@ -72,6 +100,7 @@ pub(crate) struct Ticket {
     queue: Arc<Queue>,
     key: Key,
     lane: Lane,
+    caller: CallerId,
     started: Option<Instant>,
 }
 
@@ -87,14 +116,23 @@ impl Queue {
     }
 
     /// Takes a job in; refused with the place that it would have had when the queue is full for its lane.
-    pub(crate) fn join(self: &Arc<Self>, lane: Lane) -> Result<Ticket, Place> {
+    /// And so is a job of somebody who has a full share of it.
+    pub(crate) fn join(self: &Arc<Self>, lane: Lane, caller: &CallerId) -> Result<Ticket, Place> {
         let mut inner = self.lock();
-        let key = self.next_key(&mut inner, lane);
-        if self.is_full(&inner, lane) {
+        let now = self.began.elapsed();
+        let turn = inner.callers.get(caller).map_or(now, |own| own.turn[lane as usize]);
+        let turn = turn.clamp(now, now + MOST_PUT_BACK);
+        let key = inner.next_key(turn + lane.handicap());
+        let jobs = inner.callers.get(caller).map_or(0, |own| own.jobs);
+        if self.is_full(&inner, lane) || jobs >= self.share(lane) {
             return Err(self.wait(&inner, key, lane));
         }
+        let behind = self.one_takes(&inner, lane);
+        let own = inner.callers.entry(caller.clone()).or_default();
+        own.jobs += 1;
+        own.turn[lane as usize] = turn + behind;
         inner.waiting.insert(key, lane);
-        Ok(Ticket { queue: self.clone(), key, lane, started: None })
+        Ok(Ticket { queue: self.clone(), key, lane, caller: caller.clone(), started: None })
     }
 
     /// The place of a job that still waits.
@@ -108,16 +146,11 @@ impl Queue {
         let mut waiting = [0; 3];
         inner.waiting.values().for_each(|lane| waiting[*lane as usize] += 1);
         let next = Lane::ALL.map(|lane| {
-            let key = self.next_key(&mut inner, lane);
+            let key = inner.next_key(self.began.elapsed() + lane.handicap());
             self.wait(&inner, key, lane)
         });
         let running = inner.running_common + inner.running_clinical;
         Occupancy { running, waiting, sequences: self.sequences, queue_limit: self.queue_limit, next }
-    }
-
-    fn next_key(&self, inner: &mut Inner, lane: Lane) -> Key {
-        inner.arrivals += 1;
-        (self.began.elapsed() + lane.handicap(), inner.arrivals)
     }
 
     /// A share of the waiting places is the clinical lane's alone, as of the sequences.
@@ -126,9 +159,32 @@ impl Queue {
         let waiting = inner.waiting.len() as u32;
         let common = inner.running_common + waiting - clinical_waiting;
         let all = common + inner.running_clinical + clinical_waiting;
+        let (room, places) = self.room(Lane::Interactive);
+        all >= self.sequences + self.queue_limit || (lane != Lane::Clinical && common >= room + places)
+    }
+
+    /// Sequences that a lane may have, and places behind them.
+    fn room(&self, lane: Lane) -> (u32, u32) {
         let kept_places = self.queue_limit * self.reserve / self.sequences;
-        let common_places = self.sequences - self.reserve + self.queue_limit - kept_places;
-        all >= self.sequences + self.queue_limit || (lane != Lane::Clinical && common >= common_places)
+        match lane {
+            Lane::Clinical => (self.sequences, self.queue_limit),
+            Lane::Interactive | Lane::Batch => {
+                (self.sequences - self.reserve, self.queue_limit - kept_places)
+            }
+        }
+    }
+
+    /// The jobs that one caller may have here.
+    fn share(&self, lane: Lane) -> u32 {
+        let (room, places) = self.room(lane);
+        room + places.div_ceil(2)
+    }
+
+    /// How much later one job lets the next begin.
+    fn one_takes(&self, inner: &Inner, lane: Lane) -> Duration {
+        let (room, _) = self.room(lane);
+        let service_s = inner.service_s.or(FIRST_GUESS.as_secs_f64());
+        Duration::from_secs_f64((service_s / f64::from(room.max(1))).clamp(0.0, MOST_PUT_BACK.as_secs_f64()))
     }
 
     fn wait(&self, inner: &Inner, key: Key, lane: Lane) -> Place {
@@ -158,6 +214,20 @@ impl Queue {
 }
 
 impl Inner {
+    fn next_key(&mut self, due: Duration) -> Key {
+        self.arrivals += 1;
+        (due, self.arrivals)
+    }
+
+    fn leaves(&mut self, caller: &CallerId) {
+        if let Some(own) = self.callers.get_mut(caller) {
+            own.jobs -= 1;
+            if own.jobs == 0 {
+                self.callers.remove(caller);
+            }
+        }
+    }
+
     fn running(&mut self, lane: Lane) -> &mut u32 {
         if lane == Lane::Clinical { &mut self.running_clinical } else { &mut self.running_common }
     }
@@ -168,9 +238,10 @@ impl Ticket {
         self.key
     }
 
-    /// How long ago the job came.
-    pub(crate) fn waited(&self) -> Duration {
-        (self.queue.began.elapsed() + self.lane.handicap()).saturating_sub(self.key.0)
+    /// How long the job has waited since its turn, in milliseconds; below zero before it.
+    pub(crate) fn waited_ms(&self) -> i64 {
+        let now = self.queue.began.elapsed() + self.lane.handicap();
+        now.as_millis() as i64 - self.key.0.as_millis() as i64
     }
 
     /// The job has got its sequence.
@@ -202,6 +273,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut inner = self.queue.lock();
+        inner.leaves(&self.caller);
         match self.started {
             Some(_) => *inner.running(self.lane) -= 1,
             None => drop(inner.waiting.remove(&self.key)),

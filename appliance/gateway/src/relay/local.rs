@@ -97,7 +97,7 @@ async fn start(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result
     };
     let mut job = asked::job(ask, begun, gateway.settings().limits.local_max_tokens);
     job.max_tokens = job.max_tokens.min(relief.max_tokens.unwrap_or(u32::MAX));
-    Ok(Begun { generation: model.generate(job), brown_out: relief.step })
+    Ok(Begun { generation: model.generate_for(&ask.caller.id(), job), brown_out: relief.step })
 }
 
 /// A model that is being loaded or restarted is waited for; one that has failed is not.

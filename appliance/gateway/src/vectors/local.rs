@@ -31,7 +31,7 @@ pub(super) async fn ask(
         Ok(job) => job,
         Err(refusal) => return Gave::Refused(Box::new(refusal)),
     };
-    match whole(model, job).await {
+    match whole(model, &ask.caller.id(), job).await {
         Ok(vectors) => Gave::Answer {
             tokens: vectors.tokens,
             body: written(&ask.wanted, model, &vectors, request_id, served),
@@ -74,8 +74,8 @@ fn job(ask: &VectorAsk, model: &LocalModel, facts: &Facts) -> Result<VectorJob, 
 }
 
 /// Whoever has gone takes the job along: what is dropped is cancelled.
-async fn whole(model: &LocalModel, job: VectorJob) -> Result<Vectors, JobError> {
-    let mut computation: Computation = model.compute(job);
+async fn whole(model: &LocalModel, caller: &str, job: VectorJob) -> Result<Vectors, JobError> {
+    let mut computation: Computation = model.compute_for(caller, job);
     let begun = tokio::time::Instant::now();
     loop {
         if let Ok(end) = tokio::time::timeout(LOOK_EVERY, &mut computation).await {

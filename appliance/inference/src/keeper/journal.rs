@@ -74,7 +74,7 @@ impl Journal {
     /// What a worker is to be told of one job: all that is not done yet.
     pub(super) fn order(&self, id: u64) -> Option<ToWorker> {
         let entry = self.entries.get(&id)?;
-        let waited_ms = entry.ticket.as_ref().map_or(0, |ticket| ticket.waited().as_millis() as u64);
+        let waited_ms = entry.ticket.as_ref().map_or(0, Ticket::waited_ms);
         Some(match &entry.work {
             Work::Answer { submission, .. } => {
                 ToWorker::Submit(Box::new(Submission { waited_ms, ..submission.clone() }))

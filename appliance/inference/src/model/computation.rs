@@ -14,18 +14,23 @@ use crate::kind::Kind;
 use crate::queue::{Place, Queue};
 
 impl LocalModel {
+    /// Asks on nobody's account: all that is asked so is of one caller.
+    pub fn compute(&self, job: VectorJob) -> Computation {
+        self.compute_for("", job)
+    }
+
     /// Asks for the vectors of some texts, or for the scores of some documents. Dropping what this gives cancels the
-    /// job.
+    /// job. Jobs of several callers take turns.
     ///
     /// While a worker that was ready is being restarted, jobs wait for it.
-    pub fn compute(&self, job: VectorJob) -> Computation {
+    pub fn compute_for(&self, caller: &str, job: VectorJob) -> Computation {
         let (sender, whole) = oneshot::channel();
         let id = self.counters.next_id.fetch_add(1, Ordering::Relaxed);
         self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
         let kind = if job.query.is_some() { Kind::Rerank } else { Kind::Embedding };
         let (orders, counters) = (self.orders.clone(), self.counters.clone());
         let mut computation = Computation { id, whole, orders, counters, place: None, over: false };
-        let admitted = self.admit(kind, job.text_bytes(), job.lane);
+        let admitted = self.admit(kind, job.text_bytes(), job.lane, caller);
         match admitted {
             Ok(ticket) => {
                 computation.place = Some((self.queue.clone(), ticket.key(), job.lane));

@@ -10,8 +10,17 @@ fn queue(sequences: u32, queue_limit: u32) -> Arc<Queue> {
     Queue::new(&spec)
 }
 
+/// Each of another caller.
 fn join(queue: &Arc<Queue>, lane: Lane, count: usize) -> Vec<Ticket> {
-    (0..count).map(|_| queue.join(lane).unwrap_or_else(|_| panic!("there is room"))).collect()
+    (0..count).map(|_| joined(queue, lane, &anybody(queue))).collect()
+}
+
+fn joined(queue: &Arc<Queue>, lane: Lane, caller: &CallerId) -> Ticket {
+    queue.join(lane, caller).unwrap_or_else(|_| panic!("there is room"))
+}
+
+fn anybody(queue: &Queue) -> CallerId {
+    CallerId::of(&format!("caller {}", queue.lock().arrivals))
 }
 
 fn place(queue: &Queue, ticket: &Ticket) -> u32 {
@@ -57,11 +66,11 @@ async fn the_wait_follows_from_what_answers_take_and_how_many_are_before() {
 async fn a_full_queue_still_has_places_for_the_clinical_lane() {
     let queue = queue(4, 4);
     let common = join(&queue, Lane::Interactive, 6);
-    assert!(queue.join(Lane::Batch).is_err());
-    let refused = queue.join(Lane::Interactive).err().unwrap();
+    assert!(queue.join(Lane::Batch, &anybody(&queue)).is_err());
+    let refused = queue.join(Lane::Interactive, &anybody(&queue)).err().unwrap();
     assert_eq!(refused.position, 7);
     let clinical = join(&queue, Lane::Clinical, 2);
-    assert!(queue.join(Lane::Clinical).is_err(), "eight are as many as it holds");
+    assert!(queue.join(Lane::Clinical, &anybody(&queue)).is_err(), "eight are as many as it holds");
     drop((common, clinical));
     assert_eq!(queue.occupancy().waiting, [0; 3]);
 }
@@ -78,4 +87,38 @@ async fn whoever_leaves_is_forgotten_whether_it_ran_or_waited() {
     tickets.clear();
     let occupancy = queue.occupancy();
     assert_eq!((occupancy.running, occupancy.waiting), (0, [0; 3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_with_many_jobs_waits_for_those_who_come_with_few() {
+    let queue = queue(4, 256);
+    let (many, few) = (CallerId::of("many"), CallerId::of("few"));
+    let crowd: Vec<_> = (0..40).map(|_| joined(&queue, Lane::Interactive, &many)).collect();
+    advance(Duration::from_millis(10)).await;
+    let one = joined(&queue, Lane::Interactive, &few);
+    assert_eq!(place(&queue, &one), 2, "only the one that came alone was before it");
+    let another = joined(&queue, Lane::Interactive, &few);
+    assert_eq!(place(&queue, &another), 4, "they take turns");
+    assert_eq!(place(&queue, &crowd[39]), 42);
+    let clinical = joined(&queue, Lane::Clinical, &few);
+    assert_eq!(place(&queue, &clinical), 1, "its turn in one lane says nothing of another");
+    assert!((0..=30).contains(&(-crowd[39].waited_ms() / 1000)), "{}", crowd[39].waited_ms());
+    let batch = join(&queue, Lane::Batch, 1);
+    assert_eq!(place(&queue, &batch[0]), 44, "however many there are, they go before batch work");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_caller_never_has_the_whole_queue() {
+    let queue = queue(4, 4);
+    let greedy = CallerId::of("greedy");
+    // Three run at once, and of three places it may have two.
+    let own: Vec<_> = (0..5).map(|_| joined(&queue, Lane::Interactive, &greedy)).collect();
+    let refused = queue.join(Lane::Interactive, &greedy).err().unwrap();
+    assert_eq!(refused.position, 6);
+    let other = join(&queue, Lane::Interactive, 1);
+    assert!(queue.join(Lane::Interactive, &anybody(&queue)).is_err(), "six are as many as the lane has");
+    drop(own);
+    joined(&queue, Lane::Interactive, &greedy);
+    drop(other);
+    assert!(queue.lock().callers.is_empty(), "who has nothing here is forgotten");
 }

@@ -1,7 +1,6 @@
 //! From a job's messages to the tokens that the engine takes in.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
@@ -24,7 +23,7 @@ pub(super) struct Prepared {
     pub(super) id: u64,
     pub(super) lane: Lane,
     pub(super) scope: Option<Scope>,
-    pub(super) waited: Duration,
+    pub(super) waited_ms: i64,
     /// The prompt, with what stays of the answer's prefix.
     pub(super) tokens: Vec<i32>,
     /// The prompt and the whole prefix, as they are counted.
@@ -93,7 +92,7 @@ impl Prompter {
             id,
             lane: job.lane,
             scope: job.scope,
-            waited: Duration::from_millis(waited_ms),
+            waited_ms,
             tokens,
             prompt_tokens,
             prefix_tokens: prefix.len() as u32,

@@ -151,7 +151,7 @@ impl Scheduler {
     pub(super) fn add(&mut self, job: Prepared, now: Duration) {
         self.arrivals += 1;
         let due = now + job.lane.handicap();
-        let due_ms = due.as_millis() as i64 - job.waited.as_millis() as i64;
+        let due_ms = due.as_millis() as i64 - job.waited_ms;
         let key = (job.generated.is_empty(), due_ms, self.arrivals);
         self.waiting.insert(key, Waiting::New(Box::new(job)));
     }

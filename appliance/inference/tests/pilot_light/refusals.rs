@@ -89,7 +89,8 @@ fn a_prompt_longer_than_the_context_is_refused_with_both_numbers() {
 fn a_full_queue_refuses_at_once_and_says_how_many_wait() {
     with_model(ModelSpec { sequences: 1, queue_limit: 2, ..spec() }, async |model| {
         let question = &longest(false, 1)[0].question;
-        let mut accepted: Vec<_> = (0..3).map(|_| model.generate(job(question))).collect();
+        let mut accepted: Vec<_> =
+            ["a", "b", "c"].map(|caller| model.generate_for(caller, job(question))).into();
         accepted[0].next().await.expect("it starts").unwrap();
         let refused = ask(model, job(question)).await.unwrap_err();
         assert!(matches!(refused, JobError::QueueFull { position: 3, wait_ms: 1.. }), "{refused:?}");

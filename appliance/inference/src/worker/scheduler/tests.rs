@@ -19,7 +19,7 @@ fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
         id,
         lane,
         scope: None,
-        waited: Duration::ZERO,
+        waited_ms: 0,
         tokens: vec![1],
         prompt_tokens: 1,
         prefix_tokens: 0,
@@ -152,7 +152,7 @@ fn nobody_waits_for_ever_however_many_of_a_higher_lane_come() {
 fn what_was_waited_under_an_earlier_worker_counts_and_begun_answers_go_on_first() {
     let mut scheduler = scheduler(30, 3, 0);
     scheduler.add(job(1, Interactive, 10), START);
-    scheduler.add(Prepared { waited: Duration::from_secs(5), ..job(2, Interactive, 10) }, START);
+    scheduler.add(Prepared { waited_ms: 5000, ..job(2, Interactive, 10) }, START);
     scheduler.add(Prepared { generated: vec![1], ..job(3, Batch, 10) }, START);
     assert_eq!(admitted(&mut scheduler), [3, 2, 1]);
 }

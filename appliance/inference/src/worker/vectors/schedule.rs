@@ -10,7 +10,7 @@ use crate::job::Lane;
 pub(super) struct Texts {
     pub(super) id: u64,
     pub(super) lane: Lane,
-    pub(super) waited: Duration,
+    pub(super) waited_ms: i64,
     /// Of each text that is left, in order. None is empty, and none is longer than a step.
     pub(super) tokens: VecDeque<Vec<i32>>,
 }
@@ -52,7 +52,7 @@ impl Schedule {
         }
         self.arrivals += 1;
         let due = now + texts.lane.handicap();
-        let due_ms = due.as_millis() as i64 - texts.waited.as_millis() as i64;
+        let due_ms = due.as_millis() as i64 - texts.waited_ms;
         let job = Job { id: texts.id, has_begun: false, tokens: texts.tokens };
         self.jobs.insert((due_ms, self.arrivals), job);
     }
@@ -93,7 +93,7 @@ mod tests {
 
     fn texts(id: u64, lane: Lane, lengths: &[usize]) -> Texts {
         let tokens = lengths.iter().map(|length| vec![7; *length]).collect();
-        Texts { id, lane, waited: Duration::ZERO, tokens }
+        Texts { id, lane, waited_ms: 0, tokens }
     }
 
     /// The next step, as the job and the length of each text.
@@ -137,7 +137,7 @@ mod tests {
     fn what_waited_with_an_earlier_worker_keeps_its_place_and_what_is_cancelled_leaves() {
         let mut schedule = Schedule::default();
         schedule.add(texts(1, Lane::Interactive, &[9]), Duration::ZERO);
-        let again = Texts { waited: Duration::from_secs(9), ..texts(2, Lane::Interactive, &[9]) };
+        let again = Texts { waited_ms: 9000, ..texts(2, Lane::Interactive, &[9]) };
         schedule.add(again, Duration::ZERO);
         schedule.add(texts(3, Lane::Interactive, &[9]), Duration::ZERO);
         schedule.cancel(3);

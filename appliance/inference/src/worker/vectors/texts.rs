@@ -1,7 +1,6 @@
 //! From texts to tokens: all of a job's texts are read and measured before any of them is worked on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
@@ -59,7 +58,7 @@ impl Reader {
             self.measured(index as u32, tokens)
         };
         let tokens = texts.iter().enumerate().map(one).collect::<Result<_, _>>()?;
-        Ok(Texts { id, lane, waited: Duration::from_millis(waited_ms), tokens })
+        Ok(Texts { id, lane, waited_ms, tokens })
     }
 
     fn measured(&self, index: u32, tokens: Vec<i32>) -> Result<Vec<i32>, JobError> {
