@@ -204,7 +204,7 @@ impl Site {
         let text = format!(
             "[site]\nname = \"bench\"\ndata_dir = \"data\"\n[listen]\nhttp = \"{port}\"\n[[upstream]]\nname = \"u\"\n\
              dialect = \"openai\"\nbase_url = \"http://{upstream}/v1\"\napi_key_file = \"key\"\n[[alias]]\n\
-             name = \"assistant\"\ncloud = [\"u/m\"]\n"
+             name = \"assistant\"\ncloud = [\"u/m\"]\n[limits]\nkey_max_per_minute = 1000000\n"
         );
         std::fs::write(&config, text).expect("written");
         std::fs::write(folder.path().join("key"), "bench").expect("written");

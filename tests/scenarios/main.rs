@@ -18,6 +18,7 @@ mod evaluation;
 mod failback;
 mod formats;
 mod hanging_disk;
+mod limits;
 mod listeners;
 mod models;
 mod needs;

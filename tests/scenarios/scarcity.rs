@@ -159,9 +159,11 @@ async fn the_ladder_is_climbed_in_a_crowd_and_left_after_it_and_every_step_is_to
     assert_eq!(step().await, 0);
     let (usual, batch) = (appliance.client(), client_of(&appliance, "batch"));
     let clinical = client_of(&appliance, "clinical");
+    // One key alone never fills the queue.
+    let others = [usual.clone(), client_of(&appliance, "interactive")];
     let crowd: Vec<_> = (0..100)
-        .map(|_| {
-            let (client, chat) = (usual.clone(), chat.clone());
+        .map(|number| {
+            let (client, chat) = (others[number % 2].clone(), chat.clone());
             tokio::spawn(async move { client.stream_whole(&chat).await })
         })
         .collect();

@@ -114,7 +114,12 @@ impl Asking {
             local_only: false,
             conversation: Some(conversation.clone()),
         };
-        match self.portal.gateway().ask_as(&person.subject(), ask).await {
+        let (gateway, subject) = (self.portal.gateway(), person.subject());
+        let asked = async {
+            let place = gateway.enter(&subject, ask.lane).await?;
+            gateway.ask_as(&subject, ask, place).await
+        };
+        match asked.await {
             Ok(answer) => {
                 self.events = Some(answer.events);
                 self.served.push(answer.served.clone());

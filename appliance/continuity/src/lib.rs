@@ -9,6 +9,7 @@
 //! - [`Throttle`]: the hold of a route whose upstream asks for less;
 //! - [`SharedFate`]: several upstreams lost at once are one event;
 //! - [`SiteState`]: all upstreams and a person's order, in one word;
+//! - [`Turnstile`]: how many requests there is room for, and what one caller may have of it;
 //! - [`BrownOut`]: what is given up, step by step, when local models are scarce;
 //! - [`Verdict`]: what is wrong, in a sentence for staff and an action for administrators.
 //!
@@ -28,6 +29,7 @@ mod failback;
 mod shared_fate;
 mod site;
 mod throttle;
+mod turnstile;
 mod verdict;
 
 #[cfg(test)]
@@ -41,4 +43,5 @@ pub use shared_fate::SharedFate;
 pub use site::{Order, SiteState, UpstreamCondition, site_state};
 pub use thresholds::{Thresholds, ThresholdsConfig, ThresholdsError};
 pub use throttle::Throttle;
+pub use turnstile::{Share, TurnedAway, Turnstile};
 pub use verdict::{Asked, Evidence, Language, Link, Sign, SteadyVerdict, Verdict, diagnose};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use inference::{Kind, LocalModel};
 use prometheus_client::registry::Registry;
 use store::{Store, StoreError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::admission::Admission;
 use crate::announcer::Announcer;
@@ -23,6 +23,7 @@ use crate::metrics::{Metrics, register_gpus};
 use crate::monitor::{Monitor, first_site};
 use crate::orders::Orders;
 use crate::outside::Outside;
+use crate::places::{Place, Places};
 use crate::relay::Relay;
 use crate::settings::{AliasSettings, Settings};
 use crate::site::Site;
@@ -40,7 +41,7 @@ struct Parts {
     locals: Vec<LocalModel>,
     store: Store,
     site: watch::Receiver<Arc<Site>>,
-    requests: Arc<Semaphore>,
+    places: Arc<Places>,
     admission: Arc<Admission>,
     metrics: Metrics,
     demo: Option<DemoControl>,
@@ -88,7 +89,7 @@ impl Gateway {
             locals,
             store,
             site,
-            requests: Arc::new(Semaphore::new(settings.limits.max_requests)),
+            places: Places::new(&settings.limits),
             admission,
             metrics,
             demo: settings.demo_control.map(DemoControl::new),
@@ -105,23 +106,22 @@ impl Gateway {
     ///
     /// # Errors
     /// A sentence for the caller, with a status, when nothing may or can answer.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, Refusal> {
+    pub(crate) async fn ask(&self, ask: Ask, place: Place) -> Result<Answer, Refusal> {
         match self.drills().tally().watch(&ask) {
-            Some(watch) => watch.over(self.serve(ask).await),
-            None => self.serve(ask).await,
+            Some(watch) => watch.over(self.serve(ask, place).await),
+            None => self.serve(ask, place).await,
         }
     }
 
-    async fn serve(&self, ask: Ask) -> Result<Answer, Refusal> {
+    async fn serve(&self, ask: Ask, place: Place) -> Result<Answer, Refusal> {
         let alias = self.alias(&ask.request.model)?;
         alias.must_be(Kind::Chat)?;
-        let permit = self.admit()?;
         let request_id = new_id("req");
         let course = Course::plan(self, alias, &ask, &request_id);
         let mut ledger = Ledger::open(self, &request_id, &Asking::of(&ask), &course.first());
         ledger.recorded_first().await?;
         let committed = ask.mode == Mode::Committed;
-        let relay = Relay::begin(self.clone(), ask, request_id, course, ledger, permit).await?;
+        let relay = Relay::begin(self.clone(), ask, request_id, course, ledger, place).await?;
         if committed { relay.collect().await } else { Ok(relay.stream()) }
     }
 
@@ -175,6 +175,10 @@ impl Gateway {
         &self.0.store
     }
 
+    pub(crate) fn places(&self) -> &Arc<Places> {
+        &self.0.places
+    }
+
     pub(crate) fn homes(&self) -> &Homes {
         &self.0.homes
     }
@@ -214,15 +218,6 @@ impl Gateway {
             }
         })?;
         Ok(&self.0.settings.aliases[*index])
-    }
-
-    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.0.requests.clone().try_acquire_owned().map_err(|_| {
-            let limit = self.0.settings.limits.max_requests;
-            let message =
-                format!("The box is answering {limit} requests already, as many as it may. Try again soon.");
-            Refusal::new(429, "rate_limit_error", "too_many_requests", message).retry_after(2)
-        })
     }
 }
 

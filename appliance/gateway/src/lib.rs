@@ -27,6 +27,7 @@ mod metrics;
 mod monitor;
 pub mod orders;
 mod outside;
+mod places;
 mod reason;
 mod relay;
 mod rights;
@@ -50,6 +51,7 @@ pub use inference::Memory;
 pub use inference::gpus::{GpuReading, IdleGpu, Vendor, Why, Worry};
 pub use monitor::Monitor;
 pub use orders::Orders;
+pub use places::Place;
 pub use reason::Reason;
 pub use settings::Settings;
 pub use site::{

@@ -5,6 +5,7 @@ mod gpus;
 use std::sync::Arc;
 use std::time::Duration;
 
+use continuity::TurnedAway;
 use inference::{LocalModel, Memory, Placement, Status};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
@@ -38,6 +39,11 @@ struct RefusedLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct FailoverLabels {
     upstream: String,
     reason: &'static str,
@@ -53,6 +59,7 @@ struct SeamLabels {
 pub(crate) struct Metrics {
     answers: Family<ServedLabels, Counter>,
     refusals: Family<RefusedLabels, Counter>,
+    turned_away: Family<LimitLabels, Counter>,
     failovers: Family<FailoverLabels, Counter>,
     seams: Family<SeamLabels, Counter>,
     hedges: Counter,
@@ -75,6 +82,7 @@ impl Metrics {
         let metrics = Metrics {
             answers: Family::default(),
             refusals: Family::default(),
+            turned_away: Family::default(),
             failovers: Family::default(),
             seams: Family::default(),
             hedges: Counter::default(),
@@ -83,6 +91,11 @@ impl Metrics {
         };
         registry.register("answers", "Whole answers, by the model that made them", metrics.answers.clone());
         registry.register("refusals", "Requests that got an error, by status", metrics.refusals.clone());
+        registry.register(
+            "turned_away",
+            "Requests over a limit: of their caller at once or per minute, or of the whole box (full)",
+            metrics.turned_away.clone(),
+        );
         registry.register("failovers", "Attempts at an upstream that failed", metrics.failovers.clone());
         registry.register("seams", "Answers that a local model took over", metrics.seams.clone());
         registry.register(
@@ -119,6 +132,16 @@ impl Metrics {
 
     pub(crate) fn refused(&self, refusal: &Refusal) {
         self.refusals.get_or_create(&RefusedLabels { status: refusal.status }).inc();
+    }
+
+    pub(crate) fn turned_away(&self, turned_away: TurnedAway, refusal: &Refusal) {
+        let limit = match turned_away {
+            TurnedAway::AtOnce { .. } => "at-once",
+            TurnedAway::PerMinute { .. } => "per-minute",
+            TurnedAway::Full { .. } => "full",
+        };
+        self.turned_away.get_or_create(&LimitLabels { limit }).inc();
+        self.refused(refusal);
     }
 
     pub(crate) fn failed_over(&self, upstream: &str, reason: Reason) {

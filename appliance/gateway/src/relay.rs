@@ -15,7 +15,6 @@ use bytes::Bytes;
 use dialect::openai::{Assembly, Completion, Usage};
 use futures_util::{StreamExt, stream};
 use inference::{Event, Generation, JobError};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admission;
 use crate::answer::{Answer, AnswerEvent, Ask, Refusal, Served};
@@ -25,6 +24,7 @@ use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::homes::Beginning;
 use crate::ledger::{Ending, Ledger, unrecorded};
+use crate::places::Place;
 use crate::upstream::{Chunk, ChunkStream};
 pub(crate) use cloud::pause_before_another;
 use open::{Opened, Opening};
@@ -89,8 +89,8 @@ pub(crate) struct Relay {
     max_tokens: Option<u32>,
     usage: Option<Usage>,
     finish_reason: Option<String>,
-    /// The room of this request; freed when the answer is over or nobody wants it any more.
-    _permit: OwnedSemaphorePermit,
+    /// Freed when the answer is over or nobody wants it any more.
+    _place: Place,
 }
 
 /// What one step of the source brought.
@@ -109,7 +109,7 @@ impl Relay {
         request_id: String,
         mut course: Course,
         mut ledger: Ledger,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Result<Self, Refusal> {
         let opened = open::first_that_answers(
             Opening { gateway: &gateway, ask: &ask, asked: ledger.started() },
@@ -149,7 +149,7 @@ impl Relay {
             max_tokens,
             usage: None,
             finish_reason: None,
-            _permit: permit,
+            _place: place,
         })
     }
 

@@ -7,17 +7,18 @@ use crate::announcer::AnnouncementKind;
 use crate::answer::{Answer, Ask, Refusal};
 use crate::clock;
 use crate::gateway::Gateway;
+use crate::places::Place;
 use crate::settings::AliasSettings;
 
 impl Gateway {
-    /// Serves one request of somebody who may use its alias.
+    /// Serves one request of somebody who is [let in](Gateway::enter) and may use its alias.
     ///
     /// # Errors
     /// As [`Gateway::ask`], and `alias_not_allowed`, which the audit log keeps.
-    pub async fn ask_as(&self, subject: &Subject<'_>, ask: Ask) -> Result<Answer, Refusal> {
+    pub async fn ask_as(&self, subject: &Subject<'_>, ask: Ask, place: Place) -> Result<Answer, Refusal> {
         let alias = self.alias(&ask.request.model)?;
         self.may_use(subject, alias).await?;
-        self.ask(ask).await
+        self.ask(ask, place).await
     }
 
     /// # Errors

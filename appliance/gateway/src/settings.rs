@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt, net::IpAddr, time::Duration};
 
-use continuity::{BrownOutLines, FailbackSteps, Thresholds};
+use continuity::{BrownOutLines, FailbackSteps, Share, Thresholds};
 pub use inference::Kind;
 use zeroize::Zeroizing;
 
@@ -285,11 +285,29 @@ pub struct Limits {
     pub max_requests: usize,
     /// Tokens of a local answer when the request names no limit.
     pub local_max_tokens: u32,
+    pub of_a_key: Share,
+    pub of_a_person: Share,
+}
+
+impl Limits {
+    /// This part of `max_requests` is the clinical lane's alone: one of eight.
+    pub const CLINICAL_PART: u32 = 8;
+    /// Half of the room, and a hundred requests a second: a program that serves a whole house stays under both, and one
+    /// that runs wild leaves the other half to the others and is seen in the log before the cloud's quota is gone.
+    const OF_A_KEY: Share = Share { at_once: 256, per_minute: 6000 };
+    /// More than two hands can ask at the portal.
+    const OF_A_PERSON: Share = Share { at_once: 8, per_minute: 120 };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_body_bytes: 8 << 20, max_requests: 512, local_max_tokens: 1024 }
+        Limits {
+            max_body_bytes: 8 << 20,
+            max_requests: 512,
+            local_max_tokens: 1024,
+            of_a_key: Limits::OF_A_KEY,
+            of_a_person: Limits::OF_A_PERSON,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::answer::{Caller, Refusal, Route, Served};
 use crate::gateway::{Gateway, new_id};
 use crate::ledger::{Asking, Ending, Ledger, unrecorded};
+use crate::places::Place;
 use crate::reason::Reason;
 use crate::settings::{AliasSettings, CloudRoute};
 
@@ -77,7 +78,7 @@ impl Wanted {
 }
 
 impl Gateway {
-    /// Serves one request for vectors or scores, of somebody who may use its alias.
+    /// Serves one request for vectors or scores, of somebody who is [let in](Gateway::enter) and may use its alias.
     ///
     /// # Errors
     /// A sentence for the caller, with a status; as [`Gateway::ask_as`], and `wrong_kind`.
@@ -85,11 +86,11 @@ impl Gateway {
         &self,
         subject: &Subject<'_>,
         ask: VectorAsk,
+        _place: Place,
     ) -> Result<VectorAnswer, Refusal> {
         let alias = self.alias(ask.wanted.alias())?;
         self.may_use(subject, alias).await?;
         alias.must_be(ask.wanted.kind())?;
-        let _permit = self.admit()?;
         let request_id = new_id("req");
         let asking = Asking {
             caller: &ask.caller,

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::kind::{Kind, Pooling};
 use crate::keeper::Growth;
+use crate::kind::{Kind, Pooling};
 use crate::plan::{CacheKind, Wish};
 
 /// All that the keeper needs to know of one local model.

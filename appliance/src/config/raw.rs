@@ -222,6 +222,10 @@ pub(super) struct Limits {
     pub max_body_bytes: Option<usize>,
     pub max_requests: Option<usize>,
     pub local_max_tokens: Option<u32>,
+    pub key_max_requests: Option<u32>,
+    pub key_max_per_minute: Option<u32>,
+    pub person_max_requests: Option<u32>,
+    pub person_max_per_minute: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

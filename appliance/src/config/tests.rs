@@ -1,5 +1,8 @@
 use std::fs;
 
+use continuity::Share;
+use gateway::settings::Limits;
+
 use super::Config;
 
 mod directory;
@@ -109,6 +112,40 @@ fn each_mistake_names_its_place_and_its_mend() {
         }
         let error = load(&text).1.expect_err(wrong);
         assert!(error.contains(words) && !error.contains('\n'), "{wrong}: {error}");
+    }
+}
+
+fn limits(lines: &str) -> Result<Limits, String> {
+    load(&format!("{GOOD}[limits]\n{lines}\n")).1.map(|config| config.gateway.limits)
+}
+
+#[test]
+fn what_one_caller_may_have_is_a_part_of_the_room_and_never_nothing() {
+    let share = |at_once, per_minute| Share { at_once, per_minute };
+    let usual = limits("").expect("good");
+    assert_eq!((usual.of_a_key, usual.of_a_person), (share(256, 6000), share(8, 120)));
+    let small = limits("max_requests = 5").expect("good");
+    assert_eq!(
+        (small.of_a_key.at_once, small.of_a_person.at_once),
+        (3, 3),
+        "a smaller box is shared out too"
+    );
+    let own =
+        "key_max_requests = 512\nkey_max_per_minute = 1\nperson_max_requests = 1\nperson_max_per_minute = 2";
+    let own = limits(own).expect("good");
+    assert_eq!((own.of_a_key, own.of_a_person), (share(512, 1), share(1, 2)));
+    for (lines, words) in [
+        ("key_max_requests = 0", "key_max_requests = 0 must be 1 to max_requests, which is 512"),
+        ("key_max_requests = 513", "key_max_requests = 513 must be 1 to max_requests, which is 512"),
+        ("max_requests = 4\nperson_max_requests = 5", "person_max_requests = 5 must be 1 to max_requests"),
+        ("key_max_per_minute = 0", "key_max_per_minute = 0 must be 1 to 1000000"),
+        ("person_max_per_minute = 1000001", "person_max_per_minute = 1000001 must be 1 to 1000000"),
+        ("person_max_per_minute = -1", "-1"),
+        ("key_max_per_hour = 1", "key_max_per_hour"),
+        ("max_requests = 0", "max_requests 1 to 100000"),
+    ] {
+        let error = limits(lines).expect_err(lines);
+        assert!(error.contains(words) && !error.contains('\n'), "{lines}: {error}");
     }
 }
 

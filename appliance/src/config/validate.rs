@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use continuity::{FailbackSteps, Thresholds};
 use gateway::settings::{
-    AliasSettings, CloudRoute, Deadlines, HedgeSettings, Limits, ProbeSettings, Settings, UpstreamSettings,
+    AliasSettings, CloudRoute, Deadlines, HedgeSettings, ProbeSettings, Settings, UpstreamSettings,
 };
 use inference::ModelSpec;
 use inference::library::is_sha256;
@@ -21,6 +21,7 @@ mod anchors;
 mod backup;
 mod directory;
 mod drill;
+mod limits;
 mod oidc;
 mod outside;
 mod retention;
@@ -181,24 +182,6 @@ impl Check {
             }
         }
         Ok(())
-    }
-
-    fn limits(&self, raw: &raw::Limits) -> Result<Limits, ConfigError> {
-        let usual = Limits::default();
-        let limits = Limits {
-            max_body_bytes: raw.max_body_bytes.unwrap_or(usual.max_body_bytes),
-            max_requests: raw.max_requests.unwrap_or(usual.max_requests),
-            local_max_tokens: raw.local_max_tokens.unwrap_or(usual.local_max_tokens),
-        };
-        let usable = (1024..=64 << 20).contains(&limits.max_body_bytes)
-            && (1..=100_000).contains(&limits.max_requests)
-            && limits.local_max_tokens > 0;
-        if usable {
-            return Ok(limits);
-        }
-        let what =
-            "max_body_bytes may be 1024 to 67108864, max_requests 1 to 100000, local_max_tokens 1 or more";
-        Err(self.wrong("[limits]", what))
     }
 
     fn upstream(&mut self, raw: raw::Upstream) -> Result<UpstreamSettings, ConfigError> {

@@ -32,13 +32,13 @@ pub(super) async fn completions(
     body: Body,
 ) -> Result<Response, Refused> {
     check_kind(&headers)?;
+    let wish = Wish::read(&headers)?;
+    let lane = wish.lane_within(holder.highest_lane());
+    let place = gateway.enter(&holder.subject(), lane).await?;
     let body = read_body(body, gateway.settings().limits.max_body_bytes).await?;
     let request = ChatRequest::parse(&body)?;
     let (streamed, include_usage) = (request.stream, request.include_usage);
-    let wish = Wish::read(&headers)?;
     let mode = if streamed { wish.mode } else { Mode::Committed };
-    let highest_lane = holder.highest_lane();
-    let lane = wish.lane_within(highest_lane);
     let ask = Ask {
         caller: holder.caller(),
         request,
@@ -47,7 +47,7 @@ pub(super) async fn completions(
         local_only: wish.local_only,
         conversation: wish.conversation,
     };
-    let answer = gateway.ask_as(&holder.subject(), ask).await?;
+    let answer = gateway.ask_as(&holder.subject(), ask, place).await?;
     let served = answer.served.clone();
     let mut response =
         if streamed { stream_response(answer, include_usage) } else { whole_response(answer).await? };

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use axum::body::Body;
+use continuity::Share;
+use futures_util::{poll, stream};
 use http::{Request, StatusCode};
 use store::{Grantee, KeyLane, NewGrant, Object, ObjectKind, Store, Subject, Verb};
 use tower::ServiceExt;
 
 use super::*;
-use crate::settings::Settings;
+use crate::settings::{Limits, Settings};
 
 const ROOT: Subject<'_> = Subject::Console("root");
 
@@ -21,12 +23,17 @@ struct Box {
 impl Box {
     /// One upstream, and the aliases `assistant`, open, and `oncology`, restricted.
     fn open() -> Box {
+        Box::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Box {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let mut settings = Settings::for_tests();
         let mut oncology = settings.aliases[0].clone();
         (oncology.name, oncology.restricted) = ("oncology".to_owned(), true);
         settings.aliases.push(oncology);
+        settings.limits = limits;
         let mut registry = Registry::default();
         let (gateway, _monitor) = Gateway::build(settings, Vec::new(), store.clone(), &mut registry).unwrap();
         let router = Door::new(gateway, Arc::new(registry)).router();
@@ -170,4 +177,80 @@ async fn a_restricted_alias_is_hidden_from_a_key_and_refused_until_it_is_granted
         matches!(&entry.record, store::Record::Event(event) if event.what == "alias-refused" && event.who == "key:ward")
     });
     assert_eq!(refused.count(), 2, "the log knows who was refused");
+}
+
+#[tokio::test]
+async fn a_caller_over_its_limit_is_turned_away_before_anything_is_read_and_others_are_not() {
+    let it = Box::with(Limits { of_a_key: Share { at_once: 1, per_minute: 4 }, ..Limits::default() });
+    let (busy, calm) = (key(&it, "busy").await, key(&it, "calm").await);
+    let chat = |key: &str, body: Body| {
+        let request = Request::post("/v1/chat/completions").header("authorization", format!("Bearer {key}"));
+        it.router.clone().oneshot(request.body(body).unwrap())
+    };
+    let refused = async |key: &str| {
+        let response = chat(key, Body::from("no JSON")).await.unwrap();
+        let (status, retry) = (response.status().as_u16(), response.headers().get("retry-after").cloned());
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let code = error["error"]["code"].as_str().unwrap().to_owned();
+        (status, code, retry.map_or(0, |value| value.to_str().unwrap().parse::<u64>().unwrap()))
+    };
+
+    // Its body never ends, so it is under way until it is dropped.
+    let mut held = std::boxed::Box::pin(chat(
+        &busy,
+        Body::from_stream(stream::pending::<Result<&str, std::io::Error>>()),
+    ));
+    assert!(poll!(&mut held).is_pending());
+    for _ in 0..2 {
+        assert_eq!(refused(&busy).await, (429, "too_many_at_once".to_owned(), 2));
+    }
+    assert_eq!(refused(&calm).await.0, 400, "the fault of one is not another's");
+    drop(held);
+    for _ in 0..3 {
+        assert_eq!(refused(&busy).await.0, 400, "what was turned away took nothing");
+    }
+    for _ in 0..2 {
+        let (status, code, retry_after_s) = refused(&busy).await;
+        assert_eq!((status, code.as_str()), (429, "too_many_per_minute"));
+        assert!((1..=15).contains(&retry_after_s), "{retry_after_s}");
+    }
+    assert_eq!(refused(&calm).await.0, 400);
+
+    let metrics = it.send("GET", "/metrics", None, "").await.1;
+    assert!(metrics.contains("turned_away_total{limit=\"at-once\"} 2"), "{metrics}");
+    assert!(metrics.contains("turned_away_total{limit=\"per-minute\"} 2"), "{metrics}");
+    assert!(metrics.contains("refusals_total{status=\"429\"} 4"), "{metrics}");
+    let told = it.store.audit.recent(20).unwrap().into_iter().filter_map(|entry| match entry.record {
+        store::Record::Event(event) if event.what == "caller-limited" => Some((event.who, event.detail)),
+        _ => None,
+    });
+    let told: Vec<_> =
+        told.map(|(who, detail)| format!("{who} {} {}", detail["limit"], detail["most"])).collect();
+    assert_eq!(told, ["key:busy \"per-minute\" 4", "key:busy \"at-once\" 1"], "each once a minute");
+}
+
+#[tokio::test]
+async fn the_clinical_lane_gets_in_where_others_fill_the_box() {
+    let it = Box::with(Limits { max_requests: 8, ..Limits::default() });
+    let usual = key(&it, "usual").await;
+    let clinical = it.store.core.create_key("ward", KeyLane::Clinical).await.unwrap();
+    let chat = |key: &str| {
+        let request = Request::post("/v1/chat/completions").header("authorization", format!("Bearer {key}"));
+        let body = Body::from_stream(stream::pending::<Result<&str, std::io::Error>>());
+        std::boxed::Box::pin(it.router.clone().oneshot(request.body(body).unwrap()))
+    };
+    let mut crowd: Vec<_> = (0..7).map(|_| chat(&usual)).collect();
+    for asked in &mut crowd {
+        assert!(poll!(asked).is_pending());
+    }
+    let refused = chat(&usual).await.unwrap();
+    assert_eq!(refused.status().as_u16(), 429);
+    let mut ward = chat(clinical.expose());
+    assert!(poll!(&mut ward).is_pending(), "one place of eight is kept for it");
+    assert_eq!(chat(clinical.expose()).await.unwrap().status().as_u16(), 429, "all of it is taken");
+}
+
+async fn key(it: &Box, name: &str) -> String {
+    it.store.core.create_key(name, KeyLane::default()).await.unwrap().expose().to_owned()
 }

@@ -41,12 +41,13 @@ async fn answer(
     parse: impl FnOnce(&[u8]) -> Result<Wanted, Refusal>,
 ) -> Result<Response, Refused> {
     check_kind(headers)?;
-    let body = read_body(body, gateway.settings().limits.max_body_bytes).await?;
-    let wanted = parse(&body)?;
     let wish = Wish::read(headers)?;
     let lane = wish.lane_within(holder.highest_lane());
+    let place = gateway.enter(&holder.subject(), lane).await?;
+    let body = read_body(body, gateway.settings().limits.max_body_bytes).await?;
+    let wanted = parse(&body)?;
     let ask = VectorAsk { caller: holder.caller(), wanted, lane, local_only: wish.local_only };
-    let answer = gateway.vectors_as(&holder.subject(), ask).await?;
+    let answer = gateway.vectors_as(&holder.subject(), ask, place).await?;
     let mut response = json_bytes(200, answer.body);
     name_who_served(&mut response, &answer.served);
     response.headers_mut().insert("x-genset-lane", HeaderValue::from_static(lane.as_str()));

@@ -129,7 +129,11 @@ impl<'a> Bank<'a> {
 }
 
 async fn carry(gateway: &Gateway, ask: Ask) {
-    match Box::pin(gateway.ask(ask)).await {
+    let asked = async {
+        let place = gateway.enter_for_itself(LOAD_BANK, ask.lane)?;
+        gateway.ask(ask, place).await
+    };
+    match Box::pin(asked).await {
         Ok(mut answer) => {
             while answer.events.next().await.is_some_and(|event| !matches!(event, AnswerEvent::Failed(_))) {}
         }

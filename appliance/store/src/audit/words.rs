@@ -52,6 +52,7 @@ pub const EVENT_WORDS: &[&str] = &[
     "demo-restored",
     "second-look-marked",
     "alias-refused",
+    "caller-limited",
     "access-refused",
     "person-added",
     "first-code-made",

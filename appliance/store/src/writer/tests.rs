@@ -160,9 +160,7 @@ async fn a_log_is_folded_back_by_order_and_to_its_end() {
     set(&writer, "a", Some("1")).await.unwrap();
     let log = || {
         let fresh = Connection::open(dir.path().join("core.db")).unwrap();
-        fresh
-            .query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| Ok((row.get(1)?, row.get(2)?)))
-            .unwrap()
+        fresh.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| Ok((row.get(1)?, row.get(2)?))).unwrap()
     };
     let (pages, folded): (i64, i64) = log();
     assert!(pages > 0 && folded < pages, "{folded} of {pages}");
