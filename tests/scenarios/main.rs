@@ -36,6 +36,7 @@ mod sign_in;
 mod standbys;
 mod stopping;
 mod streams;
+mod tokens;
 mod vectors;
 mod walls;
 mod ways;

@@ -80,9 +80,14 @@ impl Asking {
                 Step::Waiting(position, expected_wait_s)
             }
             // A page shows the answer alone.
-            Some(AnswerEvent::Reasoning(_) | AnswerEvent::Call { .. } | AnswerEvent::Arguments { .. }) => {
-                Step::Text(String::new())
-            }
+            Some(
+                AnswerEvent::Reasoning(_)
+                | AnswerEvent::Call { .. }
+                | AnswerEvent::Arguments { .. }
+                | AnswerEvent::Odds(_)
+                | AnswerEvent::Of { .. }
+                | AnswerEvent::Ended { .. },
+            ) => Step::Text(String::new()),
             Some(AnswerEvent::Seam { served, chars }) => self.pass_seam(served, chars),
             Some(AnswerEvent::Finished { .. }) => {
                 self.store(true, None).await;

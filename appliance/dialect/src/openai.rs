@@ -6,17 +6,19 @@ mod answer;
 mod assembly;
 mod chunk;
 mod embeddings;
+mod odds;
 mod request;
 
 pub use answer::{Completion, Extension, Saying, Usage, completion, model_list};
 pub use assembly::Assembly;
 pub use chunk::{
-    ChunkFacts, ChunkHead, adopt_chunk, arguments_chunk, call_chunk, error_chunk, finish_chunk,
+    ChunkFacts, ChunkHead, adopt_chunk, arguments_chunk, call_chunk, error_chunk, finish_chunk, of_choice,
     reasoning_chunk, stamp_chunk, text_chunk, usage_chunk,
 };
 pub use embeddings::{
     EmbeddingAnswer, EmbeddingRequest, MAX_TEXTS, VectorEncoding, embeddings, no_tokens_here,
 };
+pub use odds::{LikelyToken, TokenOdds};
 pub use request::{ChatRequest, Delivery, Message, Must, Needs, ResponseFormat, Tool, ToolCall, ToolChoice};
 
 pub(crate) use request::{Fields, not_an_object, out_of_range};

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use continuity::SiteState;
-use dialect::openai::{ChatRequest, Completion, Extension, Usage};
+use dialect::openai::{ChatRequest, Completion, Extension, TokenOdds, Usage};
 use futures_util::Stream;
 
 use crate::reason::Reason;
@@ -123,6 +123,12 @@ pub enum AnswerEvent {
     Waiting { position: u32, expected_wait_s: u32 },
     /// Text, and the upstream's own chunk where it came from one; `closing` when that chunk says how the answer ends.
     Delta { text: String, raw: Option<Bytes>, closing: bool },
+    /// How likely the tokens of the next text were, where a local model says it and they are wanted.
+    Odds(Vec<TokenOdds>),
+    /// The step belongs to this one of several answers, which a local model gives side by side.
+    Of { choice: u32, event: Box<AnswerEvent> },
+    /// That one of several answers is whole.
+    Ended { reason: String },
     /// What a local model thinks before its answer.
     Reasoning(String),
     /// A local model begins to call a function, as number `index` of the answer's calls.

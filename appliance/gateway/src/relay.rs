@@ -1,5 +1,6 @@
 //! One answer on its way: from the route that serves it to whoever asked, and over to another when it breaks.
 
+mod answers;
 mod asked;
 mod cloud;
 mod local;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dialect::openai::{Assembly, Completion, Usage};
 use futures_util::{StreamExt, stream};
-use inference::{Event, Generation, JobError};
+use inference::JobError;
 
 use crate::admission;
 use crate::answer::{Answer, AnswerEvent, Ask, Refusal, Served};
@@ -26,6 +27,7 @@ use crate::homes::Beginning;
 use crate::ledger::{Ending, Ledger, unrecorded};
 use crate::places::Place;
 use crate::upstream::{Chunk, ChunkStream};
+use answers::{Answers, Heard};
 pub(crate) use cloud::pause_before_another;
 use open::{Opened, Opening};
 use takeover::{After, Broken};
@@ -56,8 +58,8 @@ enum Source {
         told: bool,
     },
     Local {
-        generation: Generation,
-        first: Option<Event>,
+        answers: Answers,
+        first: Option<Heard>,
         /// The step of the ladder of scarcity that touches it.
         brown_out: u8,
         /// Its place in the queue has been told before.
@@ -79,8 +81,8 @@ pub(crate) struct Relay {
     sent: String,
     /// Something was sent that no other model can go on with: a part of a tool call.
     is_bound: bool,
-    /// Calls that a local model has begun.
-    calls: u32,
+    /// Calls that a local model has begun, by answer.
+    calls: Vec<u32>,
     /// Puts the chunks together again for a caller who wants the answer whole.
     assembly: Assembly,
     /// Pieces with a token so far: the count of an upstream that tells none itself.
@@ -143,7 +145,7 @@ impl Relay {
             source,
             sent: String::new(),
             is_bound: false,
-            calls: 0,
+            calls: Vec::new(),
             assembly: Assembly::default(),
             tokens_seen: 0,
             max_tokens,
@@ -196,17 +198,17 @@ impl Relay {
 
     /// While a local answer stands in the queue its place is told, at once and then from time to time.
     async fn queue(&mut self) -> Result<Option<Step>, Fault> {
-        let Source::Local { generation, first: first @ None, place_told, .. } = &mut self.source else {
+        let Source::Local { answers, first: first @ None, place_told, .. } = &mut self.source else {
             return Ok(None);
         };
-        let Some(place) = generation.waiting() else { return Ok(None) };
+        let Some(place) = answers.waiting() else { return Ok(None) };
         if self.ledger.elapsed() > local::LOCAL_PATIENCE {
             let refusal = admission::no_room(self.served.model(), place);
             return Ok(Some(Step::Event(self.fail(refusal))));
         }
         let pause = if std::mem::replace(place_told, true) { local::TELL_EVERY } else { Duration::ZERO };
-        match tokio::time::timeout(pause, generation.next()).await {
-            Ok(Some(Ok(event))) => *first = Some(event),
+        match tokio::time::timeout(pause, answers.next()).await {
+            Ok(Some(Ok(heard))) => *first = Some(heard),
             Ok(Some(Err(_)) | None) => return Err(Fault::Cut),
             Err(_) => {
                 let expected_wait_s = admission::wait_s(place.expected);
@@ -243,12 +245,13 @@ impl Relay {
                 self.finish_reason = Some(completion.finish_reason().to_owned());
                 Ok(Step::Whole(Some(completion.clone())))
             }
-            Source::Local { generation, first, .. } => {
-                let event = match first.take() {
-                    Some(event) => Ok(event),
-                    None => generation.next().await.unwrap_or(Err(JobError::Internal)),
+            Source::Local { answers, first, .. } => {
+                let heard = match first.take() {
+                    Some(heard) => Ok(heard),
+                    None => answers.next().await.unwrap_or(Err(JobError::Internal)),
                 };
-                self.hear(event)
+                let are_several = answers.are_several();
+                self.hear(heard, are_several)
             }
             Source::Over => Ok(Step::Whole(None)),
         }
@@ -357,7 +360,7 @@ impl Relay {
     fn forget(&mut self) {
         self.sent.clear();
         self.is_bound = false;
-        self.calls = 0;
+        self.calls.clear();
         self.assembly = Assembly::default();
         self.tokens_seen = 0;
         self.ask.request.max_tokens = self.max_tokens;

@@ -271,7 +271,10 @@ pub struct RouteFacts {
     /// Answers in guaranteed JSON, or in another given form.
     pub json: Option<bool>,
     pub logprobs: Option<bool>,
-    pub several_choices: Option<bool>,
+    /// Answers that it gives to one request at most.
+    pub most_choices: Option<u32>,
+    /// Knows the tokens of the request by their numbers.
+    pub token_numbers: Option<bool>,
     /// Answers in a form that this version does not know.
     pub other_formats: Option<bool>,
     /// Codes of ISO 639-1.

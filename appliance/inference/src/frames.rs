@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::job::{FinishReason, Job, JobError, Said, Usage, VectorJob};
+use crate::job::{FinishReason, Job, JobError, Said, TokenOdds, Usage, VectorJob};
 use crate::model::Facts;
 
 /// The most bytes that one frame may have; a longer one is a broken peer.
@@ -87,6 +87,8 @@ pub(crate) struct Progress {
     pub(crate) id: u64,
     /// `None` for the token that ends the model's answer.
     pub(crate) token: Option<i32>,
+    /// How likely it was, where that is wanted and the token has a text of its own.
+    pub(crate) odds: Option<TokenOdds>,
     pub(crate) said: Vec<Said>,
     pub(crate) finish: Option<Finish>,
 }

@@ -1,6 +1,7 @@
 //! What a caller asks of a local model, and what comes back.
 
 mod calls;
+mod odds;
 mod vectors;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use calls::{Call, Must, Said, Tool, Tools};
+pub use odds::{LikelyToken, TokenOdds};
 pub use vectors::{VectorFacts, VectorJob, Vectors};
 
 /// One request for an answer. Its text never appears in `Debug`.
@@ -96,6 +98,10 @@ pub struct Sampling {
     /// The same seed gives the same draws; `None` draws one when the job is taken.
     pub seed: Option<u64>,
     pub penalties: Penalties,
+    /// The model's own numbers of tokens, each with what is added to its logit.
+    pub logit_bias: Vec<(i32, f32)>,
+    /// How likely each token was is told, with so many of the likeliest beside it.
+    pub logprobs: Option<u8>,
 }
 
 impl Default for Sampling {
@@ -107,6 +113,8 @@ impl Default for Sampling {
             min_p: 0.0,
             seed: None,
             penalties: Penalties::default(),
+            logit_bias: Vec::new(),
+            logprobs: None,
         }
     }
 }
@@ -165,6 +173,9 @@ pub enum Event {
     Started {
         prompt_tokens: u32,
     },
+    /// How likely the tokens of the text were that comes next. Tokens without a text of their own, and one that begins
+    /// inside a text which was there before, are left out.
+    Odds(Vec<TokenOdds>),
     /// Words of the answer: whole characters only, and never a part of a stop string.
     Text(String),
     /// Words that the model thinks before its answer.
@@ -229,6 +240,8 @@ pub enum JobError {
     BadTool(String),
     #[error("the model's answer does not have the form that was asked for")]
     FormatMissed,
+    #[error("there is no token number {token}: the model has {tokens}")]
+    NoSuchToken { token: i32, tokens: u32 },
     #[error("the model's chat template knows no tools")]
     NoTools,
     #[error("the answer came to its most tokens before its tool call was whole")]
@@ -303,6 +316,7 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Event::Started { prompt_tokens } => write!(f, "Started({prompt_tokens} tokens)"),
+            Event::Odds(odds) => write!(f, "Odds({} tokens)", odds.len()),
             Event::Text(text) => write!(f, "Text({} bytes)", text.len()),
             Event::Reasoning(text) => write!(f, "Reasoning({} bytes)", text.len()),
             Event::Call(_) => f.write_str("Call"),

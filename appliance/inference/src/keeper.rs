@@ -5,6 +5,7 @@ mod child;
 mod growing;
 mod journal;
 mod memory;
+mod pairing;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

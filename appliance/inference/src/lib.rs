@@ -22,8 +22,8 @@ mod spec;
 pub mod worker;
 
 pub use job::{
-    Call, Event, FinishReason, Format, Job, JobError, Lane, Message, Must, Penalties, Said, Sampling, Scope,
-    Tool, Tools, Usage, VectorFacts, VectorJob, Vectors,
+    Call, Event, FinishReason, Format, Job, JobError, Lane, LikelyToken, Message, Must, Penalties, Said,
+    Sampling, Scope, TokenOdds, Tool, Tools, Usage, VectorFacts, VectorJob, Vectors,
 };
 pub use keeper::{Growth, Keeper, Memory, Replacement};
 pub use kind::{Kind, Pooling};

@@ -17,6 +17,7 @@ mod guard;
 mod load;
 mod manner;
 mod memory;
+mod odds;
 mod options;
 mod pace;
 mod parser;

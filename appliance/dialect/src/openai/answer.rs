@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::ToolCall;
+use super::odds::logprobs;
+use super::{TokenOdds, ToolCall};
 
 /// The extension field `genset`: who answered, and why.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
@@ -78,6 +79,9 @@ pub struct Saying {
     /// What it thought before.
     pub reasoning: String,
     pub calls: Vec<ToolCall>,
+    /// How likely its tokens were, where that is wanted.
+    pub odds: Option<Vec<TokenOdds>>,
+    pub finish_reason: String,
 }
 
 impl Saying {
@@ -95,27 +99,29 @@ impl Saying {
     }
 }
 
-/// A chat completion made by the box itself.
+/// A chat completion made by the box itself, with one choice for each saying.
 pub fn completion(
     id: &str,
     created_s: i64,
     model: &str,
-    saying: &Saying,
-    finish_reason: &str,
+    sayings: &[Saying],
     usage: Usage,
     extension: &Extension,
 ) -> Value {
+    let choice = |(index, saying): (usize, &Saying)| {
+        json!({
+            "index": index,
+            "message": saying.message(),
+            "logprobs": logprobs(saying.odds.as_deref()),
+            "finish_reason": saying.finish_reason,
+        })
+    };
     json!({
         "id": id,
         "object": "chat.completion",
         "created": created_s,
         "model": model,
-        "choices": [{
-            "index": 0,
-            "message": saying.message(),
-            "logprobs": null,
-            "finish_reason": finish_reason,
-        }],
+        "choices": sayings.iter().enumerate().map(choice).collect::<Vec<_>>(),
         "usage": usage.to_json(),
         "genset": extension,
     })

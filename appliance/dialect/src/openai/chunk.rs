@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
-use super::{Extension, Usage};
+use super::odds::logprobs;
+use super::{Extension, TokenOdds, Usage};
 
 /// What the box must know of an upstream's chunk; the rest passes through unread.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -211,6 +212,14 @@ fn delta_chunk(head: &ChunkHead, said: &Value, extension: Option<&Extension>) ->
         delta.extend(said.clone());
     }
     head.chunk(&json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": null}]), extension)
+}
+
+/// The chunk as one of the choice with this number, with how likely its tokens were.
+#[must_use]
+pub fn of_choice(mut chunk: Value, index: u32, odds: Option<&[TokenOdds]>) -> Value {
+    chunk["choices"][0]["index"] = index.into();
+    chunk["choices"][0]["logprobs"] = logprobs(odds);
+    chunk
 }
 
 /// The last chunk of an answer.

@@ -51,7 +51,8 @@ pub struct Needs {
     /// A form that only clouds may know.
     pub other_format: bool,
     pub logprobs: bool,
-    pub several_choices: bool,
+    /// Numbers of tokens, which mean something to one tokenizer alone.
+    pub token_numbers: bool,
 }
 
 /// The form that an answer must have.
@@ -93,6 +94,12 @@ pub struct ChatRequest {
     pub min_p: Option<f32>,
     pub presence_penalty: Option<f32>,
     pub frequency_penalty: Option<f32>,
+    /// No cloud of this dialect knows it; servers of local models do.
+    pub repetition_penalty: Option<f32>,
+    /// Numbers of tokens, each with what is added to its weight, -100 to 100.
+    pub logit_bias: Vec<(u32, f32)>,
+    /// The probability of each token is wanted, and beside it those of so many of the likeliest.
+    pub logprobs: Option<u8>,
     pub seed: Option<u64>,
     pub stop: Vec<String>,
     /// `None` for plain text.
@@ -139,9 +146,9 @@ impl ChatRequest {
         let response_format = fields.response_format()?;
         needs.json = response_format.is_some();
         needs.other_format = matches!(response_format, Some(ResponseFormat::Other));
-        needs.logprobs = fields.0.get("logprobs") == Some(&Value::Bool(true));
+        let (logprobs, logit_bias) = (fields.logprobs()?, fields.logit_bias()?);
+        (needs.logprobs, needs.token_numbers) = (logprobs.is_some(), !logit_bias.is_empty());
         let choices = fields.integer("n", 1, 128)?.unwrap_or(1) as u32;
-        needs.several_choices = choices > 1;
         let max_tokens = match fields.integer("max_completion_tokens", 1, u64::from(u32::MAX))? {
             Some(limit) => Some(limit),
             None => fields.integer("max_tokens", 1, u64::from(u32::MAX))?,
@@ -159,6 +166,9 @@ impl ChatRequest {
             min_p: fields.number("min_p", 0.0, 1.0)?,
             presence_penalty: fields.number("presence_penalty", -2.0, 2.0)?,
             frequency_penalty: fields.number("frequency_penalty", -2.0, 2.0)?,
+            repetition_penalty: fields.number("repetition_penalty", 0.01, 2.0)?,
+            logit_bias,
+            logprobs,
             seed: fields.seed()?,
             stop: fields.stop()?,
             response_format,
@@ -194,6 +204,9 @@ impl ChatRequest {
             min_p: None,
             presence_penalty: None,
             frequency_penalty: None,
+            repetition_penalty: None,
+            logit_bias: Vec::new(),
+            logprobs: None,
             seed: None,
             stop: Vec::new(),
             response_format: None,

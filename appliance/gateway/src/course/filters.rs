@@ -57,7 +57,7 @@ impl<'a> Look<'a> {
         let home = conversation.and_then(|id| gateway.homes().of(id));
         let draw = conversation_draw(conversation.unwrap_or(request_id));
         let began_locally = home.filter(|home| home.route == Route::Local).map(|home| home.reason);
-        let (wants, orders) = (Wants::of(&ask.request), gateway.orders().current());
+        let (wants, orders) = (Wants::of(&ask.request).of_alias(alias), gateway.orders().current());
         let is_new = home.is_none();
         Look { gateway, alias, ask, wants, draw, began_locally, is_new, orders }
     }

@@ -5,12 +5,16 @@ use dialect::openai::{ChatRequest, Needs};
 use inference::{LocalModel, Status};
 
 use crate::gateway::Gateway;
-use crate::settings::RouteFacts;
+use crate::settings::{AliasSettings, RouteFacts};
+
+/// Answers that a local model gives to one request: each is a job, with a place in its queue.
+const MOST_LOCAL_CHOICES: u32 = 8;
 
 /// What the answer to a request needs from whatever serves it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wants {
     needs: Needs,
+    choices: u32,
     script: Option<Script>,
     /// The conversation has so many tokens at least.
     pub least_tokens: u64,
@@ -18,7 +22,15 @@ pub(crate) struct Wants {
 
 impl Wants {
     pub(crate) fn of(request: &ChatRequest) -> Self {
-        Wants { needs: request.needs, script: request.script(), least_tokens: request.least_tokens() }
+        let (needs, choices) = (request.needs, request.choices);
+        Wants { needs, choices, script: request.script(), least_tokens: request.least_tokens() }
+    }
+
+    /// The same of this alias. Numbers of tokens are those of one tokenizer. Where an alias is one local model and nothing
+    /// else, they can only be its own; elsewhere nobody can know whose they are, and only clouds are sent them.
+    pub(crate) fn of_alias(mut self, alias: &AliasSettings) -> Self {
+        self.needs.token_numbers &= !(alias.cloud.is_empty() && alias.standby.len() == 1);
+        self
     }
 
     /// What the route cannot do of it, for a sentence that begins with «needs».
@@ -37,8 +49,11 @@ impl Wants {
                 Some("an answer in a form that only some clouds know")
             }
             needs if needs.logprobs && cannot(facts.logprobs) => Some("the probabilities of tokens"),
-            needs if needs.several_choices && cannot(facts.several_choices) => {
-                Some("several answers at once")
+            needs if needs.token_numbers && cannot(facts.token_numbers) => {
+                Some("tokens by their numbers (logit_bias), which are those of another model")
+            }
+            _ if facts.most_choices.is_some_and(|most| self.choices > most) => {
+                Some("more answers at once than 8")
             }
             _ => self.foreign_to(facts),
         }
@@ -70,8 +85,8 @@ pub(crate) fn facts_of(gateway: &Gateway, model: &LocalModel) -> RouteFacts {
         tools,
         other_tools: Some(false),
         other_formats: Some(false),
-        logprobs: Some(false),
-        several_choices: Some(false),
+        most_choices: Some(MOST_LOCAL_CHOICES),
+        token_numbers: Some(false),
         ..gateway.settings().standby_facts.get(model.name()).cloned().unwrap_or_default()
     }
 }
@@ -79,6 +94,7 @@ pub(crate) fn facts_of(gateway: &Gateway, model: &LocalModel) -> RouteFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
 
     fn wants(question: &str, fields: &str) -> Wants {
         let body = format!(
@@ -95,7 +111,8 @@ mod tests {
             json: Some(false),
             other_formats: Some(false),
             logprobs: Some(false),
-            several_choices: Some(false),
+            most_choices: Some(MOST_LOCAL_CHOICES),
+            token_numbers: Some(false),
             languages: Some(vec!["en".into(), "ko".into()]),
             ..RouteFacts::default()
         };
@@ -110,7 +127,13 @@ mod tests {
                 Some("tools"),
             ),
             ("hello", ", \"functions\": [{\"name\": \"f\"}]", Some("tools")),
-            ("hello", ", \"n\": 2", Some("several answers at once")),
+            ("hello", ", \"n\": 8", None),
+            ("hello", ", \"n\": 9", Some("more answers at once than 8")),
+            (
+                "hello",
+                ", \"logit_bias\": {\"7\": 1}",
+                Some("tokens by their numbers (logit_bias), which are those of another model"),
+            ),
             ("hello", ", \"logprobs\": true", Some("the probabilities of tokens")),
             (
                 "hello",
@@ -123,6 +146,19 @@ mod tests {
             assert_eq!(wants.lacking(&nothing), expected, "{question} {fields}");
             assert_eq!(wants.lacking(&RouteFacts::default()), None, "what is not known is a yes");
         }
+    }
+
+    #[test]
+    fn numbers_of_tokens_are_those_of_a_local_model_only_where_it_is_all_that_the_alias_has() {
+        let facts = RouteFacts { token_numbers: Some(false), ..RouteFacts::default() };
+        let biased = wants("hello", ", \"logit_bias\": {\"7\": 1}");
+        let mut alias = Settings::for_tests().aliases.remove(0);
+        alias.standby = vec!["a".into()];
+        assert!(biased.of_alias(&alias).lacking(&facts).is_some(), "the cloud's, perhaps");
+        alias.cloud.clear();
+        assert_eq!(biased.of_alias(&alias).lacking(&facts), None);
+        alias.standby.push("b".into());
+        assert!(biased.of_alias(&alias).lacking(&facts).is_some(), "whose?");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `/v1/chat/completions`: from the body to an ask, and from the answer's events back to the OpenAI dialect.
 
+mod whole;
+
 use std::time::Duration;
 
 use axum::body::Body;
@@ -7,9 +9,8 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use dialect::openai::{
-    self, ChatRequest, ChunkFacts, ChunkHead, DONE, Extension, Saying, ToolCall, Usage, adopt_chunk,
-    arguments_chunk, call_chunk, error_chunk, finish_chunk, reasoning_chunk, stamp_chunk, text_chunk,
-    usage_chunk,
+    ChatRequest, ChunkFacts, ChunkHead, DONE, Extension, TokenOdds, Usage, adopt_chunk, arguments_chunk,
+    call_chunk, error_chunk, finish_chunk, of_choice, reasoning_chunk, stamp_chunk, text_chunk, usage_chunk,
 };
 use dialect::sse;
 use futures_util::{StreamExt, stream};
@@ -17,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::identity::KeyHolder;
-use super::refusal::{Refused, json_bytes};
+use super::refusal::Refused;
 use crate::answer::{Answer, AnswerEvent, Ask, Lane, Mode, Refusal, Served};
 use crate::clock;
 use crate::gateway::Gateway;
@@ -37,7 +38,12 @@ pub(super) async fn completions(
     let place = gateway.enter(&holder.subject(), lane).await?;
     let body = read_body(body, gateway.settings().limits.max_body_bytes).await?;
     let request = ChatRequest::parse(&body)?;
-    let (streamed, include_usage) = (request.stream, request.include_usage);
+    let streamed = request.stream;
+    let shape = Shape {
+        include_usage: request.include_usage,
+        logprobs: request.logprobs.is_some(),
+        choices: request.choices,
+    };
     let mode = if streamed { wish.mode } else { Mode::Committed };
     let ask = Ask {
         caller: holder.caller(),
@@ -50,10 +56,18 @@ pub(super) async fn completions(
     let answer = gateway.ask_as(&holder.subject(), ask, place).await?;
     let served = answer.served.clone();
     let mut response =
-        if streamed { stream_response(answer, include_usage) } else { whole_response(answer).await? };
+        if streamed { stream_response(answer, shape) } else { whole::response(answer, shape).await? };
     name_who_served(&mut response, &served);
     response.headers_mut().insert("x-genset-lane", HeaderValue::from_static(lane.as_str()));
     Ok(response)
+}
+
+/// What the request wants to find in the answer.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    include_usage: bool,
+    logprobs: bool,
+    choices: u32,
 }
 
 /// What the request's headers ask for.
@@ -146,49 +160,8 @@ pub(super) fn name_who_served(response: &mut Response, served: &Served) {
     }
 }
 
-/// The answer as one JSON body. Its events are all there: it was asked for in committed mode.
-async fn whole_response(answer: Answer) -> Result<Response, Refusal> {
-    let Answer { request_id, served, mut events } = answer;
-    let (mut saying, mut ended) = (Saying::default(), None);
-    while let Some(event) = events.next().await {
-        match event {
-            AnswerEvent::Delta { text, .. } => saying.text.push_str(&text),
-            AnswerEvent::Reasoning(text) => saying.reasoning.push_str(&text),
-            AnswerEvent::Call { id, name, .. } => {
-                saying.calls.push(ToolCall { id, name, arguments: String::new() });
-            }
-            AnswerEvent::Arguments { text, .. } => {
-                if let Some(call) = saying.calls.last_mut() {
-                    call.arguments.push_str(&text);
-                }
-            }
-            AnswerEvent::Seam { .. } | AnswerEvent::Waiting { .. } => {}
-            AnswerEvent::Finished { reason, usage, usage_is_estimated, body } => {
-                ended = Some((reason, usage, usage_is_estimated, body));
-            }
-            AnswerEvent::Failed(refusal) => return Err(refusal),
-        }
-    }
-    let Some((reason, usage, is_estimated, body)) = ended else {
-        let message = "The answer ended before it was whole.";
-        return Err(Refusal::new(502, "upstream_error", "answer_cut", message));
-    };
-    let extension = served.extension(None).with_usage(is_estimated);
-    let body = match body {
-        Some(completion) => completion.stamped(usage, &extension),
-        None => {
-            let id = format!("chatcmpl-{request_id}");
-            let created_s = clock::unix_ms() / 1000;
-            openai::completion(&id, created_s, served.model(), &saying, &reason, usage, &extension)
-                .to_string()
-                .into_bytes()
-        }
-    };
-    Ok(json_bytes(200, body))
-}
-
-fn stream_response(answer: Answer, include_usage: bool) -> Response {
-    let wire = Wire::new(&answer, include_usage);
+fn stream_response(answer: Answer, shape: Shape) -> Response {
+    let wire = Wire::new(&answer, shape);
     let chunks = stream::unfold((answer.events, wire), |(mut events, mut wire)| async move {
         let event = events.next().await?;
         Some((Ok::<Bytes, std::convert::Infallible>(wire.encode(event)), (events, wire)))
@@ -209,86 +182,128 @@ struct Wire {
     first: bool,
     /// The upstream's own chunk has told the finish reason already.
     closed: bool,
-    include_usage: bool,
+    shape: Shape,
     /// The upstream's own usage chunk has passed through.
     usage_sent: bool,
+    /// What is known of each answer.
+    voices: Vec<Voice>,
+}
+
+/// One of the answers that a local model gives side by side.
+#[derive(Default)]
+struct Voice {
+    has_begun: bool,
+    /// How likely the tokens of its next text were.
+    odds: Vec<TokenOdds>,
 }
 
 impl Wire {
-    fn new(answer: &Answer, include_usage: bool) -> Self {
+    fn new(answer: &Answer, shape: Shape) -> Self {
         let head = ChunkHead {
             id: format!("chatcmpl-{}", answer.request_id),
             created_s: clock::unix_ms() / 1000,
             model: answer.served.model().to_owned(),
         };
         let served = answer.served.clone();
-        Wire { head, served, seam: None, first: true, closed: false, include_usage, usage_sent: false }
+        let voices = (0..shape.choices.max(1)).map(|_| Voice::default()).collect();
+        Wire { head, served, seam: None, first: true, closed: false, shape, usage_sent: false, voices }
     }
 
     fn encode(&mut self, event: AnswerEvent) -> Bytes {
         let mut out = Vec::new();
+        self.put(0, event, &mut out);
+        out.into()
+    }
+
+    fn put(&mut self, choice: u32, event: AnswerEvent, out: &mut Vec<u8>) {
         match event {
-            AnswerEvent::Delta { text, raw, closing } => self.delta(&text, raw.as_deref(), closing, &mut out),
+            AnswerEvent::Of { choice, event } => self.put(choice, *event, out),
+            AnswerEvent::Delta { text, raw: None, .. } => self.text(choice, &text, out),
+            AnswerEvent::Delta { raw: Some(raw), closing, .. } => self.upstreams(&raw, closing, out),
+            AnswerEvent::Odds(odds) => {
+                if let Some(voice) = self.voices.get_mut(choice as usize) {
+                    voice.odds.extend(odds);
+                }
+            }
             AnswerEvent::Reasoning(text) => {
-                self.own(&mut out, |head, extension| reasoning_chunk(head, &text, extension));
+                self.own(choice, None, out, |head, extension| reasoning_chunk(head, &text, extension));
             }
             AnswerEvent::Call { index, id, name } => {
-                self.own(&mut out, |head, extension| call_chunk(head, index, &id, &name, extension));
+                self.own(choice, None, out, |head, extension| call_chunk(head, index, &id, &name, extension));
             }
             AnswerEvent::Arguments { index, text } => {
-                self.own(&mut out, |head, extension| arguments_chunk(head, index, &text, extension));
+                self.own(choice, None, out, |head, extension| arguments_chunk(head, index, &text, extension));
             }
-            AnswerEvent::Seam { served, chars } => self.seam(served, chars, &mut out),
+            AnswerEvent::Seam { served, chars } => self.seam(served, chars, out),
             // A comment, which clients ignore.
             AnswerEvent::Waiting { position, expected_wait_s } => {
                 let line = format!(": waiting, position {position}, about {expected_wait_s} s\n\n");
                 out.extend_from_slice(line.as_bytes());
             }
+            AnswerEvent::Ended { reason } => {
+                self.closed = true;
+                let chunk = finish_chunk(&self.head, &reason, &self.served.extension(self.seam));
+                put(out, of_choice(chunk, choice, None).to_string().as_bytes());
+            }
             AnswerEvent::Finished { reason, usage, usage_is_estimated, .. } => {
-                self.finish(&reason, usage, usage_is_estimated, &mut out);
+                self.finish(&reason, usage, usage_is_estimated, out);
             }
             AnswerEvent::Failed(refusal) => {
                 let extension = self.served.extension(self.seam);
-                put(&mut out, error_chunk(&refusal, &extension).to_string().as_bytes());
+                put(out, error_chunk(&refusal, &extension).to_string().as_bytes());
             }
         }
-        out.into()
+    }
+
+    /// Text of a local model. The first piece of an answer is told also when it is empty.
+    fn text(&mut self, choice: u32, text: &str, out: &mut Vec<u8>) {
+        let voice = self.voices.get_mut(choice as usize);
+        let odds = voice.map(|voice| std::mem::take(&mut voice.odds)).unwrap_or_default();
+        if !text.is_empty() || !odds.is_empty() || self.begins(choice) {
+            let odds = self.shape.logprobs.then_some(odds);
+            self.own(choice, odds.as_deref(), out, |head, extension| text_chunk(head, text, extension));
+        }
+    }
+
+    fn begins(&self, choice: u32) -> bool {
+        match choice {
+            0 => self.first,
+            _ => self.voices.get(choice as usize).is_some_and(|voice| !voice.has_begun),
+        }
     }
 
     /// A chunk of the box itself; the first one of an answer carries the extension.
     fn own(
         &mut self,
+        choice: u32,
+        odds: Option<&[TokenOdds]>,
         out: &mut Vec<u8>,
         chunk: impl FnOnce(&ChunkHead, Option<&Extension>) -> serde_json::Value,
     ) {
-        let extension = std::mem::take(&mut self.first).then(|| self.served.extension(self.seam));
-        put(out, chunk(&self.head, extension.as_ref()).to_string().as_bytes());
+        let extension = self.begins(choice).then(|| self.served.extension(self.seam));
+        self.first &= choice != 0;
+        if let Some(voice) = self.voices.get_mut(choice as usize) {
+            voice.has_begun = true;
+        }
+        let chunk = of_choice(chunk(&self.head, extension.as_ref()), choice, odds);
+        put(out, chunk.to_string().as_bytes());
     }
 
-    fn delta(&mut self, text: &str, raw: Option<&[u8]>, closing: bool, out: &mut Vec<u8>) {
+    /// An upstream's chunk.
+    fn upstreams(&mut self, raw: &[u8], closing: bool, out: &mut Vec<u8>) {
         let first = std::mem::take(&mut self.first);
-        match raw {
-            Some(raw) => {
-                self.usage_sent |= self.closed && self.include_usage && tells_usage(raw);
-                let stamp = first || closing || self.closed;
-                self.closed |= closing;
-                if first {
-                    self.adopt_identity(raw);
-                }
-                if self.seam.is_some() {
-                    put(out, &adopt_chunk(raw, &self.head, &self.served.extension(self.seam)));
-                } else if stamp {
-                    put(out, &stamp_chunk(raw, &self.served.extension(self.seam)));
-                } else {
-                    put(out, raw);
-                }
-            }
-            None if first => {
-                let extension = self.served.extension(self.seam);
-                put(out, text_chunk(&self.head, text, Some(&extension)).to_string().as_bytes());
-            }
-            None if !text.is_empty() => put(out, text_chunk(&self.head, text, None).to_string().as_bytes()),
-            None => {}
+        self.usage_sent |= self.closed && self.shape.include_usage && tells_usage(raw);
+        let stamp = first || closing || self.closed;
+        self.closed |= closing;
+        if first {
+            self.adopt_identity(raw);
+        }
+        if self.seam.is_some() {
+            put(out, &adopt_chunk(raw, &self.head, &self.served.extension(self.seam)));
+        } else if stamp {
+            put(out, &stamp_chunk(raw, &self.served.extension(self.seam)));
+        } else {
+            put(out, raw);
         }
     }
 
@@ -319,7 +334,7 @@ impl Wire {
         if !self.closed {
             put(out, finish_chunk(&self.head, reason, &extension).to_string().as_bytes());
         }
-        if self.include_usage && !self.usage_sent {
+        if self.shape.include_usage && !self.usage_sent {
             put(out, usage_chunk(&self.head, usage, &extension).to_string().as_bytes());
         }
         put(out, DONE);

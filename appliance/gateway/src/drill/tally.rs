@@ -194,6 +194,9 @@ impl Watch {
             }
             AnswerEvent::Waiting { .. }
             | AnswerEvent::Delta { .. }
+            | AnswerEvent::Odds(_)
+            | AnswerEvent::Of { .. }
+            | AnswerEvent::Ended { .. }
             | AnswerEvent::Reasoning(_)
             | AnswerEvent::Call { .. }
             | AnswerEvent::Arguments { .. } => {}

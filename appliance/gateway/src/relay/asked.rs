@@ -3,10 +3,20 @@
 use dialect::openai::{self, ChatRequest, Message, ResponseFormat};
 use inference::{Call, Format, Job, Must, Penalties, Sampling, Scope, Tool, Tools};
 
-use crate::answer::{Ask, Caller, CallerKind};
+use crate::answer::Ask;
+
+/// One job for each answer that is wanted. Several from one seed are as many draws, and come out the same again.
+pub(super) fn jobs(ask: &Ask, begun: &str, max_tokens: u32) -> Vec<Job> {
+    let job = job(ask, begun, max_tokens);
+    let nth = |number: u64| {
+        let seed = job.sampling.seed.map(|seed| seed.wrapping_add(number));
+        Job { sampling: Sampling { seed, ..job.sampling.clone() }, ..job.clone() }
+    };
+    (0..u64::from(ask.request.choices.max(1))).map(nth).collect()
+}
 
 /// `begun` is the text that the answer has already.
-pub(super) fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
+fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
     let request = &ask.request;
     Job {
         messages: request.messages.iter().map(message).collect(),
@@ -22,8 +32,10 @@ pub(super) fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
             penalties: Penalties {
                 presence: request.presence_penalty.unwrap_or(0.0),
                 frequency: request.frequency_penalty.unwrap_or(0.0),
-                ..Penalties::default()
+                repeat: request.repetition_penalty.unwrap_or(1.0),
             },
+            logit_bias: request.logit_bias.iter().map(|(token, bias)| (number(*token), *bias)).collect(),
+            logprobs: request.logprobs,
         },
         stop: request.stop.clone(),
         format: request.response_format.as_ref().and_then(format),
@@ -33,17 +45,13 @@ pub(super) fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
             .clone()
             .map(|arguments| serde_json::Value::Object(arguments).to_string()),
         lane: ask.lane,
-        scope: Some(scope(&ask.caller)),
+        scope: Some(Scope::of(&ask.caller.id())),
     }
 }
 
-/// A key and an account of the same name are two.
-fn scope(caller: &Caller) -> Scope {
-    let kind = match caller.kind {
-        CallerKind::Key => "key",
-        CallerKind::Person => "person",
-    };
-    Scope::of(&format!("{kind}:{}", caller.who))
+/// No model has a token of the number that stands for all beyond its own.
+fn number(token: u32) -> i32 {
+    i32::try_from(token).unwrap_or(i32::MAX)
 }
 
 fn message(message: &Message) -> inference::Message {

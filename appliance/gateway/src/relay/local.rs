@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use inference::{Event, Generation, JobError, LocalModel, Place, Status};
+use inference::{JobError, LocalModel, Place, Status};
 
 use super::Source;
+use super::answers::{Answers, Heard};
 use super::open::{Closed, Opening, Size};
 use super::{asked, said};
 use crate::admission::{self, Relief};
@@ -22,11 +22,11 @@ pub(super) const TELL_EVERY: Duration = Duration::from_secs(3);
 /// Asks a local model, and waits for its first token. `begun` is the text that the answer has already.
 pub(super) async fn open(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result<Source, Closed> {
     let mut begun = start(opening, model, begun).await?;
-    match tokio::time::timeout(LOCAL_PATIENCE, first_token(&mut begun.generation)).await {
+    match tokio::time::timeout(LOCAL_PATIENCE, begun.answers.first()).await {
         Ok(first) => opened(model, begun, first),
         Err(_) => Err(Closed::Next {
             reason: Reason::StandbyBusy,
-            refusal: Some(Box::new(busy(model, begun.generation.waiting()))),
+            refusal: Some(Box::new(busy(model, begun.answers.waiting()))),
         }),
     }
 }
@@ -42,10 +42,10 @@ pub(super) async fn open_or_queue(
         return open(opening, model, begun).await;
     }
     let mut begun = start(opening, model, begun).await?;
-    match tokio::time::timeout(TELL_EVERY, first_token(&mut begun.generation)).await {
+    match tokio::time::timeout(TELL_EVERY, begun.answers.first()).await {
         Ok(first) => opened(model, begun, first),
-        Err(_) if begun.generation.waiting().is_some() => Ok(begun.source(None)),
-        Err(_) => match tokio::time::timeout(LOCAL_PATIENCE, first_token(&mut begun.generation)).await {
+        Err(_) if begun.answers.waiting().is_some() => Ok(begun.source(None)),
+        Err(_) => match tokio::time::timeout(LOCAL_PATIENCE, begun.answers.first()).await {
             Ok(first) => opened(model, begun, first),
             Err(_) => {
                 Err(Closed::Next { reason: Reason::StandbyBusy, refusal: Some(Box::new(busy(model, None))) })
@@ -56,31 +56,20 @@ pub(super) async fn open_or_queue(
 
 /// A job on its way, and the step of the ladder of scarcity that it gave something up for.
 struct Begun {
-    generation: Generation,
+    answers: Answers,
     brown_out: u8,
 }
 
 impl Begun {
-    fn source(self, first: Option<Event>) -> Source {
-        Source::Local { generation: self.generation, first, brown_out: self.brown_out, place_told: false }
+    fn source(self, first: Option<Heard>) -> Source {
+        Source::Local { answers: self.answers, first, brown_out: self.brown_out, place_told: false }
     }
 }
 
-fn opened(model: &LocalModel, begun: Begun, first: Result<Event, JobError>) -> Result<Source, Closed> {
+fn opened(model: &LocalModel, begun: Begun, first: Result<Heard, JobError>) -> Result<Source, Closed> {
     match first {
-        Ok(event) => Ok(begun.source(Some(event))),
+        Ok(heard) => Ok(begun.source(Some(heard))),
         Err(error) => Err(job_refused(model, &error)),
-    }
-}
-
-async fn first_token(generation: &mut Generation) -> Result<Event, JobError> {
-    loop {
-        match generation.next().await {
-            Some(Ok(Event::Started { .. })) => {}
-            Some(Ok(event)) => return Ok(event),
-            Some(Err(error)) => return Err(error),
-            None => return Err(JobError::Internal),
-        }
     }
 }
 
@@ -95,9 +84,13 @@ async fn start(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result
             return Err(Closed::Next { reason: Reason::BrownOut, refusal: Some(Box::new(refusal)) });
         }
     };
-    let mut job = asked::job(ask, begun, gateway.settings().limits.local_max_tokens);
-    job.max_tokens = job.max_tokens.min(relief.max_tokens.unwrap_or(u32::MAX));
-    Ok(Begun { generation: model.generate_for(&ask.caller.id(), job), brown_out: relief.step })
+    let jobs = asked::jobs(ask, begun, gateway.settings().limits.local_max_tokens);
+    let caller = ask.caller.id();
+    let generations = jobs.into_iter().map(|mut job| {
+        job.max_tokens = job.max_tokens.min(relief.max_tokens.unwrap_or(u32::MAX));
+        model.generate_for(&caller, job)
+    });
+    Ok(Begun { answers: Answers::new(generations.collect()), brown_out: relief.step })
 }
 
 /// A model that is being loaded or restarted is waited for; one that has failed is not.
@@ -149,6 +142,17 @@ fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
                 "invalid_tools",
                 "tools",
                 format!("The local model {name} can't be held to the arguments of the function {why}"),
+            ),
+        ),
+        JobError::NoSuchToken { token, tokens } => next(
+            Reason::StandbyLacks,
+            Refusal::invalid(
+                "invalid_value",
+                "logit_bias",
+                format!(
+                    "\"logit_bias\" names the token {token}; the local model {name} has tokens 0 to {}.",
+                    tokens.saturating_sub(1)
+                ),
             ),
         ),
         JobError::NoTools => next(

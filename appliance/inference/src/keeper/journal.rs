@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
+use super::pairing::Pairing;
 use crate::frames::{Progress, Submission, ToWorker, VectorSubmission};
-use crate::job::{Event, Job, JobError, VectorJob, Vectors};
+use crate::job::{Event, Job, JobError, Said, VectorJob, Vectors};
 use crate::queue::Ticket;
 
 /// Where an answer's events go.
@@ -28,6 +29,8 @@ struct Entry {
     work: Work,
     /// The job's place among those that wait for the model; a proof of readiness has none.
     ticket: Option<Ticket>,
+    /// Pairs tokens with text; none where nobody wants to know how likely they were.
+    pairing: Option<Pairing>,
     started: bool,
     deaths: u32,
 }
@@ -54,9 +57,10 @@ impl Journal {
     /// Takes a job in, and fixes the seed of its draws for all the workers that it may meet.
     pub(super) fn add(&mut self, id: u64, job: Job, ticket: Option<Ticket>, events: Option<Events>) {
         let seed = job.sampling.seed.unwrap_or_else(|| getrandom::u64().unwrap_or(id));
+        let pairing = job.sampling.logprobs.map(|_| Pairing::default());
         let submission = Submission { id, job, seed, waited_ms: 0, tokens: Vec::new() };
         let work = Work::Answer { submission, events };
-        self.entries.insert(id, Entry { work, ticket, started: false, deaths: 0 });
+        self.entries.insert(id, Entry { work, ticket, pairing, started: false, deaths: 0 });
     }
 
     /// Takes in a job of vectors.
@@ -68,7 +72,7 @@ impl Journal {
         whole: Option<WholeVectors>,
     ) {
         let work = Work::Vectors { job, done: Vectors::default(), whole };
-        self.entries.insert(id, Entry { work, ticket, started: false, deaths: 0 });
+        self.entries.insert(id, Entry { work, ticket, pairing: None, started: false, deaths: 0 });
     }
 
     /// What a worker is to be told of one job: all that is not done yet.
@@ -113,7 +117,11 @@ impl Journal {
         let Some(entry) = self.entries.get_mut(&step.id) else { return false };
         let Work::Answer { submission, .. } = &mut entry.work else { return false };
         submission.tokens.extend(step.token);
+        if let (Some(pairing), Some(odds)) = (&mut entry.pairing, step.odds) {
+            pairing.add(odds);
+        }
         for said in step.said {
+            entry.tell_odds(&said);
             entry.tell(Ok(said.into()));
         }
         if let Some(finish) = step.finish {
@@ -171,6 +179,21 @@ impl Journal {
 }
 
 impl Entry {
+    /// Tells how likely the tokens of a text were before it is told; those of anything else are of no text.
+    fn tell_odds(&mut self, said: &Said) {
+        let Some(pairing) = &mut self.pairing else { return };
+        match said {
+            Said::Text(text) => {
+                let odds = pairing.take(text);
+                if !odds.is_empty() {
+                    self.tell(Ok(Event::Odds(odds)));
+                }
+            }
+            Said::Reasoning(text) => drop(pairing.take(text)),
+            Said::Call(_) | Said::Arguments(_) | Said::CallEnded => pairing.forget(),
+        }
+    }
+
     /// A caller that has gone says so by a cancel of its own.
     fn tell(&self, event: Result<Event, JobError>) {
         if let Work::Answer { events: Some(events), .. } = &self.work {

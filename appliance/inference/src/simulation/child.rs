@@ -194,12 +194,13 @@ impl Running {
         let Some(text) = text.filter(|_| self.next < limit) else {
             let reason =
                 if self.next < self.answer.tokens.len() { FinishReason::Length } else { FinishReason::Stop };
-            return Progress { id, token: None, said: Vec::new(), finish: Some(self.finish(reason)) };
+            let finish = Some(self.finish(reason));
+            return Progress { id, token: None, odds: None, said: Vec::new(), finish };
         };
         self.next += 1;
         let cut_here = self.next == limit && self.next < self.answer.tokens.len();
         let finish = cut_here.then(|| self.finish(FinishReason::Length));
-        Progress { id, token: Some(self.next as i32), said: vec![Said::Text(text)], finish }
+        Progress { id, token: Some(self.next as i32), odds: None, said: vec![Said::Text(text)], finish }
     }
 
     fn finish(&self, reason: FinishReason) -> Finish {

@@ -160,7 +160,9 @@ impl<'a> Engine<'a> {
                 self.seat(sequence);
                 return Ok(());
             }
-            Ok(finish) => FromWorker::Step(vec![Progress { id, token: None, said: Vec::new(), finish }]),
+            Ok(finish) => {
+                FromWorker::Step(vec![Progress { id, token: None, odds: None, said: Vec::new(), finish }])
+            }
             Err(error) => FromWorker::Refused { id, error },
         };
         self.scheduler.release(sequence.lane, sequence.cells);

@@ -73,6 +73,13 @@ impl Prompter {
         if !generated.iter().all(|token| self.vocabulary.has(*token)) {
             return Err(JobError::Internal);
         }
+        let unknown = job.sampling.logit_bias.iter().find(|(token, _)| !self.vocabulary.has(*token));
+        if let Some((token, _)) = unknown {
+            return Err(JobError::NoSuchToken {
+                token: *token,
+                tokens: self.vocabulary.tokens().count() as u32,
+            });
+        }
         let Start { prompt: mut tokens, prefix, inside } = self.start(&job)?;
         let prompt_tokens = (tokens.len() + prefix.len()) as u32;
         if prompt_tokens >= self.limit {

@@ -56,6 +56,11 @@ impl Sampler {
         }
     }
 
+    /// How many of the likeliest tokens are told beside each one, where how likely they were is wanted.
+    pub(super) fn wanted_odds(&self) -> Option<u8> {
+        self.sampling.logprobs
+    }
+
     /// Always the likeliest token.
     pub(super) fn is_plain(&self) -> bool {
         self.sampling.temperature <= 0.0
@@ -73,7 +78,7 @@ impl Sampler {
         let Scratch { candidates, row } = scratch;
         let logits = match allowed {
             Allowed::These(tokens) => return self.choose_of(tokens, logits, place, candidates),
-            Allowed::All if self.said.is_empty() => logits,
+            Allowed::All if self.said.is_empty() && self.sampling.logit_bias.is_empty() => logits,
             Allowed::All => {
                 row.clear();
                 row.extend_from_slice(logits);
@@ -112,7 +117,8 @@ impl Sampler {
         candidates.extend(tokens.iter().map(|token| {
             let logit = logits[*token as usize];
             let times = self.said.get(token);
-            Candidate { token: *token, logit: times.map_or(logit, |times| self.penalised(logit, *times)) }
+            let logit = times.map_or(logit, |times| self.penalised(logit, *times)) + self.bias_of(*token);
+            Candidate { token: *token, logit }
         }));
         if !self.is_plain() {
             return self.draw(candidates, place);
@@ -126,10 +132,18 @@ impl Sampler {
         penalties.presence != 0.0 || penalties.frequency != 0.0 || penalties.repeat != 1.0
     }
 
+    fn bias_of(&self, token: i32) -> f32 {
+        let own = self.sampling.logit_bias.iter().find(|(biased, _)| *biased == token);
+        own.map_or(0.0, |(_, bias)| *bias)
+    }
+
     fn penalise(&self, row: &mut [f32]) {
         for (token, times) in &self.said {
             let logit = &mut row[*token as usize];
             *logit = self.penalised(*logit, *times);
+        }
+        for (token, bias) in &self.sampling.logit_bias {
+            row[*token as usize] += bias;
         }
     }
 

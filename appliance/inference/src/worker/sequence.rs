@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::format::Guide;
+use super::odds;
 use super::prefixes::shared;
 use super::prompt::Prepared;
 use super::sampler::{Allowed, Sampler, Scratch};
@@ -12,7 +13,7 @@ use super::scheduler::{Held, Key};
 use super::speech::{Speech, Spoken};
 use super::vocabulary::Vocabulary;
 use crate::frames::{Finish, Progress};
-use crate::job::{FinishReason, JobError, Lane, Said, Scope, Usage};
+use crate::job::{FinishReason, JobError, Lane, LikelyToken, Said, Scope, TokenOdds, Usage};
 
 /// Tokens of an answer's beginning, during which those that came with it may be read at full speed.
 const YOUNG: usize = 4;
@@ -53,6 +54,8 @@ pub(super) struct Sequence {
     /// What holds the answer to the form that it must have.
     guide: Option<Guide>,
     vocabulary: Arc<Vocabulary>,
+    /// How likely the token was that was chosen last, until it is told.
+    odds: Option<TokenOdds>,
 }
 
 impl Sequence {
@@ -80,6 +83,7 @@ impl Sequence {
             speech: prepared.speech,
             guide: prepared.guide,
             vocabulary,
+            odds: None,
         }
     }
 
@@ -164,6 +168,23 @@ impl Sequence {
     /// # Errors
     /// The row has no number in it, or nothing that it offers has the form that the answer must have.
     pub(super) fn choose(&mut self, logits: &[f32], scratch: &mut Scratch) -> Result<i32, JobError> {
+        let chosen = self.pick(logits, scratch)?;
+        self.odds = self.sampler.wanted_odds().and_then(|count| self.odds_of(chosen, logits, count));
+        Ok(chosen)
+    }
+
+    /// None for what has no text of its own in the answer: marks, and what repeats the end of a given prefix.
+    fn odds_of(&self, chosen: i32, logits: &[f32], count: u8) -> Option<TokenOdds> {
+        if !self.rest.is_empty() || self.vocabulary.mark(chosen).is_some() {
+            return None;
+        }
+        let (logprob, top) = odds::odds(logits, chosen, count)?;
+        let likely = |token, logprob| LikelyToken { bytes: self.vocabulary.bytes(token).to_vec(), logprob };
+        let top = top.into_iter().map(|(token, logprob)| likely(token, logprob)).collect();
+        Some(TokenOdds { said: likely(chosen, logprob), top })
+    }
+
+    fn pick(&mut self, logits: &[f32], scratch: &mut Scratch) -> Result<i32, JobError> {
         let place = self.tokens.len() - self.prompt;
         let Some(guide) = &mut self.guide else {
             let compatible = (!self.rest.is_empty()).then(|| self.vocabulary.compatible(&self.rest));
@@ -199,7 +220,7 @@ impl Sequence {
     pub(super) fn accept(&mut self, token: i32) -> Result<Progress, JobError> {
         if self.vocabulary.ends_turn(token) {
             let (said, finish) = self.end()?;
-            return Ok(Progress { id: self.id, token: None, said, finish });
+            return Ok(Progress { id: self.id, token: None, odds: None, said, finish });
         }
         self.tokens.push(token);
         self.sampler.accept(token);
@@ -216,7 +237,8 @@ impl Sequence {
             Some(mark) => self.speech.mark(mark)?,
             None => self.speech.push(&bytes[known..])?,
         };
-        let mut progress = Progress { id: self.id, token: Some(token), said, finish: None };
+        let odds = self.odds.take();
+        let mut progress = Progress { id: self.id, token: Some(token), odds, said, finish: None };
         if stopped {
             progress.finish = Some(self.finish(FinishReason::Stop));
         } else if self.guide.as_ref().is_some_and(Guide::is_complete) {

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use futures_util::StreamExt;
 use inference::{
     Event, FinishReason, Generation, Job, JobError, KnownAnswer, Lane, LocalModel, Message, ModelSpec,
-    Sampling, Status, Usage,
+    Sampling, Status, TokenOdds, Usage,
 };
 use tokio_util::sync::CancellationToken;
 
 /// An answer as it came.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Answer {
+    pub(crate) odds: Vec<TokenOdds>,
     pub(crate) pieces: Vec<String>,
     pub(crate) reasoning: String,
     /// Each call's name and arguments.
@@ -116,6 +117,7 @@ pub(crate) async fn collect(mut generation: Generation) -> Result<Answer, JobErr
     while let Some(event) = generation.next().await {
         match event? {
             Event::Started { .. } => started += 1,
+            Event::Odds(odds) => answer.odds.extend(odds),
             Event::Text(text) => answer.pieces.push(text),
             Event::Reasoning(text) => answer.reasoning.push_str(&text),
             Event::Call(name) => answer.calls.push((name, String::new())),

@@ -16,6 +16,7 @@ mod harness;
 mod placement;
 mod refusals;
 mod sharing;
+mod tokens;
 mod tools;
 
 use inference::worker::{self, WorkerOptions};

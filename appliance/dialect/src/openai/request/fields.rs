@@ -5,6 +5,11 @@ use serde_json::{Map, Value};
 use super::ResponseFormat;
 use crate::ApiError;
 
+/// As many likely tokens as may be told beside each one.
+const MOST_ALTERNATIVES: u64 = 20;
+/// Tokens that one request may favour or rule out.
+const MOST_BIASED: usize = 1024;
+
 /// The top of a request's body.
 pub(crate) struct Fields<'a>(pub(crate) &'a Map<String, Value>);
 
@@ -55,6 +60,38 @@ impl Fields<'_> {
         let Some(value) = self.given("seed") else { return Ok(None) };
         let seed = value.as_u64().or_else(|| value.as_i64().map(i64::cast_unsigned));
         seed.map(Some).ok_or_else(|| out_of_range("seed", "a whole number"))
+    }
+
+    pub(super) fn logprobs(&self) -> Result<Option<u8>, ApiError> {
+        let is_wanted = self.boolean_or("logprobs", false)?;
+        match self.integer("top_logprobs", 0, MOST_ALTERNATIVES)? {
+            Some(_) if !is_wanted => {
+                let message = "\"top_logprobs\" needs \"logprobs\": true beside it.";
+                Err(ApiError::invalid("invalid_value", "top_logprobs", message))
+            }
+            alternatives => Ok(is_wanted.then_some(alternatives.unwrap_or(0) as u8)),
+        }
+    }
+
+    pub(super) fn logit_bias(&self) -> Result<Vec<(u32, f32)>, ApiError> {
+        let wrong = || {
+            let expected = format!(
+                "an object of at most {MOST_BIASED} entries, each the number of a token with a number from -100 to 100"
+            );
+            out_of_range("logit_bias", &expected)
+        };
+        let map = match self.given("logit_bias") {
+            None => return Ok(Vec::new()),
+            Some(Value::Object(map)) if map.len() <= MOST_BIASED => map,
+            Some(_) => return Err(wrong()),
+        };
+        let entry = |(token, bias): (&String, &Value)| {
+            // `01` and `+1` would be a second entry for one token.
+            let number = token.parse::<u32>().ok().filter(|number| number.to_string() == *token);
+            let bias = bias.as_f64().filter(|bias| (-100.0..=100.0).contains(bias));
+            Some((number?, bias? as f32))
+        };
+        map.iter().map(|pair| entry(pair).ok_or_else(wrong)).collect()
     }
 
     pub(crate) fn response_format(&self) -> Result<Option<ResponseFormat>, ApiError> {

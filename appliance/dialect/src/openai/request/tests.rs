@@ -75,6 +75,21 @@ fn each_bad_field_is_refused_by_its_name() {
         ("stop", json!([""])),
         ("stop", json!(["1", "2", "3", "4", "5"])),
         ("seed", json!("x")),
+        ("seed", json!(1.5)),
+        ("n", json!(129)),
+        ("n", json!("two")),
+        ("top_k", json!(-1)),
+        ("min_p", json!(1.5)),
+        ("repetition_penalty", json!(0)),
+        ("repetition_penalty", json!(2.1)),
+        ("logprobs", json!(3)),
+        ("top_logprobs", json!(5)),
+        ("logit_bias", json!([1])),
+        ("logit_bias", json!({"hello": 1})),
+        ("logit_bias", json!({"01": 1})),
+        ("logit_bias", json!({"-1": 1})),
+        ("logit_bias", json!({"1": 100.5})),
+        ("logit_bias", json!({"1": "much"})),
     ] {
         assert_eq!(
             refusal(&with(key, value.clone())),
@@ -103,4 +118,36 @@ fn a_body_that_is_no_json_is_refused_with_its_place() {
 fn no_text_of_a_message_is_in_the_debug_output() {
     let request = parse(&json!({"model": "a", "messages": [{"role": "user", "content": "secret words"}]}));
     assert!(!format!("{request:?}").contains("secret"));
+}
+
+#[test]
+fn what_is_asked_about_tokens_is_read_whole_and_a_wrong_number_is_told_its_range() {
+    let with = |fields: Value| {
+        let mut body = json!({"model": "a", "messages": [{"role": "user", "content": "x"}]});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        body
+    };
+    let plain =
+        parse(&with(json!({"logprobs": null, "logit_bias": {}, "top_logprobs": null}))).expect("good");
+    assert_eq!((plain.logprobs, plain.logit_bias.len(), plain.needs.logprobs), (None, 0, false));
+    let all = json!({"logprobs": true, "top_logprobs": 20, "logit_bias": {"7": -100, "50256": 0.5}, "n": 3,
+        "repetition_penalty": 1.1, "min_p": 0.1, "top_k": 40, "seed": -7});
+    let all = parse(&with(all)).expect("good");
+    assert_eq!((all.logprobs, all.choices, all.top_k), (Some(20), 3, Some(40)));
+    assert_eq!(all.logit_bias.iter().map(|(token, _)| *token).max(), Some(50256));
+    assert!(all.logit_bias.contains(&(7, -100.0)) && all.needs.token_numbers && all.needs.logprobs);
+    assert_eq!(
+        (all.repetition_penalty, all.min_p, all.seed),
+        (Some(1.1), Some(0.1), Some((-7_i64).cast_unsigned()))
+    );
+    for (fields, words) in [
+        (json!({"logprobs": true, "top_logprobs": 21}), "a whole number from 0 to 20"),
+        (json!({"logprobs": false, "top_logprobs": 1}), "needs \"logprobs\": true"),
+        (json!({"n": 129}), "a whole number from 1 to 128"),
+        (json!({"repetition_penalty": 0}), "a number from 0.01 to 2"),
+        (json!({"logit_bias": {"1": 101}}), "from -100 to 100"),
+    ] {
+        let error = parse(&with(fields)).expect_err("out of range");
+        assert!(error.message.contains(words), "{}", error.message);
+    }
 }

@@ -3,10 +3,10 @@ use continuity::SiteState;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use super::Wire;
+use super::{Shape, Wire, whole};
 use crate::answer::{Answer, AnswerEvent, Refusal, Route, Served};
 use crate::reason::Reason;
-use dialect::openai::Usage;
+use dialect::openai::{LikelyToken, TokenOdds, Usage};
 
 fn served(by: &str, route: Route, reason: Reason) -> Served {
     Served { by: by.into(), route, reason, site_state: SiteState::Connected, shortened: None, brown_out: 0 }
@@ -39,7 +39,11 @@ fn finished() -> AnswerEvent {
 fn wire(first: Served, include_usage: bool, events: Vec<AnswerEvent>) -> Vec<Value> {
     let events_of_answer = futures_util::stream::empty().boxed();
     let answer = Answer { request_id: "r".into(), served: first, events: events_of_answer };
-    let mut wire = Wire::new(&answer, include_usage);
+    wired(answer, Shape { include_usage, logprobs: false, choices: 1 }, events)
+}
+
+fn wired(answer: Answer, shape: Shape, events: Vec<AnswerEvent>) -> Vec<Value> {
+    let mut wire = Wire::new(&answer, shape);
     let bytes: Vec<u8> = events.into_iter().flat_map(|event| wire.encode(event)).collect();
     let (mut decoder, mut data) = (dialect::sse::Decoder::new(1 << 20), Vec::new());
     decoder.push(&bytes, &mut data).expect("within the limit");
@@ -128,4 +132,69 @@ fn calls_and_thoughts_of_a_local_model_are_told_as_the_dialect_has_them() {
     assert_eq!((delta(5), delta(6)), (begins(1, "clock"), goes_on(1, "{}")));
     assert_eq!(data[7]["choices"][0]["finish_reason"], "tool_calls");
     assert_eq!(data[8], "[DONE]");
+}
+
+fn odds(text: &str) -> AnswerEvent {
+    let said = LikelyToken { bytes: text.into(), logprob: -0.5 };
+    AnswerEvent::Odds(vec![TokenOdds { top: vec![said.clone()], said }])
+}
+
+/// Two answers side by side, each with how likely its tokens were, as they come from a local model.
+fn two_answers() -> (Answer, Shape, Vec<AnswerEvent>) {
+    let of = |choice, event| AnswerEvent::Of { choice, event: Box::new(event) };
+    let ended = |reason: &str| AnswerEvent::Ended { reason: reason.into() };
+    let events = vec![
+        of(1, odds("b1")),
+        of(0, odds("a1")),
+        of(1, local_text("b1")),
+        of(0, local_text("a1")),
+        of(0, odds("a2")),
+        of(0, local_text("a2")),
+        of(0, ended("length")),
+        of(1, ended("stop")),
+        finished(),
+    ];
+    let local = served("local/pilot-light", Route::Local, Reason::FirstRoute);
+    let stream = futures_util::stream::iter(events.clone()).boxed();
+    let answer = Answer { request_id: "r".into(), served: local, events: stream };
+    (answer, Shape { include_usage: true, logprobs: true, choices: 2 }, events)
+}
+
+#[test]
+fn several_answers_of_a_local_model_are_told_apart_by_their_number() {
+    let (answer, shape, events) = two_answers();
+    let data = wired(answer, shape, events);
+    let of = |index: u32| {
+        let own = data.iter().filter(move |chunk| chunk["choices"][0]["index"] == index);
+        own.map(|chunk| chunk["choices"][0].clone()).collect::<Vec<Value>>()
+    };
+    for (index, text, end) in [(0, "a1a2", "length"), (1, "b1", "stop")] {
+        let chunks = of(index);
+        let said: String = chunks.iter().filter_map(|chunk| chunk["delta"]["content"].as_str()).collect();
+        let tokens = chunks.iter().filter_map(|chunk| chunk["logprobs"]["content"].as_array()).flatten();
+        let tokens: String = tokens.filter_map(|token| token["token"].as_str()).collect();
+        assert_eq!((said.as_str(), tokens.as_str()), (text, text));
+        assert_eq!(chunks[0]["delta"]["role"], "assistant");
+        assert_eq!(chunks.last().unwrap()["finish_reason"], end);
+        assert!(chunks[..chunks.len() - 1].iter().all(|chunk| chunk["finish_reason"].is_null()));
+    }
+    assert_eq!(data[data.len() - 2]["usage"]["completion_tokens"], 2);
+    assert_eq!(data.last().unwrap(), "[DONE]");
+    assert_eq!(data.len(), 7, "three texts, two ends, the usage and the end");
+}
+
+#[tokio::test]
+async fn several_answers_in_one_piece_are_as_many_choices() {
+    let (answer, shape, _) = two_answers();
+    let body = whole::response(answer, shape).await.unwrap().into_body();
+    let body: Value = serde_json::from_slice(&axum::body::to_bytes(body, 1 << 20).await.unwrap()).unwrap();
+    let choices = body["choices"].as_array().unwrap();
+    assert_eq!(choices.len(), 2);
+    for (choice, index, text) in [(&choices[0], 0, "a1a2"), (&choices[1], 1, "b1")] {
+        assert_eq!((&choice["index"], &choice["message"]["content"]), (&json!(index), &json!(text)));
+        let tokens = choice["logprobs"]["content"].as_array().unwrap();
+        assert_eq!(tokens.iter().map(|token| token["token"].as_str().unwrap()).collect::<String>(), text);
+        assert_eq!(tokens[0]["top_logprobs"][0]["logprob"], -0.5);
+    }
+    assert_eq!(choices[1]["finish_reason"], "stop");
 }
