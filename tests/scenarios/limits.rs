@@ -40,6 +40,33 @@ async fn a_key_that_asks_too_often_is_told_when_to_come_again_and_costs_the_clou
 }
 
 #[tokio::test]
+async fn a_key_may_be_made_with_a_share_of_its_own() {
+    let cloud = FakeCloud::start();
+    let appliance = TestAppliance::builder().cloud(&cloud).extra(FEW).start().await;
+    let create = |name: &str, limits: &[&str]| appliance.cli(&[&["key", "create", name], limits].concat());
+    let made = create("busy", &["--max-per-minute", "12"]);
+    let busy = appliance.anonymous().with_key(String::from_utf8_lossy(&made.stdout).trim());
+    let chat = Chat::new("assistant", "Are you ready?");
+    for _ in 0..12 {
+        assert_eq!(busy.ask(&chat).await.status, 200);
+    }
+    assert_eq!(busy.ask(&chat).await.error_code(), "too_many_per_minute");
+    for (limits, words) in [
+        (["--max-requests", "513"], "--max-requests 513 must be 1 to 512"),
+        (["--max-requests", "0"], "--max-requests 0 must be 1 to 512"),
+        (["--max-per-minute", "0"], "--max-per-minute 0 must be 1 to 1000000"),
+    ] {
+        let refused = create("wrong", &limits);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(words), "{refused:?}");
+    }
+    let listed = String::from_utf8_lossy(&appliance.cli(&["key", "list"]).stdout).into_owned();
+    let busy = listed.lines().find(|line| line.starts_with("busy\t")).expect("it is listed");
+    assert!(busy.ends_with("\tvalid\tinteractive\t-\t12"), "{busy}");
+    assert!(!listed.contains("wrong"), "{listed}");
+}
+
+#[tokio::test]
 async fn a_person_who_asks_too_often_is_told_so_on_the_page_and_the_log_knows() {
     let cloud = FakeCloud::start();
     let appliance = TestAppliance::builder().cloud(&cloud).https().extra(FEW).start().await;

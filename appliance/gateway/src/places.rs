@@ -59,7 +59,11 @@ impl Gateway {
         let limits = &self.settings().limits;
         let share = match subject {
             Subject::Person(..) => limits.of_a_person,
-            Subject::Key(..) | Subject::Console(_) | Subject::Nobody => limits.of_a_key,
+            Subject::Key(key, _) => Share {
+                at_once: key.share.max_requests.unwrap_or(limits.of_a_key.at_once),
+                per_minute: key.share.max_per_minute.unwrap_or(limits.of_a_key.per_minute),
+            },
+            Subject::Console(_) | Subject::Nobody => limits.of_a_key,
         };
         let who = subject.who();
         let turned_away = match self.places().take(&name(subject, &who), share, lane) {

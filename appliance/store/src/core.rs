@@ -35,7 +35,7 @@ pub use directory::{
     Asking, DIRECTORY, Directory, DirectoryCondition, DirectoryEntry, DirectoryRules, DirectoryState,
     DirectoryTrouble, Found, OutOfReach, Proof, ReviewError,
 };
-pub use keys::{ApiKey, KeyError, KeyLane, KeyRecord};
+pub use keys::{ApiKey, KeyError, KeyLane, KeyRecord, KeyShare};
 pub use orders::{NewOrder, ORDER_LASTS, OrderError, OrderKind, OrderRecord};
 pub use own_password::OwnPasswordError;
 pub use people::FirstPasswordError;

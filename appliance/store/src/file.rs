@@ -66,6 +66,7 @@ impl StoreFile {
                 include_str!("schema/core.8.sql"),
                 include_str!("schema/core.9.sql"),
                 include_str!("schema/core.10.sql"),
+                include_str!("schema/core.11.sql"),
             ],
             StoreFile::Work => &[
                 include_str!("schema/work.1.sql"),

@@ -55,10 +55,11 @@ pub use condition::{
 pub use core::{
     Account, AccountError, ApiKey, Asking, BROKEN_GLASS_LASTS_MS, BrokenGlass, Caller, Core, DIRECTORY,
     Department, Directory, DirectoryCondition, DirectoryEntry, DirectoryRules, DirectoryState,
-    DirectoryTrouble, Entered, FirstPasswordError, Found, Kept, KeyError, KeyLane, KeyRecord, Member,
-    MemberRecord, NewOrder, ORDER_LASTS, OrderError, OrderKind, OrderRecord, OutOfReach, OwnPasswordError,
-    Proof, Refusal, Review, ReviewError, SecondFactor, SecondFactorError, SecondFactorRule, SecondStep,
-    Session, SessionLimits, SessionRecord, SessionRules, SetupError, SignInError, SignInRules, VouchedBy,
+    DirectoryTrouble, Entered, FirstPasswordError, Found, Kept, KeyError, KeyLane, KeyRecord, KeyShare,
+    Member, MemberRecord, NewOrder, ORDER_LASTS, OrderError, OrderKind, OrderRecord, OutOfReach,
+    OwnPasswordError, Proof, Refusal, Review, ReviewError, SecondFactor, SecondFactorError, SecondFactorRule,
+    SecondStep, Session, SessionLimits, SessionRecord, SessionRules, SetupError, SignInError, SignInRules,
+    VouchedBy,
 };
 pub use names::BadName;
 pub use open_error::OpenError;

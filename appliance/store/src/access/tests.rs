@@ -1,7 +1,7 @@
 //! The decision as tables: role by right, and what each grant adds.
 
 use super::*;
-use crate::KeyLane;
+use crate::{KeyLane, KeyShare};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -62,7 +62,8 @@ fn each_role_has_its_rights_and_no_other() {
             let decided = may(role, &nothing, right);
             assert_eq!(decided.is_ok(), letters.contains(letter), "{role} {right:?}: {decided:?}");
         }
-        let key = ApiKey { id: 1, name: "ward".to_owned(), lane: KeyLane::default() };
+        let key =
+            ApiKey { id: 1, name: "ward".to_owned(), lane: KeyLane::default(), share: KeyShare::default() };
         let for_keys = matches!(right, Right::Ask | Right::ReadStatus);
         assert_eq!(authorize(&Subject::Key(&key, &nothing), right).is_ok(), for_keys, "{right:?}");
         assert_eq!(authorize(&Subject::Nobody, right), Err(Denied::NotSignedIn));

@@ -21,6 +21,20 @@ pub enum KeyLane {
     Batch,
 }
 
+/// What a key may have under way and ask in a minute; none: what the configuration says of every key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct KeyShare {
+    pub max_requests: Option<u32>,
+    pub max_per_minute: Option<u32>,
+}
+
+impl KeyShare {
+    /// From two columns of a row, the first of which has this number.
+    fn from_row(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<KeyShare> {
+        Ok(KeyShare { max_requests: row.get(first)?, max_per_minute: row.get(first + 1)? })
+    }
+}
+
 /// A key that is valid now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ApiKey {
@@ -28,6 +42,7 @@ pub struct ApiKey {
     pub name: String,
     /// The highest lane that it may ask for, and its own where it asks for none.
     pub lane: KeyLane,
+    pub share: KeyShare,
 }
 
 /// What is kept of a key, revoked ones included. Times are unix milliseconds; the last use is known to the minute.
@@ -36,6 +51,7 @@ pub struct KeyRecord {
     pub id: i64,
     pub name: String,
     pub lane: KeyLane,
+    pub share: KeyShare,
     pub created_ms: i64,
     pub last_used_ms: Option<i64>,
     pub revoked_ms: Option<i64>,
@@ -63,16 +79,26 @@ impl Core {
         if self.key_named(&name)?.is_some() { Err(KeyError::NameTaken) } else { Ok(()) }
     }
 
-    /// Makes a key and shows it this once; the store keeps only its hash.
+    /// Makes a key with what the configuration gives to every key, and shows it this once; the store keeps only its hash.
     pub async fn create_key(&self, name: &str, lane: KeyLane) -> Result<Secret, KeyError> {
+        self.create_key_with(name, lane, KeyShare::default()).await
+    }
+
+    /// The same, with a share of its own.
+    pub async fn create_key_with(
+        &self,
+        name: &str,
+        lane: KeyLane,
+        share: KeyShare,
+    ) -> Result<Secret, KeyError> {
         let name = checked_name(name)?;
         let secret = Secret::random(PREFIX);
         let hash = secret.digest();
         let created = self.write(move |core| {
             core.execute(
-                "INSERT INTO api_keys (name, secret_hash, created_ms, lane) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (name) WHERE revoked_ms IS NULL DO NOTHING",
-                params![name, hash, now_ms(), lane],
+                "INSERT INTO api_keys (name, secret_hash, created_ms, lane, max_requests, max_per_minute)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) WHERE revoked_ms IS NULL DO NOTHING",
+                params![name, hash, now_ms(), lane, share.max_requests, share.max_per_minute],
             )
         });
         if created.await? == 1 { Ok(secret) } else { Err(KeyError::NameTaken) }
@@ -87,13 +113,10 @@ impl Core {
         let hash = digest(secret);
         let found = self.read(|core| {
             core.prepare_cached(
-                "SELECT id, name, lane, coalesce(last_used_ms, 0) FROM api_keys
+                "SELECT id, name, lane, max_requests, max_per_minute, coalesce(last_used_ms, 0) FROM api_keys
                  WHERE secret_hash = ?1 AND revoked_ms IS NULL",
             )?
-            .query_row([hash], |row| {
-                let key = ApiKey { id: row.get(0)?, name: row.get(1)?, lane: row.get(2)? };
-                Ok((key, row.get(3)?))
-            })
+            .query_row([hash], |row| Ok((api_key(row)?, row.get(5)?)))
             .optional()
         })?;
         Ok(found.map(|(key, last_used_ms)| {
@@ -114,12 +137,9 @@ impl Core {
 
     fn one_live_key(&self, which: &str, value: impl ToSql) -> Result<Option<ApiKey>, StoreError> {
         self.read(|core| {
-            let sql = format!("SELECT id, name, lane FROM api_keys WHERE {which} AND revoked_ms IS NULL");
-            core.prepare_cached(&sql)?
-                .query_row([value], |row| {
-                    Ok(ApiKey { id: row.get(0)?, name: row.get(1)?, lane: row.get(2)? })
-                })
-                .optional()
+            let columns = "id, name, lane, max_requests, max_per_minute";
+            let sql = format!("SELECT {columns} FROM api_keys WHERE {which} AND revoked_ms IS NULL");
+            core.prepare_cached(&sql)?.query_row([value], api_key).optional()
         })
     }
 
@@ -148,13 +168,15 @@ impl Core {
     pub fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
         self.read(|core| {
             let mut query = core.prepare_cached(
-                "SELECT id, name, lane, created_ms, last_used_ms, revoked_ms FROM api_keys ORDER BY id",
+                "SELECT id, name, lane, created_ms, last_used_ms, revoked_ms, max_requests, max_per_minute
+                 FROM api_keys ORDER BY id",
             )?;
             let record = |row: &rusqlite::Row<'_>| {
                 Ok(KeyRecord {
                     id: row.get(0)?,
                     name: row.get(1)?,
                     lane: row.get(2)?,
+                    share: KeyShare::from_row(row, 6)?,
                     created_ms: row.get(3)?,
                     last_used_ms: row.get(4)?,
                     revoked_ms: row.get(5)?,
@@ -163,6 +185,10 @@ impl Core {
             query.query_map([], record)?.collect()
         })
     }
+}
+
+fn api_key(row: &rusqlite::Row<'_>) -> rusqlite::Result<ApiKey> {
+    Ok(ApiKey { id: row.get(0)?, name: row.get(1)?, lane: row.get(2)?, share: KeyShare::from_row(row, 3)? })
 }
 
 impl KeyLane {

@@ -265,7 +265,7 @@ pub(super) const PATHS: &[WritePath] = &[
     },
     WritePath {
         name: "a key",
-        covers: &["keys::create_key"],
+        covers: &["keys::create_key", "keys::create_key_with"],
         run: |store, _| Box::pin(async { key(store).await.map(drop) }),
         state: KEYS,
         ..PLAIN
