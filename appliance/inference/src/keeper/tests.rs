@@ -50,7 +50,13 @@ fn stand_still() {
         if jobs == 0 {
             let usage = crate::job::Usage::default();
             let finish = Some(frames::Finish { reason: crate::job::FinishReason::Length, usage });
-            say(FromWorker::Step(vec![Progress { id: job.id, token: Some(1), said: Vec::new(), finish }]));
+            say(FromWorker::Step(vec![Progress {
+                id: job.id,
+                token: Some(1),
+                odds: None,
+                said: Vec::new(),
+                finish,
+            }]));
         }
         jobs += 1;
     }

@@ -12,8 +12,10 @@ pub(super) fn odds(row: &[f32], chosen: i32, alternatives: u8) -> Option<(f32, V
     // Around the highest, so that nothing overflows; in f64, since a hundred thousand small numbers are added.
     let weights = row.iter().filter(|logit| logit.is_finite());
     let total: f64 = weights.map(|logit| f64::from(logit - highest).exp()).sum();
-    let log_total = highest + total.ln() as f32;
-    let of = |logit: f32| if logit.is_finite() { (logit - log_total).min(0.0) } else { f32::NEG_INFINITY };
+    let log_total = total.ln() as f32;
+    let of = |logit: f32| {
+        if logit.is_finite() { (logit - highest - log_total).min(0.0) } else { f32::NEG_INFINITY }
+    };
     let chosen = usize::try_from(chosen).ok().and_then(|token| row.get(token)).copied()?;
     let top = likeliest(row, usize::from(alternatives));
     Some((of(chosen), top.into_iter().map(|(token, logit)| (token, of(logit))).collect()))
