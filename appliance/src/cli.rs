@@ -162,10 +162,10 @@ pub(crate) enum KeyCommand {
         /// The highest lane that it may ask for, and its own where it asks for none
         #[arg(long, value_enum, default_value_t)]
         lane: LaneArg,
-        /// Requests that it may have under way, in the place of [limits] key_max_requests
+        /// Requests that it may have under way, in the place of `[limits] key_max_requests`
         #[arg(long, value_name = "N")]
         max_requests: Option<u32>,
-        /// Requests that it may make in a minute, in the place of [limits] key_max_per_minute
+        /// Requests that it may make in a minute, in the place of `[limits] key_max_per_minute`
         #[arg(long, value_name = "N")]
         max_per_minute: Option<u32>,
         #[command(flatten)]

@@ -37,7 +37,7 @@ struct Entry {
 
 /// What is to be done, what of it is done, and who is to be told; nobody reads a proof of readiness.
 enum Work {
-    Answer { submission: Submission, events: Option<Events> },
+    Answer { submission: Box<Submission>, events: Option<Events> },
     Vectors { job: VectorJob, done: Vectors, whole: Option<WholeVectors> },
 }
 
@@ -59,7 +59,7 @@ impl Journal {
         let seed = job.sampling.seed.unwrap_or_else(|| getrandom::u64().unwrap_or(id));
         let pairing = job.sampling.logprobs.map(|_| Pairing::default());
         let submission = Submission { id, job, seed, waited_ms: 0, tokens: Vec::new() };
-        let work = Work::Answer { submission, events };
+        let work = Work::Answer { submission: Box::new(submission), events };
         self.entries.insert(id, Entry { work, ticket, pairing, started: false, deaths: 0 });
     }
 
@@ -81,7 +81,7 @@ impl Journal {
         let waited_ms = entry.ticket.as_ref().map_or(0, Ticket::waited_ms);
         Some(match &entry.work {
             Work::Answer { submission, .. } => {
-                ToWorker::Submit(Box::new(Submission { waited_ms, ..submission.clone() }))
+                ToWorker::Submit(Box::new(Submission { waited_ms, ..(**submission).clone() }))
             }
             Work::Vectors { job: VectorJob { texts, query, lane }, done, .. } => {
                 let texts = texts.iter().skip(done.list.len()).cloned().collect();

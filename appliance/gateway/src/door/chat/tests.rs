@@ -39,11 +39,11 @@ fn finished() -> AnswerEvent {
 fn wire(first: Served, include_usage: bool, events: Vec<AnswerEvent>) -> Vec<Value> {
     let events_of_answer = futures_util::stream::empty().boxed();
     let answer = Answer { request_id: "r".into(), served: first, events: events_of_answer };
-    wired(answer, Shape { include_usage, logprobs: false, choices: 1 }, events)
+    wired(&answer, Shape { include_usage, logprobs: false, choices: 1 }, events)
 }
 
-fn wired(answer: Answer, shape: Shape, events: Vec<AnswerEvent>) -> Vec<Value> {
-    let mut wire = Wire::new(&answer, shape);
+fn wired(answer: &Answer, shape: Shape, events: Vec<AnswerEvent>) -> Vec<Value> {
+    let mut wire = Wire::new(answer, shape);
     let bytes: Vec<u8> = events.into_iter().flat_map(|event| wire.encode(event)).collect();
     let (mut decoder, mut data) = (dialect::sse::Decoder::new(1 << 20), Vec::new());
     decoder.push(&bytes, &mut data).expect("within the limit");
@@ -163,7 +163,7 @@ fn two_answers() -> (Answer, Shape, Vec<AnswerEvent>) {
 #[test]
 fn several_answers_of_a_local_model_are_told_apart_by_their_number() {
     let (answer, shape, events) = two_answers();
-    let data = wired(answer, shape, events);
+    let data = wired(&answer, shape, events);
     let of = |index: u32| {
         let own = data.iter().filter(move |chunk| chunk["choices"][0]["index"] == index);
         own.map(|chunk| chunk["choices"][0].clone()).collect::<Vec<Value>>()
