@@ -91,28 +91,17 @@ impl<'a> Engine<'a> {
     }
 
     fn step(&mut self, picks: &[Pick]) -> Result<(), WorkerError> {
-        let engine = |error: &dyn std::fmt::Display| WorkerError::Engine(error.to_string());
         for pick in picks.iter().filter(|pick| pick.is_first) {
             self.send(FromWorker::Started { id: pick.id, prompt_tokens: pick.tokens.len() as u32 })?;
         }
-        self.batch.clear();
-        for (sequence, pick) in (0..).zip(picks) {
-            for (position, token) in (0..).zip(&pick.tokens) {
-                let added = self.batch.add(LlamaToken(*token), position, &[sequence], true);
-                added.map_err(|error| engine(&error))?;
-            }
-        }
-        // Models that read word by word leave the last step's texts behind.
-        self.context.clear_kv_cache();
-        self.context.decode(&mut self.batch).map_err(|error| engine(&error))?;
+        let mut vectors = self.read(picks)?;
         let mut made: Vec<Made> = Vec::new();
-        for (sequence, pick) in (0..).zip(picks) {
-            let row = self.context.embeddings_seq_ith(sequence).map_err(|error| engine(&error))?;
-            let vector = match self.pooling {
-                Pooling::Rank => finite(row.to_vec()),
-                Pooling::Mean | Pooling::Cls | Pooling::Last => of_length_one(row),
-            };
-            put(&mut made, pick, vector);
+        for (vector, pick) in vectors.iter_mut().zip(picks) {
+            // What is no number in one text makes none of the others beside it either: each is read once more, alone.
+            if vector.is_none() && picks.len() > 1 {
+                *vector = self.read(std::slice::from_ref(pick))?.pop().flatten();
+            }
+            put(&mut made, pick, vector.take());
         }
         for Made { id, vectors, tokens } in made {
             match vectors {
@@ -124,6 +113,29 @@ impl<'a> Engine<'a> {
             }
         }
         Ok(())
+    }
+
+    /// One vector for each text, in their order; `None` for one that has none.
+    fn read(&mut self, picks: &[Pick]) -> Result<Vec<Option<Vec<f32>>>, WorkerError> {
+        let engine = |error: &dyn std::fmt::Display| WorkerError::Engine(error.to_string());
+        self.batch.clear();
+        for (sequence, pick) in (0..).zip(picks) {
+            for (position, token) in (0..).zip(&pick.tokens) {
+                let added = self.batch.add(LlamaToken(*token), position, &[sequence], true);
+                added.map_err(|error| engine(&error))?;
+            }
+        }
+        // Models that read word by word leave the last step's texts behind.
+        self.context.clear_kv_cache();
+        self.context.decode(&mut self.batch).map_err(|error| engine(&error))?;
+        let vector = |sequence: i32| {
+            let row = self.context.embeddings_seq_ith(sequence).map_err(|error| engine(&error))?;
+            Ok(match self.pooling {
+                Pooling::Rank => finite(row.to_vec()),
+                Pooling::Mean | Pooling::Cls | Pooling::Last => of_length_one(row),
+            })
+        };
+        (0..picks.len() as i32).map(vector).collect()
     }
 
     fn send(&self, frame: FromWorker) -> Result<(), WorkerError> {
