@@ -52,6 +52,8 @@ pub struct Builder {
     key_file: String,
     /// Further files in the folder of keys.
     secrets: Vec<(&'static str, &'static str)>,
+    /// Further files beside the configuration.
+    files: Vec<(&'static str, Vec<u8>)>,
     extra: String,
     listen: String,
     breaker: String,
@@ -75,6 +77,7 @@ impl Builder {
             models: Vec::new(),
             key_file: "keys/cloud".to_owned(),
             secrets: Vec::new(),
+            files: Vec::new(),
             extra: String::new(),
             listen: String::new(),
             breaker: BREAKER.to_owned(),
@@ -169,6 +172,12 @@ impl Builder {
         self
     }
 
+    /// A file beside the configuration.
+    pub(crate) fn file(mut self, name: &'static str, bytes: Vec<u8>) -> Builder {
+        self.files.push((name, bytes));
+        self
+    }
+
     /// People sign in at this provider, too; `lines` are the rest of its section. The portal has HTTPS then.
     pub fn identity_provider(mut self, idp: &FakeIdp, lines: &str) -> Builder {
         let https = *self.https.get_or_insert_with(places::free_address);
@@ -255,6 +264,9 @@ impl Builder {
         std::fs::write(folder.path().join("keys/cloud"), format!("{}\n", fake_cloud::KEY)).expect("writable");
         for (name, secret) in &self.secrets {
             std::fs::write(folder.path().join("keys").join(name), format!("{secret}\n")).expect("writable");
+        }
+        for (name, bytes) in &self.files {
+            std::fs::write(folder.path().join(name), bytes).expect("writable");
         }
         for (name, _) in &self.standbys {
             let file = model_file(folder.path(), name);

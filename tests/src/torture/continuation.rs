@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::num::NonZeroUsize;
 
 use futures_util::{StreamExt, stream};
-use inference::{Event, Job, KnownAnswer, Lane, LocalModel, Message, ModelSpec, Sampling, Status};
+use inference::{Event, Job, KnownAnswer, Lane, LocalModel, Message, ModelSpec, Sampling, Scope, Status};
 use tokio_util::sync::CancellationToken;
 
 use crate::{genset_binary, repository};
@@ -136,7 +136,7 @@ async fn go_on(model: &LocalModel, question: &str, begun: &str) -> Result<String
         tools: None,
         template_arguments: None,
         lane: Lane::Interactive,
-        scope: None,
+        scope: Some(Scope::of("continuation")),
     });
     let mut text = String::new();
     while let Some(event) = events.next().await {

@@ -27,7 +27,7 @@ struct Plan {
 /// The boxes of the long form: sequences, cells, requests that are out at once, and one part in so many of all requests.
 /// The first one shows that the model is right by itself; the others have few cells and very few.
 const BOXES: [(usize, usize, usize, usize); 5] =
-    [(1, 2048, 1, 10), (8, 1536, 128, 4), (8, 3072, 128, 4), (16, 2048, 128, 4), (16, 5120, 128, 4)];
+    [(1, 2048, 1, 10), (8, 1536, 40, 4), (8, 3072, 40, 4), (16, 2048, 40, 4), (16, 5120, 40, 4)];
 
 /// The long form: so many requests, shared among four boxes, one after another.
 #[allow(clippy::print_stdout, reason = "the figures are the product of this program")]
@@ -35,7 +35,7 @@ pub(super) async fn run(count: usize) -> bool {
     let mut all_good = true;
     for (seed, (sequences, cells, at_once, part)) in (1..).zip(BOXES) {
         let requests = count / part;
-        let kill_every = (at_once > 1).then_some((requests / 6).max(50));
+        let kill_every = (at_once > 1).then_some((requests / 6).max(200));
         let plan = Plan { requests, at_once, sequences, cells, kill_every, lie_every: None, seed };
         let (line, good) = crowd::run(&plan).await.told();
         println!("{line}");
@@ -61,5 +61,5 @@ pub(super) async fn lies() -> (usize, usize) {
 #[cfg(test)]
 fn small(sequences: usize) -> Plan {
     let cells = 256 * sequences;
-    Plan { requests: 250, at_once: 48, sequences, cells, kill_every: Some(110), lie_every: None, seed: 9 }
+    Plan { requests: 250, at_once: 40, sequences, cells, kill_every: Some(110), lie_every: None, seed: 9 }
 }

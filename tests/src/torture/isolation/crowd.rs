@@ -1,10 +1,7 @@
 //! Programs and people who ask one box at the same time, while its workers are killed.
 
-use std::path::Path;
-
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use super::found::{Answer, Found};
@@ -29,12 +26,9 @@ enum User {
 
 /// Asks a box of its own all that the plan says.
 pub(super) async fn run(plan: &Plan) -> Found {
-    let folder = TempDir::new().expect("a folder");
-    let model = folder.path().join("echo.gguf");
-    echo::write(&model).expect("the folder is ours");
     let cloud = FakeCloud::start();
-    let lines = configuration(plan, &model);
-    let appliance = TestAppliance::builder().cloud(&cloud).extra(&lines).start().await;
+    let described = TestAppliance::builder().cloud(&cloud).file("echo.gguf", echo::file());
+    let appliance = described.extra(&configuration(plan)).start().await;
     let users = users(&appliance).await;
     let talk = Talk::new(plan, PROGRAMS, PEOPLE);
     let judge = Judge::new(&talk.cases);
@@ -48,7 +42,8 @@ pub(super) async fn run(plan: &Plan) -> Found {
     while let Some((number, (request, answer))) = answers.next().await {
         found.take(&judge, request, &answer);
         if plan.kill_every.is_some_and(|every| number % every == every - 1) {
-            found.killed += usize::from(appliance.kill_worker() > 0);
+            // That of the pilot light, and that of the model that is asked.
+            found.killed += usize::from(appliance.kill_worker() == 2);
         }
     }
     found.left_the_building = cloud.chats().len();
@@ -56,13 +51,11 @@ pub(super) async fn run(plan: &Plan) -> Found {
 }
 
 /// A local model under an alias that no cloud serves, on a box that gives up nothing for being busy.
-fn configuration(plan: &Plan, model: &Path) -> String {
+fn configuration(plan: &Plan) -> String {
+    let Plan { sequences, cells, .. } = plan;
     format!(
-        "\n[brown_out]\nenabled = false\n\n[[local]]\nname = \"echo\"\nfile = {:?}\nsequences = {}\ncontext_cells = \
-         {}\nqueue_limit = 1024\n\n[[alias]]\nname = \"echo\"\ncloud = []\nstandby = [\"echo\"]\n",
-        model.display().to_string(),
-        plan.sequences,
-        plan.cells
+        "\n[brown_out]\nenabled = false\n\n[[local]]\nname = \"echo\"\nfile = \"echo.gguf\"\nsequences = {sequences}\n\
+         context_cells = {cells}\n\n[[alias]]\nname = \"echo\"\ncloud = []\nstandby = [\"echo\"]\n"
     )
 }
 

@@ -16,8 +16,6 @@
 //!
 //! All other choices are less likely by a factor of `exp(SHARPNESS)`, so nothing is left to chance or to rounding.
 
-use std::path::Path;
-
 use super::gguf::{Gguf, Matrix};
 
 /// What codes are made of.
@@ -56,16 +54,13 @@ const CONTROLS: [&str; 5] = [BOS, OVER, "<|system|>", "<|user|>", "<|assistant|>
 const TEMPLATE: &str = "{%- for message in messages -%}{{ '<|' + message['role'] + '|>\\n' + message['content'] + '<|end|>\\n' }}\
     {%- endfor -%}{%- if add_generation_prompt -%}{{ '<|assistant|>\\n' }}{%- endif -%}";
 
-/// Writes the model, about 700 kB.
-///
-/// # Errors
-/// The file can't be written.
-pub(super) fn write(path: &Path) -> std::io::Result<()> {
+/// The model as a file, of about 640 kB.
+pub(super) fn file() -> Vec<u8> {
     let mut file = Gguf::default();
     shape(&mut file);
     vocabulary(&mut file);
     weights(&mut file);
-    std::fs::write(path, file.bytes())
+    file.bytes()
 }
 
 fn shape(file: &mut Gguf) {

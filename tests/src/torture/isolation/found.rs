@@ -119,8 +119,8 @@ impl Found {
         };
         let mut line = format!(
             "isolation: {} sequences, {} cells: {} requests of {} keys and {} persons with {} codes, {} own ({} of them \
-             dropped half-way), {} mistakes, {} foreign ({} of another user), {failed} failed, {} times all workers \
-             killed; {reused}; {} of {} first askings found something in the cache",
+             dropped half-way), {} mistakes, {} foreign ({} of another user), {failed} failed, the workers killed {} \
+             times; {reused}; {} of {} first askings found something in the cache",
             self.sequences,
             self.cells,
             self.asked,

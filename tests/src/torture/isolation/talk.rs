@@ -167,7 +167,7 @@ impl Request {
             manner,
             is_second_turn: dice.one_in(3),
             wish: dice.between(0, WISHES.len() - 1),
-            lane: dice.pick::<&str>(&["clinical", "interactive", "interactive", "interactive", "batch"]),
+            lane: dice.pick::<&str>(&["clinical", "interactive", "batch"]),
         }
     }
 }
