@@ -137,8 +137,9 @@ impl Core {
 
     fn one_live_key(&self, which: &str, value: impl ToSql) -> Result<Option<ApiKey>, StoreError> {
         self.read(|core| {
-            let columns = "id, name, lane, max_requests, max_per_minute";
-            let sql = format!("SELECT {columns} FROM api_keys WHERE {which} AND revoked_ms IS NULL");
+            let sql = format!(
+                "SELECT id, name, lane, max_requests, max_per_minute FROM api_keys WHERE {which} AND revoked_ms IS NULL"
+            );
             core.prepare_cached(&sql)?.query_row([value], api_key).optional()
         })
     }
