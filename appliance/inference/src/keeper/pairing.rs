@@ -20,15 +20,14 @@ impl Pairing {
 
     /// The tokens that begin in this text. One whose text was left out, such as white space before an answer, is dropped.
     pub(super) fn take(&mut self, text: &str) -> Vec<TokenOdds> {
-        let mut rest = text.as_bytes();
-        let known = self.ahead.min(rest.len());
-        self.ahead -= known;
-        rest = &rest[known..];
+        let mut rest = self.after_what_is_ahead(text.as_bytes());
         let mut taken = Vec::new();
         while !rest.is_empty() {
             let Some(odds) = self.waiting.pop_front() else { break };
             let whole = odds.said.bytes.as_slice();
-            let fits = [whole, whole.trim_ascii_start()]
+            // Bytes that are no text stand in the text as replacement characters.
+            let shown = String::from_utf8_lossy(whole);
+            let fits = [whole, whole.trim_ascii_start(), shown.as_bytes()]
                 .into_iter()
                 .find(|bytes| !bytes.is_empty() && (rest.starts_with(bytes) || bytes.starts_with(rest)));
             let Some(bytes) = fits else { continue };
@@ -38,6 +37,17 @@ impl Pairing {
             taken.push(odds);
         }
         taken
+    }
+
+    fn after_what_is_ahead<'a>(&mut self, text: &'a [u8]) -> &'a [u8] {
+        // A part of a character that never became whole.
+        let broken = "\u{fffd}".as_bytes();
+        let known = match self.ahead {
+            1..=3 if text.starts_with(broken) => std::mem::take(&mut self.ahead).max(broken.len()),
+            ahead => ahead.min(text.len()),
+        };
+        self.ahead = self.ahead.saturating_sub(known);
+        &text[known..]
     }
 
     /// What waits was no text of the answer.
@@ -79,6 +89,13 @@ mod tests {
         let mut it = pairing(&[&bytes[..2], &bytes[2..4], &bytes[4..]]);
         assert_eq!(take(&mut it, "네"), [bytes[..2].to_vec(), bytes[2..4].to_vec()]);
         assert_eq!(take(&mut it, "예"), [bytes[4..].to_vec()]);
+    }
+
+    #[test]
+    fn tokens_that_are_no_text_are_told_with_what_stands_for_them() {
+        let mut it = pairing(&[b"a", b"\xff\xfe", b"b", b" \xec", b"c"]);
+        assert_eq!(take(&mut it, "a\u{fffd}\u{fffd}b "), [&b"a"[..], b"\xff\xfe", b"b", b" \xec"]);
+        assert_eq!(take(&mut it, "\u{fffd}c"), [b"c".to_vec()]);
     }
 
     #[test]
