@@ -123,7 +123,13 @@ impl Answer {
         ms(self.asked, first)
     }
 
-    /// The longest time between two pieces of the answer, of those that came between two moments.
+    /// The longest time between two pieces that both came between two moments.
+    pub(crate) fn longest_pause_within_ms(&self, from: Instant, to: Instant) -> f64 {
+        let gaps = self.pieces.windows(2).filter(|pair| pair[0] >= from && pair[1] <= to);
+        gaps.map(|pair| ms(pair[0], pair[1])).fold(0.0, f64::max)
+    }
+
+    /// The longest time between two pieces of the answer that touches the time between two moments.
     pub(crate) fn longest_pause_ms(&self, from: Instant, to: Instant) -> f64 {
         let gaps = self.pieces.windows(2).filter(|pair| pair[1] > from && pair[0] < to);
         gaps.map(|pair| ms(pair[0], pair[1])).fold(0.0, f64::max)

@@ -122,9 +122,7 @@ pub(crate) async fn pause(server: &Server, round: u64, tokens: u32) -> Pause {
     let answer = answer.expect("a whole answer");
     let read = long.asked + Duration::from_secs_f64(long.first_token_ms() / 1000.0);
     Pause {
-        alone_ms: answer
-            .longest_pause_ms(answer.asked, long.asked)
-            .max(answer.longest_pause_ms(read, answer.ended)),
+        alone_ms: answer.longest_pause_within_ms(answer.asked, long.asked),
         beside_ms: answer.longest_pause_ms(long.asked, read),
         first_token_ms: long.first_token_ms(),
     }
