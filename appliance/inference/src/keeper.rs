@@ -308,8 +308,7 @@ impl Keeper {
             }
             FromWorker::Step(steps) => self.advance(steps, life),
             FromWorker::Vectors { id, vectors, tokens } => {
-                life.has_worked = true;
-                self.proven(life);
+                self.has_worked(life);
                 let is_proof = self.proof == Some(id);
                 if self.journal.vectors(id, vectors, tokens) && !is_proof {
                     self.counters.tokens.fetch_add(tokens.into(), Ordering::Relaxed);
@@ -322,9 +321,7 @@ impl Keeper {
         if steps.is_empty() {
             return;
         }
-        life.has_worked = true;
-        life.scale.has_worked(Instant::now());
-        self.proven(life);
+        self.has_worked(life);
         for step in steps {
             let is_token = step.token.is_some() && self.proof != Some(step.id);
             if self.journal.progress(step) && is_token {
@@ -333,7 +330,14 @@ impl Keeper {
         }
     }
 
-    /// A real token has come. Watchers are woken only when the model becomes ready, not by every token.
+    /// A real token or vector has come.
+    fn has_worked(&self, life: &mut Life) {
+        life.has_worked = true;
+        life.scale.has_worked(Instant::now());
+        self.proven(life);
+    }
+
+    /// It is proven once more. Watchers are woken only when the model becomes ready, not by every token.
     fn proven(&self, life: &Life) {
         let Some(facts) = &life.facts else { return };
         let now = Instant::now();
