@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::OpenError;
@@ -127,6 +128,8 @@ pub(crate) fn connect(path: &Path, file: StoreFile) -> rusqlite::Result<Connecti
          PRAGMA wal_autocheckpoint = {MOST_PAGES}; PRAGMA synchronous = {};",
         file.synchronous()
     ))?;
+    // A plan never depends on what is bound, so that a statement is prepared once and not again for every `LIMIT ?`.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 
