@@ -37,6 +37,8 @@ pub struct Config {
     pub retention: RetentionSettings,
     /// Files with keys of cloud accounts, or with the directory's password, that are not sealed.
     pub plain_keys: Vec<PathBuf>,
+    /// Such files that cannot be read, so that nobody knows whether they are sealed.
+    pub unread_keys: Vec<PathBuf>,
     /// What is unusable although the file is well-formed: the box runs without it, and says so.
     pub problems: Vec<Problem>,
 }

@@ -122,6 +122,12 @@ async fn a_sealed_key_serves_as_the_plain_one_did_and_moves_with_the_backup_alon
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(text.starts_with("genset-sealed-1 ") && !text.contains(tests::fake_cloud::KEY), "{text}");
     assert!(told(&appliance.cli(&["seal"])).contains("sealed already"));
+    let away = file.with_extension("away");
+    std::fs::rename(&file, &away).unwrap();
+    let unread = appliance.cli(&["seal"]);
+    assert_ne!(unread.status.code(), Some(0), "nobody knows whether it is sealed: {}", told(&unread));
+    assert!(told(&unread).contains("cannot be read"), "{}", told(&unread));
+    std::fs::rename(&away, &file).unwrap();
     appliance.stop().await;
     appliance.start_again().await;
     let reply = appliance.client().ask(&Chat::new("assistant", "who answers?")).await;

@@ -10,8 +10,9 @@ use crate::cloud_keys::{is_sealed, seal};
 
 pub(crate) async fn run(file: &Path, only: Option<PathBuf>) -> Result<ExitCode, Failure> {
     let config = super::load(file)?;
+    let unread = if only.is_none() { config.unread_keys.as_slice() } else { &[] };
     let paths = only.map_or_else(|| config.plain_keys.clone(), |path| vec![path]);
-    if paths.is_empty() {
+    if paths.is_empty() && unread.is_empty() {
         tell("Every key of the configuration is sealed already.");
         return Ok(ExitCode::SUCCESS);
     }
@@ -31,6 +32,13 @@ pub(crate) async fn run(file: &Path, only: Option<PathBuf>) -> Result<ExitCode, 
         tell(&format!("{}: sealed", path.display()));
     }
     store.close().await;
+    if let Some(path) = unread.first() {
+        let (path, others) = (path.display(), unread.len() - 1);
+        let and = if others == 0 { String::new() } else { format!(", nor {others} others") };
+        return Err(Failure::Unusable(format!(
+            "{path}: cannot be read{and}, so it may not be sealed: `genset check` says why; mend it and seal again"
+        )));
+    }
     tell("Only this box opens them now. Older copies of the plain files must be removed by hand.");
     Ok(ExitCode::SUCCESS)
 }

@@ -109,6 +109,7 @@ pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigErr
         retention,
         problems: check.problems,
         plain_keys: check.plain_keys,
+        unread_keys: check.unread_keys,
     })
 }
 
@@ -118,13 +119,15 @@ struct Check {
     data_dir: PathBuf,
     problems: Vec<Problem>,
     plain_keys: Vec<PathBuf>,
+    unread_keys: Vec<PathBuf>,
 }
 
 impl Check {
     fn of(file: PathBuf, data_dir: &Path) -> Check {
         let dir = file.parent().unwrap_or(Path::new("/")).to_owned();
         let data_dir = dir.join(data_dir);
-        Check { file, dir, data_dir, problems: Vec::new(), plain_keys: Vec::new() }
+        let (problems, plain_keys, unread_keys) = (Vec::new(), Vec::new(), Vec::new());
+        Check { file, dir, data_dir, problems, plain_keys, unread_keys }
     }
 
     fn wrong(&self, place: &str, what: impl Into<String>) -> ConfigError {

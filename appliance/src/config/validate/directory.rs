@@ -180,6 +180,7 @@ impl Check {
             }
             Ok(_) => "holds no password. Put it there, alone on one line.".to_owned(),
             Err(error) => {
+                self.unread_keys.push(path.clone());
                 format!("cannot be read ({error}). Put the password there, readable for this user.")
             }
         };

@@ -24,7 +24,10 @@ impl Check {
                 return Some(secret);
             }
             Ok(_) => "holds no key. Put the key there, alone on one line.".to_owned(),
-            Err(error) => format!("cannot be read ({error}). Put the key there, readable for this user."),
+            Err(error) => {
+                self.unread_keys.push(path.clone());
+                format!("cannot be read ({error}). Put the key there, readable for this user.")
+            }
         };
         self.problem(place, &format!("{key} {}: {what}", path.display()));
         None
