@@ -225,7 +225,7 @@ async fn programs_and_people_see_what_each_model_is_for() {
     let owner = appliance.portal().await;
     let page = owner.page("/status").await.text();
     assert!(page.contains("makes vectors of texts") && page.contains("scores documents"), "{page}");
-    assert!(page.contains("vectors of 32 numbers (mean)"), "{page}");
+    assert!(page.contains("32d mean"), "{page}");
     let chat = owner.page("/").await.text();
     assert!(
         chat.contains("local-only") && !chat.contains(">notes<") && !chat.contains("\"notes\""),

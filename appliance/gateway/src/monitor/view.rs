@@ -289,12 +289,15 @@ fn local(model: &LocalModel) -> LocalView {
     view
 }
 
-/// What a model is, on one line.
+/// What a model is, on one line that reads alike in every language: `llama F16, 2.1M`, `bert F16, 22.7M, 384d mean`.
 fn detail(facts: &Facts) -> String {
     let Facts { architecture, quantisation, .. } = facts;
-    let made = facts.vectors.map_or(String::new(), |vectors| match vectors.pooling {
-        Pooling::Rank => ", scores documents".to_owned(),
-        pooling => format!(", vectors of {} numbers ({})", vectors.dimensions, pooling.name()),
-    });
-    format!("{architecture} {quantisation}, {:.1} million parameters{made}", facts.parameters as f64 / 1e6)
+    let made = facts
+        .vectors
+        .filter(|vectors| vectors.pooling != Pooling::Rank)
+        .map_or(String::new(), |vectors| format!(", {}d {}", vectors.dimensions, vectors.pooling.name()));
+    let millions = facts.parameters as f64 / 1e6;
+    let size =
+        if millions < 1000.0 { format!("{millions:.1}M") } else { format!("{:.1}B", millions / 1000.0) };
+    format!("{architecture} {quantisation}, {size}{made}")
 }
