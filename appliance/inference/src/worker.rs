@@ -125,6 +125,7 @@ fn serve(
     let means = Means {
         room,
         seats: loaded.seats(options.sequences),
+        filler: loaded.filler(options.sequences).map(|slot| slot as i32),
         shares_prefixes: loaded.shares_prefixes(),
         vocabulary,
         threads: options.threads.unwrap_or(ground.cores) as usize,

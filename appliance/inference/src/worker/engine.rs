@@ -5,7 +5,9 @@
 
 mod chooser;
 mod fill;
+mod filler;
 mod seats;
+mod warm_up;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_2::token::LlamaToken;
 use tokio::time::Instant;
 
 use super::WorkerError;
@@ -26,6 +29,7 @@ use super::vocabulary::Vocabulary;
 use crate::frames::{Finish, FromWorker, Progress};
 use crate::job::JobError;
 use chooser::Chooser;
+use filler::Filler;
 use seats::Seats;
 
 /// So long an engine that had nothing to do waits for one more, each time that one comes.
@@ -45,6 +49,7 @@ pub(super) struct Engine<'a> {
     scheduler: Scheduler,
     seats: Seats,
     pace: Pace,
+    filler: Filler,
     running: Vec<Sequence>,
     chooser: Chooser,
     orders: Receiver<Order>,
@@ -57,6 +62,8 @@ pub(super) struct Means {
     pub(super) room: Room,
     /// Sequences of the context: those that run, and those that are kept.
     pub(super) seats: u32,
+    /// The sequence of the context that is nobody's.
+    pub(super) filler: Option<i32>,
     /// The model's memory can be cut at any token.
     pub(super) shares_prefixes: bool,
     pub(super) vocabulary: Arc<Vocabulary>,
@@ -75,7 +82,9 @@ impl<'a> Engine<'a> {
         out: Sender<FromWorker>,
     ) -> Result<Engine<'a>, WorkerError> {
         let (mut context, mut batch) = (context, LlamaBatch::new(STEP_TOKENS as usize, 1));
-        let pace = fill::warm_up(&mut context, &mut batch, means.room.sequences())?;
+        let filler = Filler::new(means.filler);
+        let pace =
+            warm_up::warm_up(&mut context, &mut batch, means.room.sequences(), means.filler.is_some())?;
         Ok(Engine {
             context,
             batch,
@@ -83,6 +92,7 @@ impl<'a> Engine<'a> {
             scheduler: Scheduler::new(means.room),
             seats: Seats::new(means.seats, means.shares_prefixes),
             pace,
+            filler,
             running: Vec::new(),
             chooser: Chooser::new(means.threads),
             orders,
@@ -194,8 +204,12 @@ impl<'a> Engine<'a> {
     fn step(&mut self) -> Result<(), WorkerError> {
         self.seats.settle(&mut self.context, &mut self.running);
         let begun = Instant::now();
-        let step = fill::fill(&mut self.batch, &self.running, &self.pace)?;
+        self.filler.may_use(self.seats.spare(self.scheduler.free_cells()));
+        let step = fill::fill(&mut self.batch, &self.running, &self.pace, &self.filler)?;
         self.context.decode(&mut self.batch).map_err(|error| WorkerError::Engine(error.to_string()))?;
+        if step.filled > 0 {
+            self.filler.clear(&mut self.context);
+        }
         let context = &self.context;
         let mut rows = Vec::with_capacity(step.rows);
         for (sequence, share) in self.running.iter_mut().zip(&step.shares) {
@@ -205,7 +219,7 @@ impl<'a> Engine<'a> {
             }
         }
         let outcomes = self.chooser.choose(rows);
-        self.pace.took(begun.elapsed(), step.writing, step.read);
+        self.pace.took(begun.elapsed(), step.writing, step.read, step.only_long && step.read > 0);
         self.tell(outcomes)
     }
 
@@ -235,6 +249,17 @@ impl<'a> Engine<'a> {
     fn send(&self, frame: FromWorker) -> Result<(), WorkerError> {
         self.out.send(frame).map_err(|_| WorkerError::Socket(std::io::ErrorKind::BrokenPipe.into()))
     }
+}
+
+fn put(
+    batch: &mut LlamaBatch<'_>,
+    token: i32,
+    position: i32,
+    slot: i32,
+    chooses: bool,
+) -> Result<(), WorkerError> {
+    let added = batch.add(LlamaToken(token), position, &[slot], chooses);
+    added.map_err(|error| WorkerError::Engine(error.to_string()))
 }
 
 /// Takes in what an earlier worker said. It is said already, so its text goes nowhere; its end, where it has one, does.

@@ -34,8 +34,8 @@ pub(super) use crate::plan::STEP_TOKENS;
 /// The work on a model smaller than this is done sooner by one thread than shared out among several.
 const SMALL_MODEL_BYTES: u64 = 32 << 20;
 
-/// llama.cpp's own limit.
-const MOST_SEATS: u32 = 256;
+/// Sequences of a context: llama.cpp's own limit.
+const MOST_SEQUENCES: u32 = 256;
 
 /// A model in memory, with what the file says of it.
 pub(super) struct Loaded {
@@ -128,9 +128,20 @@ impl Loaded {
         if self.model.size() < SMALL_MODEL_BYTES { 1 } else { cores }
     }
 
-    /// Sequences of the context where so many answers may run: as many again keep what was read.
+    /// Sequences of the context where so many answers may run. Some more keep what was read even then: not many, since
+    /// each step passes over all that is kept. Where fewer run, the rest of the places keep something too.
     pub(super) fn seats(&self, sequences: u32) -> u32 {
-        if self.shares_prefixes() { (2 * sequences).min(MOST_SEATS).max(sequences) } else { sequences }
+        if self.shares_prefixes() {
+            (sequences + sequences.div_ceil(4)).min(MOST_SEQUENCES - 1).max(sequences)
+        } else {
+            sequences
+        }
+    }
+
+    /// One sequence more, for rows of nobody, where such rows can be cut off again.
+    pub(super) fn filler(&self, sequences: u32) -> Option<u32> {
+        let seats = self.seats(sequences);
+        (self.shares_prefixes() && seats < MOST_SEQUENCES).then_some(seats)
     }
 
     /// Whether what was read of a beginning can be cut off at any token, and be read on from there. A memory that rolls
@@ -156,7 +167,9 @@ impl Loaded {
         };
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(options.context))
-            .with_n_seq_max(self.seats(options.sequences))
+            .with_n_seq_max(
+                self.seats(options.sequences) + u32::from(self.filler(options.sequences).is_some()),
+            )
             .with_n_batch(STEP_TOKENS)
             .with_n_ubatch(STEP_TOKENS)
             .with_kv_unified(true)

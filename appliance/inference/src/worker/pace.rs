@@ -1,23 +1,49 @@
 //! How much of the waiting prompts a step may read, so that running answers do not falter.
 //!
-//! A step that also reads prompts takes longer than one that only writes. It may take [`LONGEST`] times as long: more
-//! would be seen as a pause, and less would keep those who wait from their first word. What a step takes is measured
-//! once at the start, and followed from then on.
+//! A step that also reads prompts takes longer than one that only writes. A long prompt comes in over many steps, so each
+//! may take only [`LONGEST`] times as long: more would be seen as a pause, and less would keep those who wait from their
+//! first word. A short prompt is over in a step or two: such a step may take [`BLINK_S`], which nobody sees, and what
+//! is read in one piece costs the machine less. What a step takes is measured once at the start, and followed from then
+//! on.
 
 use std::time::Duration;
 
 /// How many times as long as without prompts a step may take.
 const LONGEST: f64 = 2.5;
 
+/// What a step may take longer for short prompts, in seconds.
+const BLINK_S: f64 = 0.4;
+
 /// No step is made to take longer, in seconds: the keeper looks for a sign of work, and an order to stop is heard between
 /// two steps.
-const LONGEST_STEP_S: f64 = 1.0;
+const LONGEST_STEP_S: f64 = 2.0;
 
 /// So many tokens of prompts are read in any case.
-const LEAST: usize = 8;
+const LEAST: usize = 3;
+
+/// Rows that llama.cpp's matrix code for the CPU computes together where the weights have a form for it; those that are
+/// left over it computes one by one, each as slowly as a whole block.
+pub(super) const BLOCK: usize = 4;
+
+/// A step that took less than this share of what it may take lets the next read more of a long prompt: so much of it, or of
+/// a block.
+const NEARLY: f64 = 0.85;
+const TRIED: f64 = 0.125;
+const MOST_DOUBT: f64 = 32.0;
 
 /// How much a new measurement counts.
 const NEWEST_COUNTS: f64 = 0.2;
+
+/// Whom a prompt that is read holds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disturbs {
+    /// Nobody who was there before it.
+    Nobody,
+    /// Running answers, for a moment.
+    Briefly,
+    /// Running answers, for many steps.
+    Long,
+}
 
 /// The times of steps, in seconds.
 pub(super) struct Pace {
@@ -27,21 +53,48 @@ pub(super) struct Pace {
     slower: f64,
     /// What one more token of a prompt adds.
     token: f64,
+    /// The tokens of long prompts that fit into a step beside running answers, as steps have shown.
+    long: f64,
+    /// How often it was found too large during this long prompt, as a power of two: it is tried the more seldom.
+    doubt: f64,
+    /// Rows that are computed together: 1 where none are.
+    block: usize,
 }
 
 impl Pace {
     /// From steps that wrote for so many answers, at least one of them, and one that read so many tokens of a prompt.
-    pub(super) fn new(mut writing: Vec<(usize, Duration)>, reading: (usize, Duration)) -> Pace {
+    pub(super) fn new(mut writing: Vec<(usize, Duration)>, reading: (usize, Duration), block: usize) -> Pace {
         writing.sort_by_key(|(answers, _)| *answers);
-        let writing = writing.into_iter().map(|(answers, took)| (answers, took.as_secs_f64())).collect();
-        let token = reading.1.as_secs_f64() / reading.0.max(1) as f64;
-        Pace { writing, slower: 1.0, token }
+        let writing: Vec<(usize, f64)> =
+            writing.into_iter().map(|(answers, took)| (answers, took.as_secs_f64())).collect();
+        let token = (reading.1.as_secs_f64() / reading.0.max(1) as f64).max(f64::MIN_POSITIVE);
+        let long = (LONGEST - 1.0) * writing[0].1 / token;
+        Pace { writing, slower: 1.0, token, long, doubt: 1.0, block }
     }
 
-    /// The tokens of prompts that a step may read that writes for so many answers.
-    pub(super) fn room(&self, answers: usize, most: usize) -> usize {
-        let spare = if answers == 0 { LONGEST_STEP_S } else { (LONGEST - 1.0) * self.writing(answers) };
-        ((spare / self.token.max(f64::MIN_POSITIVE)).round() as usize).clamp(LEAST.min(most), most)
+    /// The tokens of prompts that a step may read that writes for so many answers, for the sake of one such prompt.
+    pub(super) fn room(&self, answers: usize, disturbs: Disturbs, most: usize) -> usize {
+        let within = |spare: f64| spare / self.token.max(f64::MIN_POSITIVE);
+        let tokens = match disturbs {
+            _ if answers == 0 => within(LONGEST_STEP_S),
+            Disturbs::Nobody => within(LONGEST_STEP_S),
+            Disturbs::Briefly => within(BLINK_S).max(self.long),
+            Disturbs::Long => self.long,
+        };
+        let tokens = (tokens.round() as usize).clamp(LEAST, most.max(LEAST));
+        let (least, rows) = (answers + LEAST, answers + tokens);
+        let whole_blocks = rows - rows % self.block;
+        let rows = if whole_blocks < least { whole_blocks + self.block } else { whole_blocks };
+        (rows - answers).min(most)
+    }
+
+    /// Rows that make a step of so many rows cheaper, whatever they are: a block that is begun is better whole. One row
+    /// alone costs no more than a block.
+    pub(super) fn missing(&self, rows: usize) -> usize {
+        match rows % self.block {
+            0 | 1 => 0,
+            begun => self.block - begun,
+        }
     }
 
     /// What reading so many tokens takes.
@@ -49,17 +102,34 @@ impl Pace {
         tokens as f64 * self.token
     }
 
-    /// Tells what a step took that wrote for so many answers and read so many tokens of prompts.
-    pub(super) fn took(&mut self, took: Duration, answers: usize, read: usize) {
+    /// Tells what a step took that wrote for so many answers and read so many tokens of prompts, all of them of long ones
+    /// if it says so.
+    pub(super) fn took(&mut self, took: Duration, answers: usize, read: usize, only_long: bool) {
         let took = took.as_secs_f64();
         if read == 0 {
             let at_start = self.at_start(answers);
             follow(&mut self.slower, took / at_start);
         } else {
-            // A step that read little says little of what reading takes.
-            let counts = (read as f64 / 64.0).min(1.0);
-            let token = (took - self.writing(answers)).max(0.1 * took) / read as f64;
-            self.token += NEWEST_COUNTS * counts * (token - self.token);
+            // A step that mostly wrote says little of what reading takes.
+            let reading = (took - self.writing(answers)).max(0.1 * took);
+            self.token += NEWEST_COUNTS * (reading / took) * (reading / read as f64 - self.token);
+        }
+        if !only_long {
+            self.doubt = 1.0;
+        } else if answers > 0 {
+            self.long_took(took / (LONGEST * self.writing(answers)), read as f64);
+        }
+    }
+
+    /// What a few tokens more or less add follows no line: the room is found by trying. A step that took `share` of what
+    /// it may take makes it smaller at once, or larger in small steps.
+    fn long_took(&mut self, share: f64, read: f64) {
+        let tried = self.block as f64;
+        if share > 1.0 {
+            self.doubt = (2.0 * self.doubt).min(MOST_DOUBT);
+            self.long = (read - tried).max(read * 0.75).min(self.long).max(LEAST as f64);
+        } else if share < NEARLY && read + tried > self.long {
+            self.long += TRIED * self.long.max(tried) / self.doubt;
         }
     }
 
@@ -88,6 +158,7 @@ fn follow(value: &mut f64, measured: f64) {
 
 #[cfg(test)]
 mod tests {
+    use super::Disturbs::{Briefly, Long, Nobody};
     use super::*;
 
     const fn ms(ms: u64) -> Duration {
@@ -95,36 +166,80 @@ mod tests {
     }
 
     fn pace() -> Pace {
-        Pace::new(vec![(16, ms(40)), (1, ms(10))], (100, ms(100)))
+        Pace::new(vec![(16, ms(40)), (1, ms(10))], (100, ms(100)), 1)
     }
 
     #[test]
-    fn a_step_has_room_for_prompts_by_what_it_takes_without() {
+    fn a_step_has_room_for_a_long_prompt_by_what_it_takes_without() {
         let pace = pace();
-        assert_eq!(pace.room(0, 512), 512, "nobody is kept waiting");
-        assert_eq!([1, 16, 40].map(|answers| pace.room(answers, 512)), [15, 60, 60]);
-        assert_eq!(pace.room(8, 512), 36, "between the two that were measured");
-        assert_eq!(pace.room(16, 20), 20);
+        assert_eq!(pace.room(0, Long, 512), 512, "nobody is kept waiting");
+        assert_eq!(pace.room(1, Long, 512), 15);
+        assert_eq!(pace.room(1, Long, 10), 10);
+    }
+
+    #[test]
+    fn a_short_prompt_may_take_a_moment_and_one_that_was_there_first_a_whole_step() {
+        assert_eq!([Nobody, Briefly, Long].map(|disturbs| pace().room(1, disturbs, 4096)), [2000, 400, 15]);
+        let slow = Pace::new(vec![(1, ms(400))], (10, ms(100)), 1);
+        assert_eq!([Nobody, Briefly, Long].map(|disturbs| slow.room(1, disturbs, 512)), [200, 60, 60]);
     }
 
     #[test]
     fn something_is_read_however_slow_it_is() {
-        let pace = Pace::new(vec![(1, ms(1))], (1, ms(500)));
-        assert_eq!((pace.room(1, 512), pace.room(1, 3)), (LEAST, 3));
-        assert_eq!(pace.room(0, 512), LEAST);
-        assert_eq!(Pace::new(vec![(1, ms(50))], (10, ms(200))).room(0, 512), 50, "a second");
+        let pace = Pace::new(vec![(1, ms(1))], (1, ms(500)), 1);
+        assert_eq!((pace.room(1, Long, 512), pace.room(1, Long, 3)), (LEAST, 3));
+        assert_eq!(pace.room(0, Long, 512), 4, "two seconds");
+        assert_eq!(Pace::new(vec![(1, ms(50))], (10, ms(200)), 1).room(0, Long, 512), 100);
+    }
+
+    /// Takes steps beside so many answers, each of which lasts as long as `step` says, until the room is what it will be.
+    fn settled(mut pace: Pace, answers: usize, step: impl Fn(usize) -> u64) -> (usize, u64) {
+        let steps: Vec<(usize, u64)> = (0..300)
+            .map(|_| {
+                let read = pace.room(answers, Long, 512);
+                pace.took(ms(step(read)), answers, read, true);
+                (read, step(read))
+            })
+            .collect();
+        let last = &steps[200..];
+        (
+            last.iter().map(|(read, _)| read).sum::<usize>() / last.len(),
+            last.iter().map(|last| last.1).max().unwrap(),
+        )
     }
 
     #[test]
-    fn the_room_follows_what_steps_take() {
-        let mut slower = pace();
-        (0..50).for_each(|_| slower.took(ms(20), 1, 0));
-        assert_eq!((slower.room(1, 512), slower.room(16, 512)), (30, 120));
-        let mut dearer = pace();
-        (0..50).for_each(|_| dearer.took(ms(10 + 128), 1, 64));
-        assert_eq!(dearer.room(1, 512), LEAST);
+    fn the_room_for_a_long_prompt_follows_what_steps_take() {
+        let (read, longest) = settled(pace(), 1, |read| 10 + read as u64);
+        assert!((10..=16).contains(&read) && longest <= 27, "{read} tokens, {longest} ms");
+        let (read, longest) = settled(pace(), 16, |read| 40 + read as u64);
+        assert!((40..=62).contains(&read) && longest <= 110, "{read} tokens, {longest} ms");
+        let (read, _) = settled(pace(), 1, |read| 10 + 100 * read as u64);
+        assert_eq!(read, LEAST, "a prompt that is read slowly is still read");
+    }
+
+    #[test]
+    fn blocks_that_follow_no_line_do_not_hold_the_room_down() {
+        let blocks = || Pace::new(vec![(1, ms(32))], (1, ms(11)), BLOCK);
+        let (read, longest) = settled(blocks(), 1, |read| 20 + 20 * (read as u64 + 1).div_ceil(4));
+        assert!((7..=11).contains(&read) && longest <= 80, "{read} tokens, {longest} ms");
+    }
+
+    #[test]
+    fn one_stop_of_the_machine_is_no_measure() {
         let mut held_up = pace();
-        held_up.took(Duration::from_secs(30), 1, 0);
-        assert!(held_up.room(1, 512) < 20, "one stop of the machine is no measure");
+        held_up.took(Duration::from_secs(30), 1, 0, false);
+        assert_eq!(held_up.room(1, Long, 512), 15);
+    }
+
+    #[test]
+    fn a_step_is_made_of_whole_blocks_where_the_engine_computes_them() {
+        let pace = |token| Pace::new(vec![(1, ms(40))], (1, ms(token)), BLOCK);
+        let rooms = |token| [1, 2, 3, 4, 5].map(|answers| pace(token).room(answers, Long, 512));
+        assert_eq!(rooms(4), [15, 14, 13, 12, 15], "fifteen tokens, or some less");
+        assert_eq!(rooms(60), [3, 6, 5, 4, 3], "three tokens, or some more");
+        assert_eq!(pace(60).room(2, Long, 3), 3, "no more than there is");
+        assert_eq!([1, 2, 3, 4, 5, 15, 16].map(|rows| pace(4).missing(rows)), [0, 2, 1, 0, 0, 1, 0]);
+        assert_eq!(super::tests::pace().missing(15), 0);
     }
 }

@@ -15,9 +15,6 @@ use super::vocabulary::Vocabulary;
 use crate::frames::{Finish, Progress};
 use crate::job::{FinishReason, JobError, Lane, LikelyToken, Said, Scope, TokenOdds, Usage};
 
-/// Tokens of an answer's beginning, during which those that came with it may be read at full speed.
-const YOUNG: usize = 4;
-
 /// An answer that has a sequence of the context.
 pub(super) struct Sequence {
     pub(super) id: u64,
@@ -30,6 +27,10 @@ pub(super) struct Sequence {
     pub(super) slot: i32,
     /// Since when it has its place in the context.
     pub(super) since: Instant,
+    /// How much there was to read when it got its place.
+    pub(super) to_read: usize,
+    /// Since when it is written here.
+    pub(super) begun: Option<Instant>,
     /// The answer that reads now what this one begins with too, and how much of it.
     awaited: Option<(u64, usize)>,
     pauses: u32,
@@ -67,6 +68,8 @@ impl Sequence {
             scope: prepared.scope,
             slot: -1,
             since: Instant::now(),
+            to_read: 0,
+            begun: None,
             awaited: None,
             pauses: 0,
             reused: 0,
@@ -131,6 +134,7 @@ impl Sequence {
     pub(super) fn take_over(&mut self, held: usize) {
         self.awaited = None;
         self.taken = held;
+        self.to_read = self.pending().len();
         if self.tokens.len() == self.prompt {
             self.reused = held as u32;
         }
@@ -139,6 +143,7 @@ impl Sequence {
     /// Gives its place in the context up, and goes on later. What is to be read again is its prompt and its answer.
     pub(super) fn stand_up(&mut self) {
         self.pauses += 1;
+        self.begun = None;
         self.awaited = None;
         self.taken = 0;
     }
@@ -146,11 +151,6 @@ impl Sequence {
     /// The tokens that the context has yet to take in. The row of the last one chooses the next token.
     pub(super) fn pending(&self) -> &[i32] {
         &self.tokens[self.taken..]
-    }
-
-    /// It has just begun: a pause after its first words is not seen as one.
-    pub(super) fn is_young(&self) -> bool {
-        self.tokens.len() < self.prompt + YOUNG
     }
 
     /// The position of the first pending token.
@@ -169,6 +169,7 @@ impl Sequence {
     /// The row has no number in it, or nothing that it offers has the form that the answer must have.
     pub(super) fn choose(&mut self, logits: &[f32], scratch: &mut Scratch) -> Result<i32, JobError> {
         let chosen = self.pick(logits, scratch)?;
+        self.begun.get_or_insert_with(Instant::now);
         self.odds = self.sampler.wanted_odds().and_then(|count| self.odds_of(chosen, logits, count));
         Ok(chosen)
     }

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_2::token::LlamaToken;
 use tokio::time::Instant;
+
+use super::filler::Filler;
+use super::put;
 
 use crate::worker::WorkerError;
 use crate::worker::load::STEP_TOKENS;
-use crate::worker::pace::Pace;
+use crate::worker::pace::{Disturbs, Pace};
 use crate::worker::sequence::Sequence;
 
-/// Tokens of the prompt that is read to learn the pace; a whole step where that took no longer than a moment.
-const WARM_UP: usize = 64;
-const MOMENT: Duration = Duration::from_millis(60);
+/// So long an answer that has begun waits for the prompts that came with it.
+const TOGETHER: Duration = Duration::from_secs(8);
 
 /// One batch, as it was shared out.
 pub(super) struct Step {
@@ -26,6 +26,10 @@ pub(super) struct Step {
     pub(super) writing: usize,
     /// Tokens of prompts.
     pub(super) read: usize,
+    /// All of these are of long prompts.
+    pub(super) only_long: bool,
+    /// Rows of nobody, which make the step cheaper.
+    pub(super) filled: usize,
 }
 
 /// What one answer has of a batch.
@@ -36,7 +40,8 @@ pub(super) struct Share {
     pub(super) row: Option<i32>,
 }
 
-/// Shares the batch out: first the answers that are being written, then prompts by lane, the shortest first.
+/// Shares the batch out: first the answers that are being written, then prompts by lane, the shortest first. Where rows
+/// are missing to a whole block, `filler` gives some.
 ///
 /// # Errors
 /// A token that llama.cpp does not take.
@@ -44,28 +49,50 @@ pub(super) fn fill(
     batch: &mut LlamaBatch<'_>,
     running: &[Sequence],
     pace: &Pace,
+    filler: &Filler,
 ) -> Result<Step, WorkerError> {
     batch.clear();
-    let mut step = Step { shares: vec![Share::default(); running.len()], rows: 0, writing: 0, read: 0 };
+    let mut step = Step {
+        shares: vec![Share::default(); running.len()],
+        rows: 0,
+        writing: 0,
+        read: 0,
+        only_long: true,
+        filled: 0,
+    };
     for (index, sequence) in running.iter().enumerate() {
         if is_written(sequence) {
             add(batch, sequence, 1, &mut step, index)?;
             step.writing += 1;
         }
     }
-    // Those that have just begun do not hold up those that came with them.
-    let is_heard = running.iter().any(|sequence| is_written(sequence) && !sequence.is_young());
-    let mut room = pace.room(if is_heard { step.writing } else { 0 }, STEP_TOKENS as usize - step.writing);
+    let most = STEP_TOKENS as usize - step.writing;
+    let first_heard = running.iter().filter(|sequence| is_written(sequence)).filter_map(|it| it.begun).min();
     for index in reading(running, pace) {
+        let disturbs = disturbs(&running[index], first_heard);
+        let room = pace.room(step.writing, disturbs, most).saturating_sub(step.read);
         let tokens = running[index].pending().len().min(room);
-        if tokens == 0 {
-            break;
+        if tokens > 0 {
+            add(batch, &running[index], tokens, &mut step, index)?;
+            step.read += tokens;
+            step.only_long &= disturbs == Disturbs::Long;
         }
-        add(batch, &running[index], tokens, &mut step, index)?;
-        room -= tokens;
-        step.read += tokens;
     }
+    step.filled = filler.fill(batch, pace.missing(step.writing + step.read))?;
     Ok(step)
+}
+
+/// Whom the reading of this prompt holds up, where the first of the answers that are written began at `first_heard`.
+/// Those that come together begin together: none of them holds up the others by having begun, for a while.
+fn disturbs(sequence: &Sequence, first_heard: Option<Instant>) -> Disturbs {
+    let came_with = |begun: Instant| begun >= sequence.since && begun.elapsed() <= TOGETHER;
+    if first_heard.is_none_or(came_with) {
+        Disturbs::Nobody
+    } else if sequence.to_read <= STEP_TOKENS as usize {
+        Disturbs::Briefly
+    } else {
+        Disturbs::Long
+    }
 }
 
 fn is_written(sequence: &Sequence) -> bool {
@@ -104,58 +131,4 @@ fn add(
     step.rows += usize::from(row.is_some());
     step.shares[index] = Share { tokens, row };
     Ok(())
-}
-
-fn put(
-    batch: &mut LlamaBatch<'_>,
-    token: i32,
-    position: i32,
-    slot: i32,
-    chooses: bool,
-) -> Result<(), WorkerError> {
-    let added = batch.add(LlamaToken(token), position, &[slot], chooses);
-    added.map_err(|error| WorkerError::Engine(error.to_string()))
-}
-
-/// Takes steps of some kinds once to have everything in memory, and again to measure them. The context is empty after.
-///
-/// # Errors
-/// A step that llama.cpp could not compute.
-pub(super) fn warm_up(
-    context: &mut LlamaContext<'_>,
-    batch: &mut LlamaBatch<'_>,
-    sequences: u32,
-) -> Result<Pace, WorkerError> {
-    let most = STEP_TOKENS.min(context.n_ctx()) as usize;
-    let tokens = WARM_UP.min(most);
-    let mut measured = |rows: usize, tokens_each: usize| {
-        let mut took = Duration::ZERO;
-        for _ in 0..2 {
-            batch.clear();
-            for slot in 0..rows as i32 {
-                for position in 0..tokens_each {
-                    put(batch, 0, position as i32, slot, position + 1 == tokens_each)?;
-                }
-            }
-            let begun = Instant::now();
-            context.decode(batch).map_err(|error| WorkerError::Engine(error.to_string()))?;
-            context.synchronize();
-            took = begun.elapsed();
-            context.clear_kv_cache();
-        }
-        Ok::<_, WorkerError>(took)
-    };
-    let wide = (sequences as usize).clamp(1, 16);
-    let middle = wide.div_ceil(4);
-    let mut writing = Vec::new();
-    for rows in [1, middle, wide] {
-        if writing.last().is_none_or(|(known, _)| *known < rows) {
-            writing.push((rows, measured(rows, 1)?));
-        }
-    }
-    let mut reading = (tokens, measured(1, tokens)?);
-    if reading.1 < MOMENT && most > tokens {
-        reading = (most, measured(1, most)?);
-    }
-    Ok(Pace::new(writing, reading))
 }

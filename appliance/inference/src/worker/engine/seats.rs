@@ -93,6 +93,11 @@ impl Seats {
         }
     }
 
+    /// Of the cells that no running answer has reserved, those that hold nothing either.
+    pub(super) fn spare(&self, free_cells: u32) -> u32 {
+        free_cells.saturating_sub(self.prefixes.as_ref().map_or(0, Prefixes::cells))
+    }
+
     /// Among what is kept and what runs, the most that a sequence begins with too.
     fn find(&mut self, sequence: &Sequence, running: &[Sequence]) -> Found {
         let (Some(prefixes), Some(scope)) = (&mut self.prefixes, sequence.scope) else {
