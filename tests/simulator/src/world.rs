@@ -85,7 +85,10 @@ impl World {
         let (locals, keepers): (Vec<_>, Vec<_>) = plan
             .locals
             .iter()
-            .map(|local| LocalModel::new(ModelSpec::new(local.name, "none", "none")))
+            .map(|local| {
+                let spec = ModelSpec::new(local.name, "none", "none");
+                LocalModel::new(ModelSpec { sequences: local.sequences as u32, ..spec })
+            })
             .unzip();
         for keeper in keepers {
             spawn(keeper.run(cancel.clone()));

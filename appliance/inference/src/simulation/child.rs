@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::frames::{Finish, FromWorker, Progress, Submission, ToWorker};
+use crate::frames::{ALIVE_EVERY, Finish, FromWorker, Progress, Submission, ToWorker};
 use crate::job::{FinishReason, JobError, Said, Usage};
 use crate::simulation::{Answer, End as LifeEnd, Life, Script, script};
 use crate::spec::ModelSpec;
@@ -19,6 +19,8 @@ pub(super) struct Child {
     life: Life,
     loaded_at: Instant,
     loaded: bool,
+    /// When it gives a sign of life, if it has nothing else to say until then.
+    alive_at: Instant,
     /// When the step that runs now is done.
     step_ends: Option<Instant>,
     inbox: Mutex<VecDeque<ToWorker>>,
@@ -47,6 +49,7 @@ impl Child {
             model: spec.name.clone(),
             loaded_at: Instant::now() + life.loading,
             loaded: false,
+            alive_at: Instant::now() + ALIVE_EVERY,
             step_ends: None,
             inbox: Mutex::default(),
             mail: Notify::new(),
@@ -76,15 +79,17 @@ impl Child {
     /// The next frame; `None` when the worker has gone. May be dropped while waiting.
     pub(super) async fn next(&mut self) -> Option<FromWorker> {
         loop {
+            let now = Instant::now();
             if let Some(frame) = self.outbox.pop_front() {
+                self.alive_at = now + ALIVE_EVERY;
                 return Some(frame);
             }
-            let now = Instant::now();
+            if !self.loaded && now < self.loaded_at {
+                sleep_until(self.loaded_at.min(self.alive_at)).await;
+                self.give_a_sign();
+                continue;
+            }
             if !self.loaded {
-                if now < self.loaded_at {
-                    sleep_until(self.loaded_at).await;
-                    continue;
-                }
                 self.loaded = true;
                 self.outbox.push_back(match &self.life.end {
                     LifeEnd::Refuses(reason) => FromWorker::LoadFailed { reason: reason.clone() },
@@ -108,12 +113,19 @@ impl Child {
                 self.step();
                 continue;
             }
-            let wake = [self.step_ends, ends_at].into_iter().flatten().min();
+            let wake = [self.step_ends, ends_at].into_iter().flatten().fold(self.alive_at, Instant::min);
             tokio::select! {
                 biased;
                 () = self.mail.notified() => {}
-                () = async { sleep_until(wake.unwrap_or(now)).await }, if wake.is_some() => {}
+                () = sleep_until(wake) => self.give_a_sign(),
             }
+        }
+    }
+
+    /// As the real worker does in every second in which it has nothing else to say.
+    fn give_a_sign(&mut self) {
+        if Instant::now() >= self.alive_at {
+            self.outbox.push_back(FromWorker::Alive);
         }
     }
 
