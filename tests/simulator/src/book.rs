@@ -40,6 +40,8 @@ pub(crate) struct Attempt {
     pub(crate) completion_tokens: u64,
     /// It said so.
     pub(crate) billed: bool,
+    /// As many tokens left as the request allows, whether or not it could say that they ended.
+    pub(crate) at_limit: bool,
     /// Its words all left, and how it said that they ended.
     pub(crate) finish: Option<&'static str>,
     pub(crate) what: &'static str,

@@ -114,6 +114,7 @@ impl Cloud {
             prompt_tokens: 0,
             completion_tokens: 0,
             billed: false,
+            at_limit: false,
             finish: None,
             what: "arrived",
         });
@@ -157,6 +158,7 @@ impl Cloud {
                 Step::Said(finish) => {
                     self.book.change_attempt(number, |attempt| attempt.finish = Some(finish));
                 }
+                Step::AtLimit => self.book.change_attempt(number, |attempt| attempt.at_limit = true),
                 Step::Billed => self.book.change_attempt(number, |attempt| attempt.billed = true),
                 Step::End(Break::Close) => return Ok(Some(Ending::Closed)),
                 Step::End(Break::Reset) => return Ok(Some(Ending::Reset)),

@@ -131,7 +131,7 @@ fn named(seen: &Seen, told: &Told, findings: &mut Findings) {
 /// What is told as used is what one attempt used: the one that is told as having answered.
 fn billed(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings) {
     let Some(usage) = told.usage.filter(|_| is_success(seen, told)) else { return };
-    if !super::audit::is_used(usage, told.estimated, seen.plan.id, remains) {
+    if !super::audit::is_used(usage, told.estimated, &seen.plan, remains) {
         let what = format!("client {}: no attempt used {usage:?}", seen.plan.id);
         findings.wrong("5 bills-once", what);
     }

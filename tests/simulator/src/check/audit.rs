@@ -4,7 +4,7 @@ use store::{Entry, OutcomeRow, Record, RequestRow};
 
 use super::{Findings, status};
 use crate::client::Seen;
-use crate::plan::Need;
+use crate::plan::{Need, RequestPlan};
 use crate::world::Remains;
 
 pub(super) fn check(remains: &Remains, findings: &mut Findings) {
@@ -38,7 +38,7 @@ fn request(seen: &Seen, remains: &Remains, findings: &mut Findings) {
     let used = (outcome.tokens_in, outcome.tokens_out);
     let nothing = used == (0, 0);
     match outcome.outcome.as_str() {
-        "success" if is_used(used, true, id, remains) => {}
+        "success" if is_used(used, true, &seen.plan, remains) => {}
         "success" => {
             findings.wrong(
                 "5 bills-once",
@@ -64,15 +64,24 @@ fn outcomes<'a>(audit: &'a [Entry], request_id: &'a str) -> impl Iterator<Item =
     })
 }
 
-/// Whether one attempt at the request, of those that said their answer to its end, used just that. Where an upstream
-/// ended before it told its usage, the box may estimate it by the chunks, and says so.
-pub(super) fn is_used(usage: (u64, u64), may_be_estimated: bool, request: u32, remains: &Remains) -> bool {
+/// Whether one attempt at the request used just that: one that said its answer to its end, or that broke off when it had
+/// said as many tokens as the request allows, so that nobody has to go on. Where an upstream ended before it told its
+/// usage, the box may estimate it by the chunks and the bytes, and says so.
+pub(super) fn is_used(
+    usage: (u64, u64),
+    may_be_estimated: bool,
+    request: &RequestPlan,
+    remains: &Remains,
+) -> bool {
     let pages = remains.book.pages();
-    let mut cloud =
-        pages.attempts.iter().filter(|attempt| attempt.request == request && attempt.finish.is_some());
-    let mut local = pages.jobs.iter().filter(|job| job.request == request);
-    cloud.any(|attempt| match attempt.billed {
-        true => usage == (attempt.prompt_tokens, attempt.completion_tokens),
-        false => may_be_estimated && usage.1 <= attempt.completion_tokens + 1,
+    // What a tool or a form adds to the bytes is not written down.
+    let is_estimate = may_be_estimated
+        && (request.need != Need::Prose || usage.0 == request.prompt_bytes().div_ceil(4) as u64);
+    let mut cloud = pages.attempts.iter().filter(|attempt| attempt.request == request.id);
+    let mut local = pages.jobs.iter().filter(|job| job.request == request.id);
+    cloud.any(|attempt| match attempt.finish {
+        Some(_) if attempt.billed => usage == (attempt.prompt_tokens, attempt.completion_tokens),
+        Some(_) => is_estimate && usage.1 <= attempt.completion_tokens + 1,
+        None => attempt.at_limit && is_estimate && usage.1 == attempt.completion_tokens,
     }) || local.any(|job| usage == (job.prompt_tokens, job.prefix_tokens + job.tokens))
 }

@@ -21,6 +21,8 @@ pub(super) enum Step {
     /// A sign of life, and nothing of an answer.
     Sign(Vec<u8>),
     Say(Vec<u8>),
+    /// As many tokens are said as the request allows.
+    AtLimit,
     /// All of the answer is said, and this is how it ended.
     Said(&'static str),
     /// The upstream has said what it used.
@@ -265,6 +267,9 @@ fn stream(
         let is_said = bytes.len() + 2 >= length;
         said += length;
         steps.push(Step::Say(bytes));
+        if index + 1 == last_token && whole && is_said && call.max_tokens() == Some(tokens.len()) {
+            steps.push(Step::AtLimit);
+        }
         if index == last_token && whole && is_said {
             steps.push(Step::Said(finish));
         }
