@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 ///  ┌───┐   ┌──────────────┐   ┌──────────────────┐   ┌───────────────┐   ┌──────────────────┐
 ///  │ 0 ├──▶│ 1            ├──▶│ 2                ├──▶│ 3             ├──▶│ 4                │
 ///  │   │   │ answers kept │   │ kept shorter; a  │   │ batch refused │   │ interactive over │
-///  │   │◀──┤ shorter      │◀──┤ smaller model    │◀──┤               │◀──┤ a wait refused   │
+///  │   │◀──┤ shorter      │◀──┤ smaller model    │◀──┤ if it waits   │◀──┤ a wait refused   │
 ///  └───┘   └──────────────┘   └──────────────────┘   └───────────────┘   └──────────────────┘
 ///  ◀────────────────────────────────────────────────────────────────────────────────────┘
 ///   load below the settling line for 15 s: one step down; between the lines it stays

@@ -58,7 +58,8 @@ impl Admission {
         let refused = match lane {
             Lane::Clinical => return Some(Relief::default()),
             Lane::Interactive => step >= 4 && place.expected > self.settings.max_wait,
-            Lane::Batch => step >= 3,
+            // Nobody is served sooner for a place that stays empty.
+            Lane::Batch => step >= 3 && !place.expected.is_zero(),
         };
         let max_tokens = match step {
             0 => None,
@@ -107,8 +108,9 @@ mod tests {
     fn each_lane_gives_up_what_the_step_asks_of_it_and_the_clinical_one_nothing() {
         let admission = Admission::new(BrownOutSettings::default());
         let at_once = Place { position: 1, expected: Duration::ZERO };
+        let soon = Place { position: 1, expected: Duration::from_millis(1) };
         let late = Place { position: 99, expected: Duration::from_secs(61) };
-        let table: [(u8, Lane, Place, Option<Option<u32>>); 13] = [
+        let table: [(u8, Lane, Place, Option<Option<u32>>); 15] = [
             (0, Lane::Batch, late, Some(None)),
             (1, Lane::Clinical, late, Some(None)),
             (1, Lane::Interactive, late, Some(Some(512))),
@@ -116,11 +118,13 @@ mod tests {
             (2, Lane::Interactive, late, Some(Some(256))),
             (2, Lane::Batch, late, Some(Some(256))),
             (3, Lane::Interactive, late, Some(Some(256))),
-            (3, Lane::Batch, at_once, None),
+            (3, Lane::Batch, soon, None),
+            (3, Lane::Batch, at_once, Some(Some(256))),
             (3, Lane::Clinical, late, Some(None)),
             (4, Lane::Interactive, at_once, Some(Some(256))),
             (4, Lane::Interactive, late, None),
-            (4, Lane::Batch, at_once, None),
+            (4, Lane::Batch, soon, None),
+            (4, Lane::Batch, at_once, Some(Some(256))),
             (4, Lane::Clinical, late, Some(None)),
         ];
         for (step, lane, place, expected) in table {

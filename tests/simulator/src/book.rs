@@ -67,6 +67,10 @@ pub(crate) struct Look {
     /// Every breaker that is shown, of upstreams and of their models.
     pub(crate) breakers: Vec<ShownBreaker>,
     pub(crate) in_flight: u64,
+    /// The step of the ladder of scarcity.
+    pub(crate) brown_out_step: u64,
+    /// The local models on which a request that is not clinical would have to wait.
+    pub(crate) crowded: Vec<&'static str>,
 }
 
 /// A breaker as the page shows it.

@@ -92,7 +92,7 @@ impl World {
             audited: None,
             plan: plan.clone(),
         };
-        self.book.tell(format!("client {}: asks {}", plan.id, sketch(&plan)));
+        self.book.tell(format!("client {}: asks {}", plan.id, self.sketch(&plan)));
         let patience = match plan.reader {
             Reader::LeavesAt(after) => after,
             _ => Duration::from_secs(3600),
@@ -127,6 +127,12 @@ impl World {
         let by = headers.get("x-genset-served-by").and_then(|by| by.to_str().ok()).unwrap_or("-");
         let why = headers.get("x-genset-reason").and_then(|why| why.to_str().ok()).unwrap_or("-");
         self.book.tell(format!("client {}: status {} by {by}, {why}", plan.id, head.status.as_u16()));
+        if self.sabotage == Some(Sabotage::StuckLadder) && plan.lane == Lane::Batch {
+            headers.remove("content-type");
+            seen.head = Some((503, headers));
+            seen.body = json!({"error": {"code": "standby_busy"}}).to_string().into_bytes();
+            return;
+        }
         seen.head = Some((head.status.as_u16(), headers));
         let mut pieces = 0;
         loop {
@@ -206,6 +212,13 @@ impl World {
 
 fn contains(data: &[u8], part: &[u8]) -> bool {
     data.windows(part.len()).any(|window| window == part)
+}
+
+impl World {
+    fn sketch(&self, plan: &RequestPlan) -> String {
+        let alias = self.plan.aliases[plan.alias].name;
+        format!("{alias} for {}, {:?} lane", sketch(plan), plan.lane)
+    }
 }
 
 fn sketch(plan: &RequestPlan) -> String {

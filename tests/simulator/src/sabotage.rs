@@ -34,11 +34,13 @@ pub(crate) enum Sabotage {
     DoubledWord,
     /// The status page calls the site connected, whatever its breakers are.
     FalseState,
+    /// The ladder of scarcity stands on its highest step, and the batch lane is refused, with nobody waiting.
+    StuckLadder,
 }
 
 impl Sabotage {
     /// Each lie, and the invariant that it breaks.
-    pub(crate) const ALL: [(Sabotage, &'static str); 14] = [
+    pub(crate) const ALL: [(Sabotage, &'static str); 15] = [
         (Sabotage::DoubledEnd, "1 ends-once"),
         (Sabotage::LateEnd, "2 deadline"),
         (Sabotage::LyingFinish, "3 whole"),
@@ -53,6 +55,7 @@ impl Sabotage {
         (Sabotage::ForgottenRevocation, "12 revoked"),
         (Sabotage::DoubledWord, "words"),
         (Sabotage::FalseState, "site-state"),
+        (Sabotage::StuckLadder, "answered"),
     ];
 
     pub(crate) fn named(name: &str) -> Option<Sabotage> {

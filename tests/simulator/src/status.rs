@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use tower::ServiceExt;
 
 use crate::book::{Look, ShownBreaker};
+use crate::plan::LocalPlan;
 use crate::sabotage::Sabotage;
 use crate::world::World;
 
@@ -57,9 +58,27 @@ impl World {
             state: state.to_owned(),
             adds_up_to: adds_up_to(&site),
             breakers,
+            brown_out_step: match self.sabotage {
+                Some(Sabotage::StuckLadder) => 4,
+                _ => site["brown_out_step"].as_u64().unwrap_or_default(),
+            },
+            crowded: self
+                .plan
+                .locals
+                .iter()
+                .filter(|plan| is_crowded(plan, &site))
+                .map(|plan| plan.name)
+                .collect(),
             in_flight: list(&site, "locals").filter_map(|local| local["in_flight"].as_u64()).sum(),
         })
     }
+}
+
+/// A quarter of a local model is the clinical lane's alone.
+fn is_crowded(plan: &LocalPlan, site: &Value) -> bool {
+    let room = plan.sequences - plan.sequences / 4;
+    let view = list(site, "locals").find(|local| local["name"] == plan.name);
+    view.and_then(|local| local["in_flight"].as_u64()).unwrap_or_default() >= room as u64
 }
 
 fn list<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {

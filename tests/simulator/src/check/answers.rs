@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gateway::Lane;
+
 use super::{DEADLINE, Findings, STANDBY, header, is_success, label_of, status};
 use crate::book::Violation;
 use crate::client::{Seen, Told};
@@ -169,13 +171,44 @@ fn needless(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings
             .iter()
             .any(|local| local.name == name && local.lives.is_empty() && seen.began > local.loading)
     };
-    let standby_is_well = plan.aliases[seen.plan.alias].standby.iter().any(|name| well(name));
+    let standbys: Vec<&str> =
+        plan.aliases[seen.plan.alias].standby.iter().copied().filter(|name| well(name)).collect();
     let is_easy = seen.plan.need == Need::Prose && seen.plan.reader == Reader::Eager;
     let is_ours = !matches!(status(seen), 401 | 429) && plan.audit_is_well();
+    let gives_way =
+        told.errors.iter().any(|error| error == "standby_busy") && gives_way(seen, &standbys, remains);
     let settled = seen.began > Duration::from_secs(30);
-    if standby_is_well && is_easy && is_ours && settled && !seen.left && !is_success(seen, told) {
+    if !standbys.is_empty()
+        && is_easy
+        && is_ours
+        && settled
+        && !gives_way
+        && !seen.left
+        && !is_success(seen, told)
+    {
         let (status, error) = (status(seen), told.errors.first().map_or("?", String::as_str));
         findings
             .wrong("answered", format!("client {}: {status} {error}, with a standby at hand", seen.plan.id));
     }
+}
+
+/// Waited for so long, a place in a queue is given up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Standbys that have more to do than they can give up some lanes for the others, and what has waited for too long. The
+/// page is a second old at most, and so is the look.
+fn gives_way(seen: &Seen, standbys: &[&'static str], remains: &Remains) -> bool {
+    let ended = seen.ended.unwrap_or(seen.began);
+    let (from, to) = (seen.began.saturating_sub(Duration::from_secs(2)), ended + Duration::from_secs(2));
+    let pages = remains.book.pages();
+    let looks = || pages.looks.iter().filter(|look| from <= look.at && look.at <= to);
+    let is_crowded = |name: &&'static str| looks().any(|look| look.crowded.contains(name));
+    let step = looks().map(|look| look.brown_out_step).max().unwrap_or_default();
+    let is_given_up = match seen.plan.lane {
+        _ if ended.saturating_sub(seen.began) >= PATIENCE => true,
+        Lane::Batch => step >= 3,
+        Lane::Interactive => step >= 4,
+        Lane::Clinical => false,
+    };
+    is_given_up && standbys.iter().all(is_crowded)
 }
