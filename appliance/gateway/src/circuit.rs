@@ -157,8 +157,6 @@ impl Circuit {
                 _ => {}
             }
             match outcome {
-                // A throttle that still holds the route back is still what there is to say of it.
-                Outcome::Success if inner.throttle.is_held(now) => {}
                 Outcome::Success if inner.breaker.admits_requests() => inner.evidence.put(None, now),
                 Outcome::Failure(_) | Outcome::KeyRejected | Outcome::Throttled => {
                     inner.evidence.put(fault, now);

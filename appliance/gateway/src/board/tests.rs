@@ -1,10 +1,11 @@
 use std::time::Duration;
 
-use continuity::{SiteState, State};
+use continuity::{SiteState, State, Verdict};
 use inference::Kind;
 
 use super::*;
-use crate::settings::{OutsideSettings, UpstreamSettings};
+use crate::monitor::first_site;
+use crate::settings::{OutsideSettings, Settings, UpstreamSettings};
 use crate::upstream::Listed;
 
 /// Upstreams `a` and `b`, each with the models `large` and `small`.
@@ -200,4 +201,22 @@ async fn a_dead_model_gets_three_requests_in_a_minute_however_late_each_of_them_
     ] {
         assert!(sent_in_a_minute(after, &fault).await <= 3, "{fault} after {after} s");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttle_is_told_for_as_long_as_it_holds() {
+    let board = board();
+    board.record(A_LARGE, Some(&Fault::Throttled { retry_after: Some(Duration::from_secs(30)) }));
+    let told = || {
+        let site = first_site(&Settings::for_tests(), &board, &[]);
+        (site.state, site.upstreams[0].models[0].verdict)
+    };
+    assert_eq!(told(), (SiteState::Degraded, Some(Verdict::Throttled)));
+    board.record(A_LARGE, Some(&Fault::Slow(Duration::from_secs(15))));
+    assert_eq!(told(), (SiteState::Degraded, Some(Verdict::Throttled)), "one late answer trips nothing");
+    assert!(board.model(A_LARGE).unwrap().begin_probe(now()));
+    board.record_model_probe(A_LARGE, None);
+    assert_eq!(told(), (SiteState::Degraded, Some(Verdict::Throttled)), "a trial says nothing of the quota");
+    tokio::time::advance(Duration::from_secs(30)).await;
+    assert_eq!(told(), (SiteState::Connected, None));
 }

@@ -220,10 +220,14 @@ fn share_percent(reading: &Reading) -> u8 {
     if reading.admits { reading.share_percent } else { 0 }
 }
 
-/// A single bad answer of a model is nothing to tell: its next one will be good, or its breaker trips.
+/// A single bad answer of a model is nothing to tell: its next one will be good, or its breaker trips. A throttle is told
+/// for as long as it holds, whatever a trial or a request that was on its way has found since.
 fn shown_fault(reading: &Reading) -> Option<&Fault> {
-    let tells = reading.state.kind() != StateKind::Closed || reading.is_throttled;
-    reading.evidence.fault.as_ref().filter(|_| tells)
+    match reading.state.kind() {
+        StateKind::Closed if reading.is_throttled => Some(&Fault::Throttled { retry_after: None }),
+        StateKind::Closed => None,
+        StateKind::Open | StateKind::HalfOpen => reading.evidence.fault.as_ref(),
+    }
 }
 
 /// What a model's answers say needs no witness.
