@@ -19,6 +19,9 @@ const FIRST_GUESS: Duration = Duration::from_secs(2);
 /// A caller's job is put back by no more than this, so that a lane's own order and its ageing still hold.
 const MOST_PUT_BACK: Duration = Duration::from_secs(25);
 
+/// Whom a worker has room for, it takes up by the end of its step: who waits for longer waits for a place.
+const TAKEN_UP_IN: Duration = Duration::from_secs(2);
+
 /// How much a new measurement counts, once there are enough of them.
 const NEWEST_COUNTS: f64 = 0.1;
 
@@ -55,15 +58,23 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct Inner {
     arrivals: u64,
-    waiting: BTreeMap<Key, Lane>,
+    waiting: BTreeMap<Key, Waiter>,
     /// Those who have a job here.
     callers: HashMap<CallerId, Own>,
     running_common: u32,
     running_clinical: u32,
     service_s: Mean,
+    /// Nothing ended since the last job began, so what runs now is what fits.
+    is_at_peak: bool,
     /// Answers that really run side by side while others wait: long ones fill the context before its sequences.
     abreast_common: Mean,
     abreast: Mean,
+}
+
+#[derive(Clone, Copy)]
+struct Waiter {
+    lane: Lane,
+    since: Instant,
 }
 
 /// The order of service: the arrival with the lane's handicap, then the number of the arrival.
@@ -131,7 +142,7 @@ impl Queue {
         let own = inner.callers.entry(caller.clone()).or_default();
         own.jobs += 1;
         own.turn[lane as usize] = turn + behind;
-        inner.waiting.insert(key, lane);
+        inner.waiting.insert(key, Waiter { lane, since: Instant::now() });
         Ok(Ticket { queue: self.clone(), key, lane, caller: caller.clone(), started: None })
     }
 
@@ -144,7 +155,7 @@ impl Queue {
     pub(crate) fn occupancy(&self) -> Occupancy {
         let mut inner = self.lock();
         let mut waiting = [0; 3];
-        inner.waiting.values().for_each(|lane| waiting[*lane as usize] += 1);
+        inner.waiting.values().for_each(|waiter| waiting[waiter.lane as usize] += 1);
         let next = Lane::ALL.map(|lane| {
             let key = inner.next_key(self.began.elapsed() + lane.handicap());
             self.wait(&inner, key, lane)
@@ -155,7 +166,7 @@ impl Queue {
 
     /// A share of the waiting places is the clinical lane's alone, as of the sequences.
     fn is_full(&self, inner: &Inner, lane: Lane) -> bool {
-        let clinical_waiting = inner.waiting.values().filter(|lane| **lane == Lane::Clinical).count() as u32;
+        let clinical_waiting = inner.waiting.values().filter(|waiter| waiter.is_clinical()).count() as u32;
         let waiting = inner.waiting.len() as u32;
         let common = inner.running_common + waiting - clinical_waiting;
         let all = common + inner.running_clinical + clinical_waiting;
@@ -190,7 +201,7 @@ impl Queue {
     fn wait(&self, inner: &Inner, key: Key, lane: Lane) -> Place {
         let is_clinical = lane == Lane::Clinical;
         // What waits for the common room does not hold up a clinical job while the reserve has room.
-        let goes_before = |other: &Lane| !is_clinical || self.reserve == 0 || *other == Lane::Clinical;
+        let goes_before = |other: &Waiter| !is_clinical || self.reserve == 0 || other.is_clinical();
         let before = inner.waiting.range(..key).filter(|(_, other)| goes_before(other)).count() as u32;
         let position = before + 1;
         if is_clinical && inner.running_clinical + before < self.reserve {
@@ -233,6 +244,12 @@ impl Inner {
     }
 }
 
+impl Waiter {
+    fn is_clinical(&self) -> bool {
+        self.lane == Lane::Clinical
+    }
+}
+
 impl Ticket {
     pub(crate) fn key(&self) -> Key {
         self.key
@@ -250,6 +267,7 @@ impl Ticket {
             self.started = Some(Instant::now());
             let mut inner = self.queue.lock();
             inner.waiting.remove(&self.key);
+            inner.is_at_peak = true;
             *inner.running(self.lane) += 1;
         }
     }
@@ -259,12 +277,18 @@ impl Ticket {
         let Some(started) = self.started else { return };
         let mut inner = self.queue.lock();
         inner.service_s.take(started.elapsed().as_secs_f64());
+        if !inner.is_at_peak {
+            return;
+        }
         let common = f64::from(inner.running_common);
         let all = common + f64::from(inner.running_clinical);
-        if inner.waiting.values().any(|lane| *lane != Lane::Clinical) {
+        let no_room = || inner.waiting.values().filter(|waiter| waiter.since.elapsed() >= TAKEN_UP_IN);
+        let (for_any, for_common) =
+            (no_room().next().is_some(), no_room().any(|waiter| !waiter.is_clinical()));
+        if for_common {
             inner.abreast_common.take(common);
         }
-        if !inner.waiting.is_empty() {
+        if for_any {
             inner.abreast.take(all);
         }
     }
@@ -275,7 +299,10 @@ impl Drop for Ticket {
         let mut inner = self.queue.lock();
         inner.leaves(&self.caller);
         match self.started {
-            Some(_) => *inner.running(self.lane) -= 1,
+            Some(_) => {
+                inner.is_at_peak = false;
+                *inner.running(self.lane) -= 1;
+            }
             None => drop(inner.waiting.remove(&self.key)),
         }
     }

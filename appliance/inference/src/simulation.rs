@@ -17,6 +17,9 @@ pub trait Script: Send + Sync {
     /// A worker takes a job in: the texts of its tokens, beyond `answer_prefix`, or why there is no answer.
     fn answer(&self, model: &str, job: &Job) -> Result<Answer, JobError>;
 
+    /// So many jobs run or wait in the worker of this model now; told at each change.
+    fn holds(&self, model: &str, jobs: usize);
+
     /// How long the next step of the engine takes, in which every running answer gains one token.
     fn step(&self, model: &str) -> Duration;
 }

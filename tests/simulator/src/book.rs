@@ -14,6 +14,7 @@ pub(crate) struct Pages {
     pub(crate) trace: Vec<String>,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) jobs: Vec<LocalJob>,
+    pub(crate) loads: Vec<Load>,
     pub(crate) looks: Vec<Look>,
     /// Violations that were seen at the moment when they happened.
     pub(crate) seen_wrong: Vec<Violation>,
@@ -57,6 +58,14 @@ pub(crate) struct LocalJob {
     pub(crate) tokens: u64,
 }
 
+/// From this moment on a local model holds so many jobs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) at: Duration,
+    pub(crate) model: &'static str,
+    pub(crate) jobs: usize,
+}
+
 /// What `/api/status` said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Look {
@@ -69,8 +78,6 @@ pub(crate) struct Look {
     pub(crate) in_flight: u64,
     /// The step of the ladder of scarcity.
     pub(crate) brown_out_step: u64,
-    /// The local models on which a request that is not clinical would have to wait.
-    pub(crate) crowded: Vec<&'static str>,
 }
 
 /// A breaker as the page shows it.
@@ -90,6 +97,7 @@ impl Book {
             trace: Vec::new(),
             attempts: Vec::new(),
             jobs: Vec::new(),
+            loads: Vec::new(),
             looks: Vec::new(),
             seen_wrong: Vec::new(),
         })))
@@ -100,7 +108,7 @@ impl Book {
     }
 
     pub(crate) fn now(&self) -> Duration {
-        self.pages().started.elapsed()
+        self.pages().now()
     }
 
     /// One line of the trace.
@@ -127,6 +135,18 @@ impl Book {
 }
 
 impl Pages {
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The most jobs that a local model held at any moment from `from` to `to`.
+    pub(crate) fn most_jobs(&self, model: &str, from: Duration, to: Duration) -> usize {
+        let loads = || self.loads.iter().filter(|load| load.model == model);
+        let at_first = loads().rev().find(|load| load.at < from).map_or(0, |load| load.jobs);
+        let within = loads().filter(|load| from <= load.at && load.at <= to).map(|load| load.jobs);
+        within.fold(at_first, usize::max)
+    }
+
     fn tell(&mut self, line: &str) {
         let at = self.started.elapsed();
         let line = format!("{:>4}.{:03} {line}", at.as_secs(), at.subsec_millis());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use inference::simulation::{Answer, End, Life, Script};
 use inference::{Confinement, Facts, Job, JobError, Placement};
 
-use crate::book::{Book, LocalJob};
+use crate::book::{Book, Load, LocalJob};
 use crate::plan::LocalPlan;
 use crate::words::{self, Order};
 
@@ -70,6 +70,13 @@ impl Script for Standby {
         let begun = job.answer_prefix.chars().count();
         self.book.tell(format!("local/{model}: takes request {} on after {begun} characters", order.request));
         Ok(Answer { prompt_tokens: prompt_tokens as u32 + prefix_tokens, prefix_tokens, tokens })
+    }
+
+    fn holds(&self, model: &str, jobs: usize) {
+        let model = self.plan(model).name;
+        let mut pages = self.book.pages();
+        let at = pages.now();
+        pages.loads.push(Load { at, model, jobs });
     }
 
     fn step(&self, model: &str) -> Duration {

@@ -12,7 +12,6 @@ use tokio::time::sleep;
 use tower::ServiceExt;
 
 use crate::book::{Look, ShownBreaker};
-use crate::plan::LocalPlan;
 use crate::sabotage::Sabotage;
 use crate::world::World;
 
@@ -62,23 +61,9 @@ impl World {
                 Some(Sabotage::StuckLadder) => 4,
                 _ => site["brown_out_step"].as_u64().unwrap_or_default(),
             },
-            crowded: self
-                .plan
-                .locals
-                .iter()
-                .filter(|plan| is_crowded(plan, &site))
-                .map(|plan| plan.name)
-                .collect(),
             in_flight: list(&site, "locals").filter_map(|local| local["in_flight"].as_u64()).sum(),
         })
     }
-}
-
-/// A quarter of a local model is the clinical lane's alone.
-fn is_crowded(plan: &LocalPlan, site: &Value) -> bool {
-    let room = plan.sequences - plan.sequences / 4;
-    let view = list(site, "locals").find(|local| local["name"] == plan.name);
-    view.and_then(|local| local["in_flight"].as_u64()).unwrap_or_default() >= room as u64
 }
 
 fn list<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {

@@ -63,6 +63,38 @@ async fn the_wait_follows_from_what_answers_take_and_how_many_are_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_fits_side_by_side_is_learnt_from_those_who_wait_for_a_place_and_not_from_newcomers() {
+    let queue = queue(4, 64);
+    let run = |count| {
+        let mut running = join(&queue, Lane::Interactive, count);
+        running.iter_mut().for_each(Ticket::start);
+        running
+    };
+    let end = |running: Vec<Ticket>| running.into_iter().for_each(Ticket::finish);
+
+    let running = run(1);
+    advance(Duration::from_secs(12)).await;
+    let newcomer = join(&queue, Lane::Interactive, 1);
+    end(running);
+    drop(newcomer);
+    let lone = run(1);
+    assert_eq!(queue.occupancy().next[2].expected, Duration::ZERO, "the newcomer would have been taken up");
+    end(lone);
+
+    let running = run(2);
+    let waiting = join(&queue, Lane::Interactive, 1);
+    advance(Duration::from_secs(12)).await;
+    end(running);
+    drop(waiting);
+    assert_eq!(queue.occupancy().next[2].expected, Duration::ZERO);
+    let one = run(1);
+    assert_eq!(queue.occupancy().next[2].expected, Duration::ZERO, "two fit: both ended in one step");
+    let two = run(1);
+    assert!(!queue.occupancy().next[2].expected.is_zero(), "and a third did not");
+    drop((one, two));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_queue_still_has_places_for_the_clinical_lane() {
     let queue = queue(4, 4);
     let common = join(&queue, Lane::Interactive, 6);

@@ -28,6 +28,8 @@ pub(super) struct Child {
     outbox: VecDeque<FromWorker>,
     running: Vec<Running>,
     waiting: Vec<Running>,
+    /// The jobs that the script was told of.
+    told: usize,
 }
 
 struct Running {
@@ -56,6 +58,7 @@ impl Child {
             outbox: VecDeque::new(),
             running: Vec::new(),
             waiting: Vec::new(),
+            told: 0,
             script,
             life,
         })
@@ -107,10 +110,12 @@ impl Child {
             if self.read_mail() {
                 return None;
             }
+            self.tell();
             self.schedule(now);
             if self.step_ends.is_some_and(|ends| now >= ends) {
                 self.step_ends = None;
                 self.step();
+                self.tell();
                 continue;
             }
             let wake = [self.step_ends, ends_at].into_iter().flatten().fold(self.alive_at, Instant::min);
@@ -126,6 +131,13 @@ impl Child {
     fn give_a_sign(&mut self) {
         if Instant::now() >= self.alive_at {
             self.outbox.push_back(FromWorker::Alive);
+        }
+    }
+
+    fn tell(&mut self) {
+        let jobs = self.running.len() + self.waiting.len();
+        if std::mem::replace(&mut self.told, jobs) != jobs {
+            self.script.holds(&self.model, jobs);
         }
     }
 

@@ -7,7 +7,7 @@ use gateway::Lane;
 use super::{DEADLINE, Findings, STANDBY, header, is_success, label_of, status};
 use crate::book::Violation;
 use crate::client::{Seen, Told};
-use crate::plan::{Need, Reader};
+use crate::plan::{LocalPlan, Need, Reader};
 use crate::words::{self, Form, is_mark};
 use crate::world::Remains;
 
@@ -166,13 +166,12 @@ fn allowed(seen: &Seen, remains: &Remains, findings: &mut Findings) {
 /// With a standby that was well all the time, no question in prose may end without its answer.
 fn needless(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings) {
     let plan = &remains.plan;
-    let well = |name: &str| {
+    let well = |name: &&str| {
         plan.locals
             .iter()
-            .any(|local| local.name == name && local.lives.is_empty() && seen.began > local.loading)
+            .find(|local| local.name == *name && local.lives.is_empty() && seen.began > local.loading)
     };
-    let standbys: Vec<&str> =
-        plan.aliases[seen.plan.alias].standby.iter().copied().filter(|name| well(name)).collect();
+    let standbys: Vec<&LocalPlan> = plan.aliases[seen.plan.alias].standby.iter().filter_map(well).collect();
     let is_easy = seen.plan.need == Need::Prose && seen.plan.reader == Reader::Eager;
     let is_ours = !matches!(status(seen), 401 | 429) && plan.audit_is_well();
     let gives_way =
@@ -195,15 +194,18 @@ fn needless(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings
 /// Waited for so long, a place in a queue is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Standbys that have more to do than they can give up some lanes for the others, and what has waited for too long. The
-/// page is a second old at most, and so is the look.
-fn gives_way(seen: &Seen, standbys: &[&'static str], remains: &Remains) -> bool {
+const PAGE_AGE: Duration = Duration::from_secs(3);
+
+/// Standbys that have more to do than they can give up some lanes for the others, and what has waited for too long.
+fn gives_way(seen: &Seen, standbys: &[&LocalPlan], remains: &Remains) -> bool {
     let ended = seen.ended.unwrap_or(seen.began);
-    let (from, to) = (seen.began.saturating_sub(Duration::from_secs(2)), ended + Duration::from_secs(2));
     let pages = remains.book.pages();
-    let looks = || pages.looks.iter().filter(|look| from <= look.at && look.at <= to);
-    let is_crowded = |name: &&'static str| looks().any(|look| look.crowded.contains(name));
-    let step = looks().map(|look| look.brown_out_step).max().unwrap_or_default();
+    let is_crowded =
+        |local: &&LocalPlan| pages.most_jobs(local.name, seen.began, ended) >= common_room(local);
+    // The page is two seconds old at most, and it is looked at once a second; a step holds for longer.
+    let is_shown = |at: Duration| seen.began.saturating_sub(PAGE_AGE) <= at && at <= ended + PAGE_AGE;
+    let steps = pages.looks.iter().filter(|look| is_shown(look.at)).map(|look| look.brown_out_step);
+    let step = steps.max().unwrap_or_default();
     let is_given_up = match seen.plan.lane {
         _ if ended.saturating_sub(seen.began) >= PATIENCE => true,
         Lane::Batch => step >= 3,
@@ -211,4 +213,9 @@ fn gives_way(seen: &Seen, standbys: &[&'static str], remains: &Remains) -> bool 
         Lane::Clinical => false,
     };
     is_given_up && standbys.iter().all(is_crowded)
+}
+
+/// A quarter of a local model is the clinical lane's alone.
+fn common_room(local: &LocalPlan) -> usize {
+    local.sequences - local.sequences / 4
 }
