@@ -195,6 +195,20 @@ pub(crate) enum OrderCommand {
         #[command(flatten)]
         args: OrderArgs,
     },
+    /// Load a local model that is not loaded by itself (`resident = false`)
+    Load {
+        /// As in the configuration
+        model: String,
+        #[command(flatten)]
+        args: OrderArgs,
+    },
+    /// Unload a local model, when its answers have ended: its memory is free for others
+    Unload {
+        /// As in the configuration
+        model: String,
+        #[command(flatten)]
+        args: OrderArgs,
+    },
     /// End an order before its time
     Lift {
         /// The number that `order list` shows

@@ -197,3 +197,110 @@ async fn a_standby_that_has_proven_nothing_is_passed_over_until_it_has() {
     let reply = client.ask(&chat).await;
     assert_eq!(served(&reply), ("local/first".into(), "first-route".into()), "{}", reply.text());
 }
+
+/// Gives an order about a model on the command line and gives its number back.
+fn order(appliance: &TestAppliance, kind: &str, model: &str) -> String {
+    let output = appliance.cli(&["order", kind, model, "--reason", "room for others", "--for", "30m"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_model_is_unloaded_by_order_after_its_last_answers_and_loaded_again_when_the_order_is_lifted() {
+    let cloud = FakeCloud::start();
+    let appliance = two_standbys(&cloud, 1).start().await;
+    until_proven(&appliance).await;
+    let (client, known) = (appliance.client(), known_answer(false));
+    // Frozen, it has not ended before the order is given.
+    appliance.freeze_worker_of("first");
+    let crowd: Vec<_> = (0..8)
+        .map(|_| {
+            let (client, chat) = (client.clone(), Chat::new("first", &known.question));
+            tokio::spawn(async move { client.stream_whole(&chat).await })
+        })
+        .collect();
+    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(8)).await;
+
+    let id = order(&appliance, "unload", "first");
+    until_local(&appliance, "first", |local| local["status"] == "unloading").await;
+    let reply = client.ask(&Chat::new("inside", &known.question)).await;
+    assert_eq!(served(&reply).0, "local/second", "it takes no new request: {}", reply.text());
+    appliance.thaw_worker_of("first");
+    for answer in crowd {
+        let streamed = answer.await.unwrap();
+        assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
+    }
+    until_local(&appliance, "first", |local| local["status"] == "unloaded").await;
+    assert_eq!(appliance.worker_of("first"), None, "its memory is free");
+    let refused = client.ask(&Chat::new("first", &known.question)).await;
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let status = appliance.status().await;
+    assert_eq!(
+        (&status["orders"][0]["kind"], &status["orders"][0]["model"]),
+        (&"unload".into(), &"first".into())
+    );
+
+    let lifted = appliance.cli(&["order", "lift", &id]);
+    assert_eq!(lifted.status.code(), Some(0));
+    until_proven(&appliance).await;
+    let reply = client.ask(&Chat::new("inside", &known.question)).await;
+    assert_eq!(served(&reply), ("local/first".into(), "first-route".into()));
+}
+
+#[tokio::test]
+async fn an_answer_that_lasts_longer_than_an_unloaded_model_may_is_given_by_the_next() {
+    let cloud = FakeCloud::start();
+    let appliance = two_standbys(&cloud, 1).start().await;
+    until_proven(&appliance).await;
+    let (client, known) = (appliance.client(), known_answer(false));
+    appliance.freeze_worker_of("first");
+    let waiting = tokio::spawn({
+        let (client, chat) = (client.clone(), Chat::new("inside", &known.question));
+        async move { client.stream_whole(&chat).await }
+    });
+    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(1)).await;
+    order(&appliance, "unload", "first");
+    // The frozen worker is noticed and killed; nothing begins in its place.
+    let streamed = waiting.await.unwrap();
+    assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
+    assert_eq!(streamed.genset().pop().map(|last| last["served_by"].clone()), Some("local/second".into()));
+    until_local(&appliance, "first", |local| local["status"] == "unloaded").await;
+}
+
+#[tokio::test]
+async fn a_model_that_is_not_resident_is_loaded_by_order_and_stays_so_over_a_restart() {
+    let cloud = FakeCloud::start();
+    let builder = TestAppliance::builder().cloud(&cloud);
+    let builder = builder.standby("first", "resident = false\n").standby("second", "").extra(ALIASES);
+    let mut appliance = builder.start().await;
+    until_local(&appliance, "second", |local| local["proven"] == true).await;
+    until_local(&appliance, "first", |local| local["status"] == "unloaded").await;
+    let known = known_answer(false);
+    let chat = Chat::new("inside", &known.question);
+    let first_choice = async |appliance: &TestAppliance| appliance.client().ask(&chat).await.served_by();
+    assert_eq!(first_choice(&appliance).await, "local/second");
+
+    let refused = |appliance: &TestAppliance, words: [&str; 2]| {
+        let rest = ["--reason", "room for others", "--for", "30m"];
+        let output = appliance.cli(&[&["order"], &words[..], &rest].concat());
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused(&appliance, ["load", "moon"]).contains("The configuration names: "));
+    assert!(refused(&appliance, ["load", "second"]).contains("is loaded by itself"));
+    assert!(refused(&appliance, ["unload", "first"]).contains("only while an order says so"));
+
+    let id = order(&appliance, "load", "first");
+    until_local(&appliance, "first", |local| local["proven"] == true).await;
+    assert_eq!(first_choice(&appliance).await, "local/first");
+    assert!(refused(&appliance, ["load", "first"]).contains("stands already"));
+
+    appliance.stop().await;
+    appliance.start_again().await;
+    until_proven(&appliance).await;
+    assert_eq!(first_choice(&appliance).await, "local/first");
+    assert_eq!(appliance.cli(&["order", "lift", &id]).status.code(), Some(0));
+    until_local(&appliance, "first", |local| local["status"] == "unloaded").await;
+    assert_eq!(first_choice(&appliance).await, "local/second");
+}

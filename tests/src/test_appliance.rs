@@ -196,16 +196,26 @@ impl TestAppliance {
         self.signal_worker_of(standby, rustix::process::Signal::STOP);
     }
 
+    /// Lets a frozen worker go on.
+    pub fn thaw_worker_of(&self, standby: &str) {
+        self.signal_worker_of(standby, rustix::process::Signal::CONT);
+    }
+
     /// Kills the worker of one such model with SIGKILL.
     pub fn kill_worker_of(&self, standby: &str) {
         self.signal_worker_of(standby, rustix::process::Signal::KILL);
     }
 
-    fn signal_worker_of(&self, standby: &str, signal: rustix::process::Signal) {
+    /// The process id of the worker of one such model; `None` when there is none.
+    pub fn worker_of(&self, standby: &str) -> Option<u32> {
         let file = self.model_file(standby).display().to_string();
         let found = process::of_box(self.folder.path());
         let worker = found.iter().find(|found| found.is_worker() && found.command.contains(&file));
-        process::signal(worker.expect("the model has a worker").pid, signal);
+        worker.map(|found| found.pid)
+    }
+
+    fn signal_worker_of(&self, standby: &str, signal: rustix::process::Signal) {
+        process::signal(self.worker_of(standby).expect("the model has a worker"), signal);
     }
 
     /// Kills every worker with SIGKILL and says how many there were.

@@ -27,16 +27,19 @@ pub(crate) fn sentence(announcement: &Announcement, text: &NoticeText, clock: &C
         AnnouncementKind::DrillBegan => (text.drill_began)(&at),
         AnnouncementKind::DrillEnded { passed: true } => (text.drill_passed)(&at),
         AnnouncementKind::DrillEnded { passed: false } => (text.drill_failed)(&at),
-        AnnouncementKind::OrderBegan { order, upstream, until_ms } => {
+        AnnouncementKind::OrderBegan { order, upstream, model, until_ms } => {
             let until = clock.short(*until_ms);
-            match (*order, upstream) {
+            match (*order, model) {
                 ("force-local", _) => (text.forced_local)(&until),
                 ("force-cloud", _) => (text.forced_cloud)(&until),
-                (_, upstream) => (text.isolated)(upstream.as_deref().unwrap_or_default(), &until),
+                ("load", Some(model)) => (text.loaded)(model, &until),
+                (_, Some(model)) => (text.unloaded)(model, &until),
+                _ => (text.isolated)(upstream.as_deref().unwrap_or_default(), &until),
             }
         }
         AnnouncementKind::OrderEnded { upstream: Some(upstream), .. } => (text.isolation_over)(upstream, &at),
-        AnnouncementKind::OrderEnded { upstream: None, .. } => (text.order_over)(&at),
+        AnnouncementKind::OrderEnded { model: Some(model), .. } => (text.model_order_over)(model, &at),
+        AnnouncementKind::OrderEnded { .. } => (text.order_over)(&at),
         AnnouncementKind::GlassBroken => (text.glass_broken)(&at),
     }
 }

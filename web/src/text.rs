@@ -139,6 +139,11 @@ pub(crate) struct NoticeText {
     /// The upstream; until when, or since when.
     pub(crate) isolated: fn(&str, &str) -> String,
     pub(crate) isolation_over: fn(&str, &str) -> String,
+    /// The local model, until when.
+    pub(crate) loaded: fn(&str, &str) -> String,
+    pub(crate) unloaded: fn(&str, &str) -> String,
+    /// The local model, when.
+    pub(crate) model_order_over: fn(&str, &str) -> String,
     pub(crate) order_over: fn(&str) -> String,
     pub(crate) glass_broken: fn(&str) -> String,
 }
@@ -273,6 +278,8 @@ pub(crate) struct StatusText {
     pub(crate) loading: fn(u8) -> String,
     pub(crate) ready: &'static str,
     pub(crate) failed: &'static str,
+    pub(crate) unloading: &'static str,
+    pub(crate) unloaded: &'static str,
     /// Age in seconds of the last token that the model really generated.
     pub(crate) proven: fn(u64) -> String,
     pub(crate) unproven: &'static str,
@@ -430,6 +437,9 @@ pub(crate) struct OrderText {
     pub(crate) force_cloud: &'static str,
     /// The upstream.
     pub(crate) isolate: fn(&str) -> String,
+    /// The local model.
+    pub(crate) load: fn(&str) -> String,
+    pub(crate) unload: fn(&str) -> String,
     /// What, who, until when, why.
     pub(crate) told: fn(&str, &str, &str, &str) -> String,
     pub(crate) standing: &'static str,

@@ -42,15 +42,18 @@ pub enum AnnouncementKind {
     DrillEnded {
         passed: bool,
     },
-    /// `force-local`, `force-cloud` or `isolate`, which names its upstream.
+    /// `force-local` or `force-cloud`; or `isolate`, which names its upstream; or `load` or `unload`, which name their
+    /// local model.
     OrderBegan {
         order: &'static str,
         upstream: Option<String>,
+        model: Option<String>,
         until_ms: i64,
     },
     OrderEnded {
         order: &'static str,
         upstream: Option<String>,
+        model: Option<String>,
     },
     /// Somebody took in an emergency what was not granted to them.
     GlassBroken,
@@ -99,9 +102,11 @@ impl Announcement {
             AnnouncementKind::BrownOut { .. } => ("brown-out", None),
             AnnouncementKind::DrillBegan | AnnouncementKind::DrillEnded { .. } => ("drill", None),
             AnnouncementKind::GlassBroken => ("broken-glass", None),
-            AnnouncementKind::OrderBegan { upstream, .. } | AnnouncementKind::OrderEnded { upstream, .. } => {
-                ("order", upstream.as_deref())
-            }
+            AnnouncementKind::OrderBegan { upstream, model, .. }
+            | AnnouncementKind::OrderEnded { upstream, model, .. } => match model {
+                Some(model) => ("model", Some(model)),
+                None => ("order", upstream.as_deref()),
+            },
         }
     }
 
@@ -129,7 +134,8 @@ mod tests {
     }
 
     fn isolated(upstream: &str) -> AnnouncementKind {
-        AnnouncementKind::OrderBegan { order: "isolate", upstream: Some(upstream.into()), until_ms: 0 }
+        let upstream = Some(upstream.into());
+        AnnouncementKind::OrderBegan { order: "isolate", upstream, model: None, until_ms: 0 }
     }
 
     #[test]

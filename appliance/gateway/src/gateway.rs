@@ -78,6 +78,7 @@ impl Gateway {
             .collect::<Result<_, _>>()?;
         let (board, flips) = Board::new(upstreams, Outside::new(&settings.outside), orders);
         let board = Arc::new(board);
+        board.orders.current().rule(&locals);
         let admission = Arc::new(Admission::new(settings.brown_out));
         let metrics = Metrics::register(registry, &board, &locals, &admission);
         let (publish, site) = watch::channel(Arc::new(first_site(&settings, &board, &locals)));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use continuity::Order as SiteOrder;
+use inference::LocalModel;
 use store::{NewOrder, OrderError, OrderKind, OrderRecord};
 use tokio::sync::{Notify, watch};
 
@@ -82,7 +83,7 @@ impl Standing {
         self.orders.iter().find_map(|order| match &order.record.kind {
             OrderKind::ForceLocal => Some(Reason::ForcedLocal),
             OrderKind::Isolate(isolated) if isolated == upstream => Some(Reason::Isolated),
-            OrderKind::Isolate(_) | OrderKind::ForceCloud => None,
+            OrderKind::Isolate(_) | OrderKind::ForceCloud | OrderKind::Load(_) | OrderKind::Unload(_) => None,
         })
     }
 
@@ -100,9 +101,23 @@ impl Standing {
         let ordered = self.orders.iter().find_map(|order| match order.record.kind {
             OrderKind::ForceLocal => Some(SiteOrder::ForceLocal),
             OrderKind::ForceCloud => Some(SiteOrder::ForceCloud),
-            OrderKind::Isolate(_) => None,
+            OrderKind::Isolate(_) | OrderKind::Load(_) | OrderKind::Unload(_) => None,
         });
         ordered.or_else(|| self.rehearses_site().then_some(SiteOrder::Drill))
+    }
+
+    /// Loads what is ordered to be, unloads what is ordered not to be, and leaves the others as they are by themselves.
+    pub(crate) fn rule(&self, models: &[LocalModel]) {
+        let ordered = |name: &str| {
+            self.orders.iter().find_map(|order| match &order.record.kind {
+                OrderKind::Load(model) if model == name => Some(true),
+                OrderKind::Unload(model) if model == name => Some(false),
+                _ => None,
+            })
+        };
+        for model in models {
+            model.want(ordered(model.name()).unwrap_or(model.is_resident()));
+        }
     }
 
     pub(crate) fn rehearses_site(&self) -> bool {
@@ -130,6 +145,7 @@ impl StandingOrder {
             id: *id,
             kind: kind.as_str(),
             upstream: kind.upstream().map(str::to_owned),
+            model: kind.model().map(str::to_owned),
             who: who.clone(),
             reason: reason.clone(),
             given_ms: *given_ms,

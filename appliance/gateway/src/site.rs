@@ -104,8 +104,10 @@ pub struct LocalView {
     pub name: String,
     /// `chat`, `embedding` or `rerank`.
     pub kind: &'static str,
-    /// `starting`, `loading`, `ready` or `failed`.
+    /// `starting`, `loading`, `ready`, `failed`, `unloading` or `unloaded`.
     pub status: &'static str,
+    /// It is loaded unless an order says otherwise; else only by an order.
+    pub resident: bool,
     /// Progress of loading.
     pub percent: Option<u8>,
     /// One plain line: what it is, or why it failed and how to mend it.
@@ -210,10 +212,12 @@ pub struct OutageView {
 #[derive(Debug, Clone, Serialize)]
 pub struct OrderView {
     pub id: i64,
-    /// `force-local`, `force-cloud` or `isolate`.
+    /// `force-local`, `force-cloud`, `isolate`, `load` or `unload`.
     pub kind: &'static str,
     /// The upstream that is isolated.
     pub upstream: Option<String>,
+    /// The local model that is loaded or unloaded.
+    pub model: Option<String>,
     pub who: String,
     pub reason: String,
     pub given_ms: i64,

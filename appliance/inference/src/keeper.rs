@@ -6,6 +6,7 @@ mod growing;
 mod journal;
 mod memory;
 mod pairing;
+mod resting;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -60,6 +61,8 @@ pub struct Keeper {
     early_deaths: u32,
     /// The job that proves readiness, while it is on its way.
     proof: Option<u64>,
+    /// Whether there should be a worker at all.
+    wanted: watch::Receiver<bool>,
 }
 
 /// How the life of one worker process ended.
@@ -67,6 +70,8 @@ enum Outcome {
     Stopped,
     /// It had grown by too much, and makes room for another one.
     Replaced,
+    /// It is not wanted any more.
+    Unloaded,
     /// It could not do its work from the start, and another one could not either.
     Unusable(String),
     Died(String),
@@ -79,8 +84,8 @@ impl Keeper {
         orders: mpsc::UnboundedReceiver<Order>,
         counters: Arc<Counters>,
     ) -> Keeper {
-        let (journal, gpus) = (Journal::default(), gpus::none());
-        Keeper { spec, status, orders, counters, journal, gpus, early_deaths: 0, proof: None }
+        let (journal, gpus, wanted) = (Journal::default(), gpus::none(), counters.wanted.subscribe());
+        Keeper { spec, status, orders, counters, journal, gpus, early_deaths: 0, proof: None, wanted }
     }
 
     /// Watches what the worker has on GPUs, too.
@@ -91,12 +96,17 @@ impl Keeper {
     /// Keeps the worker until `cancel`; then no worker process is left.
     pub async fn run(mut self, cancel: CancellationToken) {
         while !cancel.is_cancelled() {
+            if !self.is_wanted() {
+                self.rest(&cancel).await;
+                continue;
+            }
             self.status.send_replace(Status::Starting);
             let outcome = self.one_life(&cancel).await;
             self.counters.pid.store(0, Ordering::Relaxed);
             self.counters.memory.send_replace(None);
             let pause = match outcome {
                 Outcome::Stopped => break,
+                Outcome::Unloaded => continue,
                 Outcome::Replaced => Duration::ZERO,
                 Outcome::Unusable(reason) => self.give_up(reason),
                 Outcome::Died(how) => self.mourn(&how),
@@ -128,6 +138,7 @@ impl Keeper {
             idle_ticks: 0,
             scale: Scale::new(self.spec.growth),
             grown: None,
+            leaves_by: None,
         };
         let mut look = interval(self.spec.growth.every);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -140,6 +151,7 @@ impl Keeper {
                     return Outcome::Stopped;
                 }
                 Some(order) = self.orders.recv() => self.obey(order, Some(&mut life)),
+                _ = self.wanted.changed() => self.follow_order(&mut life),
                 frame = life.child.next() => match frame {
                     Some(frame) => {
                         self.hear(frame, &mut life);
@@ -159,6 +171,9 @@ impl Keeper {
                     self.prove(&mut life);
                 }
                 _ = look.tick(), if life.child.pid().is_some() => self.weigh(&mut life),
+            }
+            if self.may_leave(&life) {
+                return self.leave(life).await;
             }
             if let Some(grown) = self.outgrown(&life) {
                 return self.replace(life, grown).await;
@@ -196,9 +211,7 @@ impl Keeper {
 
     /// The worker died: its answers wait for the next one, which comes at once unless it died early too.
     fn mourn(&mut self, how: &str) -> Duration {
-        if let Some(proof) = self.proof.take() {
-            self.journal.forget(proof);
-        }
+        self.forget_proof();
         self.journal.worker_died();
         let answers = self.journal.len();
         tracing::warn!(
@@ -213,7 +226,13 @@ impl Keeper {
         }
     }
 
-    /// Lets `pause` pass, still taking orders.
+    fn forget_proof(&mut self) {
+        if let Some(proof) = self.proof.take() {
+            self.journal.forget(proof);
+        }
+    }
+
+    /// Lets `pause` pass, still taking orders; a model that is not wanted is waited for no longer.
     async fn wait(&mut self, pause: Duration, cancel: &CancellationToken) {
         let pause = sleep(pause);
         tokio::pin!(pause);
@@ -221,6 +240,7 @@ impl Keeper {
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = &mut pause => return,
+                _ = self.wanted.changed() => return,
                 Some(order) = self.orders.recv() => self.obey(order, None),
             }
         }
@@ -229,8 +249,8 @@ impl Keeper {
     fn obey(&mut self, order: Order, life: Option<&mut Life>) {
         match order {
             Order::Submit { id, job, ticket, events } => {
-                if let Status::Failed { reason, .. } = &*self.status.borrow() {
-                    let _ = events.send(Err(JobError::Unready(reason.clone())));
+                if let Some(reason) = self.status.borrow().refusal() {
+                    let _ = events.send(Err(JobError::Unready(reason)));
                     return;
                 }
                 self.journal.add(id, *job, Some(ticket), Some(events));
@@ -239,8 +259,8 @@ impl Keeper {
                 }
             }
             Order::Compute { id, job, ticket, whole } => {
-                if let Status::Failed { reason, .. } = &*self.status.borrow() {
-                    let _ = whole.send(Err(JobError::Unready(reason.clone())));
+                if let Some(reason) = self.status.borrow().refusal() {
+                    let _ = whole.send(Err(JobError::Unready(reason)));
                     return;
                 }
                 self.journal.add_vectors(id, *job, Some(ticket), Some(whole));
@@ -342,9 +362,14 @@ impl Keeper {
         let Some(facts) = &life.facts else { return };
         let now = Instant::now();
         self.status.send_if_modified(|status| {
-            if let Status::Ready { proven_at, .. } = status {
-                *proven_at = now;
-                return false;
+            match status {
+                Status::Ready { proven_at, .. } => {
+                    *proven_at = now;
+                    return false;
+                }
+                // Its last answers.
+                Status::Unloading => return false,
+                _ => {}
             }
             self.counters.was_ready.store(true, Ordering::Relaxed);
             *status = Status::Ready { facts: facts.clone(), proven_at: now };
@@ -354,7 +379,10 @@ impl Keeper {
 
     /// Asks for one real token, or vector, on the way that all requests take, when the last one is too old.
     fn prove(&mut self, life: &mut Life) {
-        if life.facts.is_none() || self.proof.is_some_and(|id| self.journal.has(id)) {
+        if life.facts.is_none()
+            || life.leaves_by.is_some()
+            || self.proof.is_some_and(|id| self.journal.has(id))
+        {
             return;
         }
         if let Status::Ready { proven_at, .. } = &*self.status.borrow()
@@ -402,6 +430,8 @@ struct Life {
     scale: Scale,
     /// By how much it has grown, and since when that is known.
     grown: Option<(Grown, Instant)>,
+    /// The model is not wanted any more: when the worker goes at the latest.
+    leaves_by: Option<Instant>,
 }
 
 fn proof() -> Job {

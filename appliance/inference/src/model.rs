@@ -32,6 +32,7 @@ pub struct LocalModel {
     status: watch::Receiver<Status>,
     orders: mpsc::UnboundedSender<Order>,
     counters: Arc<Counters>,
+    is_resident: bool,
 }
 
 /// A model is proven for so long after its last token, whoever asked for it. The keeper asks for one sooner.
@@ -46,6 +47,8 @@ pub const PROVEN_FOR: Duration = Duration::from_secs(60);
 ///    │ retry_at                ▼ unusable file            │
 ///    └────────────────────── Failed                       │
 ///    ▲────────────────────────────────────────────────────┘
+///    │ wanted                          last answers over
+/// Unloaded ◀───────────────────────────────── Unloading ◀── not wanted any more
 /// ```
 #[derive(Debug, Clone)]
 pub enum Status {
@@ -63,12 +66,38 @@ pub enum Status {
         reason: String,
         retry_at: Instant,
     },
+    /// It is not wanted any more: the answers that run come to their end.
+    Unloading,
+    /// There is no worker, and none is wanted.
+    Unloaded,
 }
+
+/// Why a model that is not wanted takes no job.
+pub(crate) const UNLOADED: &str = "it is not loaded";
 
 impl Status {
     /// It can answer, as far as anybody can know: it has done so within [`PROVEN_FOR`].
     pub fn is_proven(&self) -> bool {
         matches!(self, Status::Ready { proven_at, .. } if proven_at.elapsed() <= PROVEN_FOR)
+    }
+
+    /// It is not ready and will be soon, as far as anybody can know.
+    pub fn is_coming(&self) -> bool {
+        matches!(self, Status::Starting | Status::Loading { .. })
+    }
+
+    /// It is of no use as it is, and does not mend by waiting a moment.
+    pub fn is_out(&self) -> bool {
+        self.refusal().is_some()
+    }
+
+    /// Why it takes no job at all.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        match self {
+            Status::Failed { reason, .. } => Some(reason.clone()),
+            Status::Unloading | Status::Unloaded => Some(UNLOADED.into()),
+            Status::Starting | Status::Loading { .. } | Status::Ready { .. } => None,
+        }
     }
 }
 
@@ -132,6 +161,8 @@ pub(crate) struct Counters {
     pub(crate) memory: watch::Sender<Option<Memory>>,
     /// The last worker that was replaced because it had grown.
     pub(crate) replaced: watch::Sender<Option<Replacement>>,
+    /// Whether there should be a worker.
+    pub(crate) wanted: watch::Sender<bool>,
 }
 
 impl LocalModel {
@@ -140,6 +171,7 @@ impl LocalModel {
         let (status_sender, status) = watch::channel(Status::Starting);
         let (orders, orders_receiver) = mpsc::unbounded_channel();
         let counters = Arc::new(Counters::default());
+        counters.wanted.send_replace(spec.resident);
         let model = LocalModel {
             name: spec.name.as_str().into(),
             kind: spec.kind,
@@ -147,6 +179,7 @@ impl LocalModel {
             status,
             orders,
             counters: counters.clone(),
+            is_resident: spec.resident,
         };
         (model, Keeper::new(spec, status_sender, orders_receiver, counters))
     }
@@ -158,6 +191,16 @@ impl LocalModel {
     /// What may be asked of it.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// It is loaded unless somebody orders otherwise.
+    pub fn is_resident(&self) -> bool {
+        self.is_resident
+    }
+
+    /// Loads it, or unloads it when the answers that run have ended, within a minute. What is so already stays so.
+    pub fn want(&self, loaded: bool) {
+        self.counters.wanted.send_if_modified(|wanted| std::mem::replace(wanted, loaded) != loaded);
     }
 
     pub fn status(&self) -> watch::Receiver<Status> {
@@ -234,13 +277,14 @@ impl LocalModel {
         if kind != self.kind {
             return Err(JobError::WrongKind);
         }
-        match &*self.status.borrow() {
-            Status::Failed { reason, .. } => return Err(JobError::Unready(reason.clone())),
-            Status::Starting | Status::Loading { .. } if !self.counters.was_ready.load(Ordering::Relaxed) => {
-                return Err(JobError::Unready("it is being loaded".into()));
-            }
-            _ => {}
+        let status = self.status.borrow();
+        if let Some(reason) = status.refusal() {
+            return Err(JobError::Unready(reason));
         }
+        if status.is_coming() && !self.counters.was_ready.load(Ordering::Relaxed) {
+            return Err(JobError::Unready("it is being loaded".into()));
+        }
+        drop(status);
         let limit = frames::MAX_JOB_BYTES;
         if bytes > limit {
             return Err(JobError::TooLarge { bytes, limit });

@@ -80,12 +80,13 @@ async fn examine(model: &LocalModel, known: &[KnownAnswer], at_once: usize) -> R
 async fn ready(model: &LocalModel) -> Result<Facts, String> {
     let mut status = model.status();
     let settled = status
-        .wait_for(|status| matches!(status, Status::Ready { .. } | Status::Failed { .. }))
+        .wait_for(|status| !status.is_coming())
         .await
         .map_err(|_| "the keeper stopped before the model was ready".to_owned())?;
     match &*settled {
         Status::Ready { facts, .. } => Ok(facts.clone()),
         Status::Failed { reason, .. } => Err(reason.clone()),
+        Status::Unloading | Status::Unloaded => Err("the model was unloaded".to_owned()),
         Status::Starting | Status::Loading { .. } => Err("the model is still loading".to_owned()),
     }
 }

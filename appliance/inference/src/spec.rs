@@ -38,6 +38,8 @@ pub struct ModelSpec {
     pub growth: Growth,
     /// How old the last real token may grow before the keeper asks for another.
     pub proof_interval: Duration,
+    /// It is loaded unless somebody orders otherwise; else not before somebody orders it.
+    pub resident: bool,
     /// The program that becomes the worker process.
     pub program: PathBuf,
     /// What stands before the worker's own arguments on its command line.
@@ -62,6 +64,7 @@ impl ModelSpec {
             device: None,
             on_cpu: false,
             growth: Growth::default(),
+            resident: true,
             proof_interval: Duration::from_secs(30),
             program: program.into(),
             program_args: vec!["worker".into()],

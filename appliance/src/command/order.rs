@@ -17,6 +17,8 @@ pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode, Failure> {
         OrderCommand::ForceLocal(args) => give(OrderKind::ForceLocal, args).await?,
         OrderCommand::ForceCloud(args) => give(OrderKind::ForceCloud, args).await?,
         OrderCommand::Isolate { upstream, args } => give(OrderKind::Isolate(upstream), args).await?,
+        OrderCommand::Load { model, args } => give(OrderKind::Load(model), args).await?,
+        OrderCommand::Unload { model, args } => give(OrderKind::Unload(model), args).await?,
         OrderCommand::Lift { id, config } => {
             let store = super::open_to_change(&super::load(&config.file)?).await?;
             let lifted = store.lift_order(id, &super::who()).await;
@@ -30,7 +32,7 @@ pub(crate) async fn run(command: OrderCommand) -> Result<ExitCode, Failure> {
 
 async fn give(kind: OrderKind, args: OrderArgs) -> Result<(), Failure> {
     let config = super::load(&args.config.file)?;
-    check_upstream(&config, &kind)?;
+    check_target(&config, &kind)?;
     let name = kind.to_string();
     let wrong = |error: &OrderError| refused(&name, error);
     let new = NewOrder::checked(kind, &super::who(), &args.reason, length(&args.lasts)?)
@@ -44,15 +46,33 @@ async fn give(kind: OrderKind, args: OrderArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_upstream(config: &Config, kind: &OrderKind) -> Result<(), Failure> {
-    let known: Vec<&str> = config.gateway.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
-    match kind.upstream() {
-        Some(upstream) if !known.contains(&upstream) => Err(Failure::Unusable(format!(
-            "isolate {upstream}: there is no such upstream. The configuration names: {}.",
-            if known.is_empty() { "none".to_owned() } else { known.join(", ") }
-        ))),
+fn check_target(config: &Config, kind: &OrderKind) -> Result<(), Failure> {
+    let unusable = |why: String| Err(Failure::Unusable(format!("{kind}: {why}")));
+    if let Some(upstream) = kind.upstream() {
+        let known: Vec<&str> =
+            config.gateway.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
+        if !known.contains(&upstream) {
+            return unusable(format!("there is no such upstream. The configuration names: {}.", all(&known)));
+        }
+    }
+    let Some(model) = kind.model() else { return Ok(()) };
+    let Some(local) = config.locals.iter().find(|local| local.name == model) else {
+        let known: Vec<&str> = config.locals.iter().map(|local| local.name.as_str()).collect();
+        return unusable(format!("there is no such local model. The configuration names: {}.", all(&known)));
+    };
+    match kind {
+        OrderKind::Load(_) if local.resident => {
+            unusable(format!("{model} is loaded by itself, unless an order unloads it: lift that one."))
+        }
+        OrderKind::Unload(_) if !local.resident => {
+            unusable(format!("{model} is loaded only while an order says so: lift that one."))
+        }
         _ => Ok(()),
     }
+}
+
+fn all(known: &[&str]) -> String {
+    if known.is_empty() { "none".to_owned() } else { known.join(", ") }
 }
 
 fn list(config: &Config) -> Result<(), Failure> {

@@ -308,6 +308,7 @@ impl Check {
                 return Err(self.wrong(&place, what));
             }
         };
+        spec.resident = raw.resident.unwrap_or(true);
         let grows = &mut spec.growth.percent;
         *grows = within("max_growth_percent", raw.max_growth_percent, *grows, 10, 1000)?;
         spec.threads = raw.threads.map(|n| within("threads", Some(n), n, 1, 512)).transpose()?;

@@ -68,6 +68,7 @@ impl StoreFile {
                 include_str!("schema/core.9.sql"),
                 include_str!("schema/core.10.sql"),
                 include_str!("schema/core.11.sql"),
+                include_str!("schema/core.12.sql"),
             ],
             StoreFile::Work => &[
                 include_str!("schema/work.1.sql"),

@@ -40,6 +40,7 @@ impl Store {
 fn told(order: &OrderRecord) -> Value {
     json!({
         "order": order.id, "kind": order.kind.as_str(), "upstream": order.kind.upstream(),
+        "model": order.kind.model(),
         "by": order.who, "reason": order.reason, "lasts_s": order.lasts_ms / 1000,
     })
 }

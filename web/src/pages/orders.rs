@@ -28,10 +28,15 @@ pub(crate) struct OrdersPage {
     pub(crate) problem: Option<String>,
     pub(crate) standing: Vec<OrderRow>,
     pub(crate) ended: Vec<OrderRow>,
-    pub(crate) upstreams: Vec<String>,
+    pub(crate) choices: Vec<Choice>,
     pub(crate) lengths: Vec<Length>,
     /// What was filled in before it was refused.
     pub(crate) given: NewOrderForm,
+}
+
+pub(crate) struct Choice {
+    pub(crate) kind: String,
+    pub(crate) words: String,
 }
 
 pub(crate) struct Length {
@@ -50,7 +55,7 @@ pub(crate) struct OrderRow {
 
 #[derive(Default, Deserialize)]
 pub(crate) struct NewOrderForm {
-    /// `force-local`, `force-cloud` or `isolate UPSTREAM`.
+    /// As an order is written in the log: `force-local`, `isolate UPSTREAM`, `unload MODEL`.
     pub(crate) kind: String,
     pub(crate) reason: String,
     pub(crate) minutes: u64,
@@ -66,7 +71,8 @@ pub(crate) async fn give(signed: Signed, Posted(form): Posted<NewOrderForm>) -> 
     let Signed(visit, person) = &signed;
     let text = &visit.text().order;
     let lasts = Duration::from_secs(form.minutes.saturating_mul(60));
-    let Some(kind) = kind(visit, &form.kind) else {
+    let Some(kind) = choices(&visit.portal.site()).into_iter().find(|kind| kind.to_string() == form.kind)
+    else {
         return again(&signed, text.no_such_kind.to_owned(), form);
     };
     check_may_order(visit, person, &kind)?;
@@ -103,16 +109,15 @@ fn check_may_order(visit: &Visit, person: &Person, kind: &OrderKind) -> Result<(
     decided.map(drop).map_err(|_| visit.fail(Fault::Forbidden))
 }
 
-fn kind(visit: &Visit, word: &str) -> Option<OrderKind> {
-    match word {
-        "force-local" => Some(OrderKind::ForceLocal),
-        "force-cloud" => Some(OrderKind::ForceCloud),
-        other => {
-            let upstream = other.strip_prefix("isolate ")?;
-            let known = visit.portal.site().upstreams.iter().any(|known| known.name == upstream);
-            known.then(|| OrderKind::Isolate(upstream.to_owned()))
-        }
-    }
+/// All that can be ordered of this site.
+fn choices(site: &gateway::Site) -> Vec<OrderKind> {
+    let isolate = site.upstreams.iter().map(|upstream| OrderKind::Isolate(upstream.name.clone()));
+    let of_model = |local: &gateway::LocalView| {
+        let order = if local.resident { OrderKind::Unload } else { OrderKind::Load };
+        order(local.name.clone())
+    };
+    let models = site.locals.iter().map(of_model);
+    [OrderKind::ForceLocal, OrderKind::ForceCloud].into_iter().chain(isolate).chain(models).collect()
 }
 
 fn problem(error: &OrderError, text: &OrderText) -> String {
@@ -135,6 +140,8 @@ pub(crate) fn what(kind: &OrderKind, text: &OrderText) -> String {
         OrderKind::ForceLocal => text.force_local.to_owned(),
         OrderKind::ForceCloud => text.force_cloud.to_owned(),
         OrderKind::Isolate(upstream) => (text.isolate)(upstream),
+        OrderKind::Load(model) => (text.load)(model),
+        OrderKind::Unload(model) => (text.unload)(model),
     }
 }
 
@@ -174,7 +181,10 @@ fn page(signed: &Signed, problem: Option<String>, given: NewOrderForm) -> Result
             .map(|order| row(&order.record, portal.clock().short(order.until_ms)))
             .collect(),
         ended: ended.collect(),
-        upstreams: site.upstreams.iter().map(|upstream| upstream.name.clone()).collect(),
+        choices: choices(&site)
+            .iter()
+            .map(|kind| Choice { kind: kind.to_string(), words: what(kind, text) })
+            .collect(),
         lengths: LENGTHS.map(|minutes| Length { minutes, words: (text.length)(minutes) }).into(),
         given,
     })
@@ -184,7 +194,8 @@ fn page(signed: &Signed, problem: Option<String>, given: NewOrderForm) -> Result
 pub(crate) fn told(site: &gateway::Site, text: &Text, clock: &Clock) -> Vec<String> {
     let (actor, text) = (&text.actor, &text.order);
     let told = site.orders.iter().filter_map(|order| {
-        let kind = OrderKind::of_record(order.kind, order.upstream.as_deref())?;
+        let target = order.upstream.as_deref().or(order.model.as_deref());
+        let kind = OrderKind::of_record(order.kind, target)?;
         Some((text.told)(
             &what(&kind, text),
             &actor.name(&order.who),

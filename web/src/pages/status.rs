@@ -250,9 +250,12 @@ impl Reader<'_> {
             "ready" => (text.ready.to_owned(), if local.proven { "good" } else { "bad" }),
             "loading" => ((text.loading)(local.percent.unwrap_or(0)), "waiting"),
             "failed" => (text.failed.to_owned(), "bad"),
+            "unloading" => (text.unloading.to_owned(), "waiting"),
+            "unloaded" => (text.unloaded.to_owned(), "waiting"),
             _ => (text.starting.to_owned(), "waiting"),
         };
         let proof = match local.proven_age_s {
+            _ if local.status == "unloaded" => String::new(),
             Some(age_s) if local.proven && local.speaks() => (text.proven)(age_s),
             Some(age_s) if local.proven => (text.worked)(age_s),
             _ if local.speaks() => text.unproven.to_owned(),

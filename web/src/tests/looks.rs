@@ -21,6 +21,7 @@ const SINCE_MS: i64 = 1_700_000_000_000;
 
 fn local(name: &str, status: &'static str) -> LocalView {
     LocalView {
+        resident: true,
         name: name.into(),
         kind: "chat",
         status,
@@ -150,7 +151,7 @@ fn the_end_of_an_outage_is_told_beside_a_calm_band_and_changes_its_fingerprint()
 
 #[test]
 fn every_announcement_has_its_sentence_in_both_languages() {
-    let upstream = || Some("openai".to_owned());
+    let (upstream, model) = (|| Some("openai".to_owned()), || Some("large".to_owned()));
     let kinds = [
         AnnouncementKind::OutageBegan,
         AnnouncementKind::CloudBack { out_since_ms: SINCE_MS },
@@ -160,11 +161,29 @@ fn every_announcement_has_its_sentence_in_both_languages() {
         AnnouncementKind::DrillBegan,
         AnnouncementKind::DrillEnded { passed: true },
         AnnouncementKind::DrillEnded { passed: false },
-        AnnouncementKind::OrderBegan { order: "force-local", upstream: None, until_ms: SINCE_MS },
-        AnnouncementKind::OrderBegan { order: "force-cloud", upstream: None, until_ms: SINCE_MS },
-        AnnouncementKind::OrderBegan { order: "isolate", upstream: upstream(), until_ms: SINCE_MS },
-        AnnouncementKind::OrderEnded { order: "isolate", upstream: upstream() },
-        AnnouncementKind::OrderEnded { order: "force-local", upstream: None },
+        AnnouncementKind::OrderBegan {
+            order: "force-local",
+            upstream: None,
+            model: None,
+            until_ms: SINCE_MS,
+        },
+        AnnouncementKind::OrderBegan {
+            order: "force-cloud",
+            upstream: None,
+            model: None,
+            until_ms: SINCE_MS,
+        },
+        AnnouncementKind::OrderBegan {
+            order: "isolate",
+            upstream: upstream(),
+            model: None,
+            until_ms: SINCE_MS,
+        },
+        AnnouncementKind::OrderEnded { order: "isolate", upstream: upstream(), model: None },
+        AnnouncementKind::OrderEnded { order: "force-local", upstream: None, model: None },
+        AnnouncementKind::OrderBegan { order: "load", upstream: None, model: model(), until_ms: SINCE_MS },
+        AnnouncementKind::OrderBegan { order: "unload", upstream: None, model: model(), until_ms: SINCE_MS },
+        AnnouncementKind::OrderEnded { order: "unload", upstream: None, model: model() },
     ];
     let mut shown = String::new();
     for kind in kinds {
@@ -194,6 +213,8 @@ fn a_standby_that_is_not_proven_is_an_alarm_before_any_outage_and_so_is_an_alias
             assert_eq!(all.len(), 3, "{status}: {all:?}");
             assert!(all[1].contains("small") && all[2].contains("assistant"), "{status}: {all:?}");
         }
+        let meant = alarms(vec![local("large", "ready"), local("small", "unloaded")], language);
+        assert!(meant.is_empty(), "an order or the configuration says so: {meant:?}");
     }
 }
 

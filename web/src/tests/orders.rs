@@ -51,6 +51,7 @@ async fn a_form_that_orders_nonsense_is_refused_in_words() {
         "kind=force-local&reason=cable&minutes=0",
         "kind=force-local&reason=cable&minutes=99999999999999",
         "kind=isolate moon&reason=cable&minutes=30",
+        "kind=unload moon&reason=cable&minutes=30",
         "kind=explode&reason=cable&minutes=30",
     ] {
         let page = owner.submit("/orders", form).await;

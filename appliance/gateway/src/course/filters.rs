@@ -29,7 +29,7 @@ pub(super) const CLOUD: &[CloudFilter] =
     &[stays_inside, can, has_room_for, ordered, breaker, home, ramp, warm];
 
 pub(super) const STANDBY: &[StandbyFilter] =
-    &[standby_can, standby_has_room_for, has_failed, is_unproven, smaller_first];
+    &[standby_can, standby_has_room_for, is_out, is_unproven, smaller_first];
 
 /// What the filters look at.
 pub(super) struct Look<'a> {
@@ -172,10 +172,9 @@ fn smaller_first(look: &Look<'_>, model: &LocalModel) -> Say {
     if is_largest && is_ready { Say::Last(Reason::BrownOut) } else { Say::Pass }
 }
 
-/// A local model whose file cannot be used is no standby.
-fn has_failed(_: &Look<'_>, model: &LocalModel) -> Say {
-    let failed = matches!(*model.status().borrow(), Status::Failed { .. });
-    if failed { Say::Never(Reason::StandbyUnready) } else { Say::Pass }
+/// A local model whose file cannot be used is no standby, nor is one that is not loaded.
+fn is_out(_: &Look<'_>, model: &LocalModel) -> Say {
+    if model.status().borrow().is_out() { Say::Never(Reason::StandbyUnready) } else { Say::Pass }
 }
 
 /// The same conversation always stands at the same place.

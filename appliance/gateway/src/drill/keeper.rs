@@ -140,7 +140,9 @@ fn warmed_by(gateway: &Gateway, workers: &Workers) -> Vec<Warmth> {
     }
     let since_ms = clock::unix_ms() - quiet.as_millis() as i64;
     let orders = gateway.store().core.orders(ORDERS_READ).unwrap_or_default();
-    let mut forced = orders.iter().filter(|order| order.kind != OrderKind::ForceCloud);
+    // A model that was loaded by order is a worker that was started.
+    let mut forced =
+        orders.iter().filter(|order| matches!(order.kind, OrderKind::ForceLocal | OrderKind::Isolate(_)));
     let was_forced = forced.any(|order| order.ended_ms.is_none_or(|ended_ms| ended_ms > since_ms));
     let last_drill_ms = gateway.store().work.last_drill_ms().ok().flatten();
     let found = [

@@ -250,6 +250,7 @@ fn local(model: &LocalModel) -> LocalView {
         name: model.name().to_owned(),
         kind: model.kind().name(),
         status: "starting",
+        resident: model.is_resident(),
         percent: None,
         detail: String::new(),
         proven_age_s: None,
@@ -289,6 +290,8 @@ fn local(model: &LocalModel) -> LocalView {
             view.device = Some(facts.device);
         }
         Status::Failed { reason, .. } => (view.status, view.detail) = ("failed", reason),
+        Status::Unloading => view.status = "unloading",
+        Status::Unloaded => view.status = "unloaded",
     }
     view
 }

@@ -101,6 +101,7 @@ impl Keeper<'_> {
                 self.gateway.announcer().tell(AnnouncementKind::OrderBegan {
                     order: kind.as_str(),
                     upstream: kind.upstream().map(str::to_owned),
+                    model: kind.model().map(str::to_owned),
                     until_ms: live.until_ms,
                 });
                 self.live.push(live);
@@ -165,6 +166,7 @@ impl Keeper<'_> {
             !same
         });
         if changed {
+            self.gateway.orders().current().rule(self.gateway.locals());
             self.gateway.board().changed.notify_one();
         }
     }
@@ -185,6 +187,7 @@ impl Keeper<'_> {
         self.gateway.announcer().tell(AnnouncementKind::OrderEnded {
             order: record.kind.as_str(),
             upstream: record.kind.upstream().map(str::to_owned),
+            model: record.kind.model().map(str::to_owned),
         });
     }
 }

@@ -93,11 +93,11 @@ async fn start(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result
     Ok(Begun { answers: Answers::new(generations.collect()), brown_out: relief.step })
 }
 
-/// A model that is being loaded or restarted is waited for; one that has failed is not.
+/// A model that is being loaded or restarted is waited for; one that has failed or is not loaded is not.
 async fn wait_until_ready(model: &LocalModel) -> Result<(), Closed> {
     let unready = || Closed::Next { reason: Reason::StandbyUnready, refusal: None };
     let mut status = model.status();
-    let settled = status.wait_for(|s| matches!(s, Status::Ready { .. } | Status::Failed { .. }));
+    let settled = status.wait_for(|status| !status.is_coming());
     match tokio::time::timeout(READY_PATIENCE, settled).await {
         Ok(Ok(status)) if matches!(*status, Status::Ready { .. }) => Ok(()),
         _ => Err(unready()),

@@ -40,10 +40,10 @@ pub(super) async fn ask(
     }
 }
 
-/// A model that is being loaded or restarted is waited for; one that has failed is not.
+/// A model that is being loaded or restarted is waited for; one that has failed or is not loaded is not.
 async fn ready(model: &LocalModel) -> Option<Facts> {
     let mut status = model.status();
-    let settled = status.wait_for(|s| matches!(s, Status::Ready { .. } | Status::Failed { .. }));
+    let settled = status.wait_for(|status| !status.is_coming());
     match tokio::time::timeout(READY_PATIENCE, settled).await.ok()?.ok()?.clone() {
         Status::Ready { facts, .. } => Some(facts),
         _ => None,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
@@ -24,6 +25,10 @@ pub enum OrderKind {
     ForceCloud,
     /// Nothing that users ask goes to this upstream.
     Isolate(String),
+    /// This local model is loaded, which it is not by itself.
+    Load(String),
+    /// This local model is not loaded, so that its memory is free for others.
+    Unload(String),
 }
 
 /// An order as it is kept. Times are unix milliseconds.
@@ -74,15 +79,19 @@ impl OrderKind {
             OrderKind::ForceLocal => "force-local",
             OrderKind::ForceCloud => "force-cloud",
             OrderKind::Isolate(_) => "isolate",
+            OrderKind::Load(_) => "load",
+            OrderKind::Unload(_) => "unload",
         }
     }
 
-    /// The kind of this word, which for an isolation goes with its upstream.
-    pub fn of_record(word: &str, upstream: Option<&str>) -> Option<Self> {
-        match (word, upstream) {
+    /// The kind of this word, and the upstream or the local model that it is about.
+    pub fn of_record(word: &str, target: Option<&str>) -> Option<Self> {
+        match (word, target.map(str::to_owned)) {
             ("force-local", None) => Some(OrderKind::ForceLocal),
             ("force-cloud", None) => Some(OrderKind::ForceCloud),
-            ("isolate", Some(upstream)) => Some(OrderKind::Isolate(upstream.to_owned())),
+            ("isolate", Some(upstream)) => Some(OrderKind::Isolate(upstream)),
+            ("load", Some(model)) => Some(OrderKind::Load(model)),
+            ("unload", Some(model)) => Some(OrderKind::Unload(model)),
             _ => None,
         }
     }
@@ -90,24 +99,32 @@ impl OrderKind {
     pub fn upstream(&self) -> Option<&str> {
         match self {
             OrderKind::Isolate(upstream) => Some(upstream),
-            OrderKind::ForceLocal | OrderKind::ForceCloud => None,
+            _ => None,
         }
     }
 
-    /// Whether both cannot stand at once.
-    fn excludes(&self, other: &OrderKind) -> bool {
-        match (self, other) {
-            (OrderKind::Isolate(one), OrderKind::Isolate(two)) => one == two,
-            (OrderKind::Isolate(_), _) | (_, OrderKind::Isolate(_)) => false,
-            _ => true,
+    /// The local model that it is about.
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            OrderKind::Load(model) | OrderKind::Unload(model) => Some(model),
+            _ => None,
         }
+    }
+
+    fn target(&self) -> Option<&str> {
+        self.upstream().or(self.model())
+    }
+
+    /// Whether both cannot stand at once: one of the whole site, one of each upstream, one of each local model.
+    fn excludes(&self, other: &OrderKind) -> bool {
+        (self.upstream(), self.model()) == (other.upstream(), other.model())
     }
 }
 
 impl fmt::Display for OrderKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())?;
-        self.upstream().map_or(Ok(()), |upstream| write!(f, " {upstream}"))
+        self.target().map_or(Ok(()), |target| write!(f, " {target}"))
     }
 }
 
@@ -181,11 +198,11 @@ impl Core {
             if let Some(standing) = contrary(core, &new.kind)? {
                 return Ok(Err(OrderError::Stands(Box::new(standing))));
             }
-            let (kind, upstream) = (new.kind.as_str(), new.kind.upstream());
+            let (kind, target) = (new.kind.as_str(), new.kind.target());
             let inserted = core.execute(
-                "INSERT INTO orders (id, kind, upstream, who, reason, given_ms, lasts_ms, left_ms, noted_ms)
+                "INSERT INTO orders (id, kind, target, who, reason, given_ms, lasts_ms, left_ms, noted_ms)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?6) ON CONFLICT (id) DO NOTHING",
-                params![new.id, kind, upstream, new.who, new.reason, new.given_ms, new.lasts_ms],
+                params![new.id, kind, target, new.who, new.reason, new.given_ms, new.lasts_ms],
             )?;
             Ok(if inserted == 1 { Ok(new.clone()) } else { Err(OrderError::AtOnce) })
         });
@@ -245,7 +262,7 @@ impl Core {
 }
 
 const SELECT: &str =
-    "SELECT id, kind, upstream, who, reason, given_ms, lasts_ms, left_ms, noted_ms, ended_ms, ended_by
+    "SELECT id, kind, target, who, reason, given_ms, lasts_ms, left_ms, noted_ms, ended_ms, ended_by
     FROM orders";
 
 /// One that stands, and cannot stand beside an order of this kind.
@@ -259,11 +276,11 @@ fn standing(core: &Connection) -> rusqlite::Result<Vec<OrderRecord>> {
 }
 
 fn order(row: &Row<'_>) -> rusqlite::Result<OrderRecord> {
-    let kind = match (row.get_ref(1)?.as_str()?, row.get::<_, Option<String>>(2)?) {
-        ("force-local", _) => OrderKind::ForceLocal,
-        ("force-cloud", _) => OrderKind::ForceCloud,
-        (_, upstream) => OrderKind::Isolate(upstream.unwrap_or_default()),
+    let (word, target) = (row.get_ref(1)?.as_str()?, row.get::<_, Option<String>>(2)?);
+    let unknown = || {
+        rusqlite::Error::FromSqlConversionFailure(1, Type::Text, format!("no kind of order: {word}").into())
     };
+    let kind = OrderKind::of_record(word, target.as_deref()).ok_or_else(unknown)?;
     Ok(OrderRecord {
         id: row.get(0)?,
         kind,

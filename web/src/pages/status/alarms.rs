@@ -8,7 +8,10 @@ use crate::text::StatusText;
 /// A sentence for each local model that is not proven or not confined, and one for each alias that has no other: what is wrong, and
 /// what to do.
 pub(crate) fn of(site: &Site, text: &StatusText) -> Vec<String> {
-    let of_models = site.locals.iter().filter(|local| !local.proven).map(|local| of_model(local, text));
+    // A model that is not loaded is so by an order, which the band tells, or by the configuration.
+    let expected = |local: &&LocalView| !matches!(local.status, "unloading" | "unloaded");
+    let of_models =
+        site.locals.iter().filter(|local| !local.proven).filter(expected).map(|local| of_model(local, text));
     let aliases = site.aliases.iter().filter(|alias| alias.kind == "chat").filter(|alias| {
         let mut standby = site.standby_of(alias).peekable();
         standby.peek().is_some() && standby.all(|local| !local.proven)

@@ -146,7 +146,8 @@ fn key_name(event: &EventRow) -> &str {
 /// What an order orders, in the words of the page of orders.
 fn order(event: &EventRow, text: &OrderText) -> String {
     let word = event.detail["kind"].as_str().unwrap_or_default();
-    match OrderKind::of_record(word, event.detail["upstream"].as_str()) {
+    let target = event.detail["upstream"].as_str().or(event.detail["model"].as_str());
+    match OrderKind::of_record(word, target) {
         Some(kind) => orders::what(&kind, text),
         None => word.to_owned(),
     }

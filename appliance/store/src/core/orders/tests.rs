@@ -48,9 +48,14 @@ async fn one_of_each_kind_stands_at_a_time_and_the_two_forces_exclude_each_other
     store.give_order(new(isolate("openai"))).await.unwrap();
     store.give_order(new(isolate("other"))).await.unwrap();
     assert!(store.give_order(new(isolate("openai"))).await.is_err());
+    store.give_order(new(OrderKind::Unload("openai".into()))).await.unwrap();
+    store.give_order(new(OrderKind::Load("other".into()))).await.unwrap();
+    for kind in [OrderKind::Unload("openai".into()), OrderKind::Unload("other".into())] {
+        assert!(store.give_order(new(kind)).await.is_err());
+    }
     store.lift_order(first.id, "lee").await.unwrap();
     store.give_order(new(OrderKind::ForceCloud)).await.unwrap();
-    assert_eq!(store.core.standing_orders().unwrap().len(), 3);
+    assert_eq!(store.core.standing_orders().unwrap().len(), 5);
 }
 
 #[tokio::test]
@@ -84,10 +89,13 @@ async fn every_change_is_one_row_of_the_audit_log() {
 #[tokio::test]
 async fn orders_survive_a_restart_of_the_box() {
     let (dir, store) = open();
-    let given = store.give_order(new(isolate("openai"))).await.unwrap();
+    let mut given = Vec::new();
+    for kind in [OrderKind::ForceLocal, isolate("openai"), OrderKind::Load("large".into())] {
+        given.push(store.give_order(new(kind)).await.unwrap());
+    }
     store.close().await;
     let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.core.standing_orders().unwrap(), [given]);
+    assert_eq!(store.core.standing_orders().unwrap(), given);
 }
 
 #[tokio::test]
