@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::job::{FinishReason, Job, JobError, Said, TokenOdds, Usage, VectorJob};
 use crate::model::Facts;
+use crate::worker::Measured;
 
 /// The most bytes that one frame may have; a longer one is a broken peer.
 pub(crate) const MAX_FRAME_BYTES: usize = 32 << 20;
@@ -60,6 +61,8 @@ pub(crate) enum FromWorker {
     },
     Ready {
         facts: Facts,
+        /// What the next worker of this model need not measure.
+        measured: Option<Measured>,
     },
     Refused {
         id: u64,

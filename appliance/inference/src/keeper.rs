@@ -22,6 +22,7 @@ use crate::job::{Job, JobError, Lane, Message, Sampling, VectorJob};
 use crate::kind::Kind;
 use crate::model::{Counters, Facts, Order, Status};
 use crate::spec::ModelSpec;
+use crate::worker::Measured;
 use child::Child;
 use journal::Journal;
 use memory::{Grown, Scale};
@@ -61,6 +62,8 @@ pub struct Keeper {
     early_deaths: u32,
     /// The job that proves readiness, while it is on its way.
     proof: Option<u64>,
+    /// What the last worker found out about the machine.
+    measured: Option<Measured>,
     /// Whether there should be a worker at all.
     wanted: watch::Receiver<bool>,
 }
@@ -85,7 +88,18 @@ impl Keeper {
         counters: Arc<Counters>,
     ) -> Keeper {
         let (journal, gpus, wanted) = (Journal::default(), gpus::none(), counters.wanted.subscribe());
-        Keeper { spec, status, orders, counters, journal, gpus, early_deaths: 0, proof: None, wanted }
+        Keeper {
+            spec,
+            status,
+            orders,
+            counters,
+            journal,
+            gpus,
+            early_deaths: 0,
+            proof: None,
+            measured: None,
+            wanted,
+        }
     }
 
     /// Watches what the worker has on GPUs, too.
@@ -119,7 +133,7 @@ impl Keeper {
 
     /// Starts a worker and serves with it until it ends.
     async fn one_life(&mut self, cancel: &CancellationToken) -> Outcome {
-        let child = match Child::start(&self.spec) {
+        let child = match Child::start(&self.spec, self.measured.clone()) {
             Ok(child) => child,
             Err(error) => {
                 let program = self.spec.program.display();
@@ -296,7 +310,7 @@ impl Keeper {
             FromWorker::Alive => {}
             FromWorker::Loading { percent } => drop(self.status.send_replace(Status::Loading { percent })),
             FromWorker::LoadFailed { reason } => life.refusal = Some(reason),
-            FromWorker::Ready { facts } => {
+            FromWorker::Ready { facts, measured } => {
                 if facts.placement.is_short() {
                     let (model, placement) = (&self.spec.name, &facts.placement);
                     let (on_gpu, layers) = (placement.layers_on_gpu, placement.layers);
@@ -308,6 +322,7 @@ impl Keeper {
                 }
                 // The next worker of this model must find the same file.
                 self.spec.sha256.get_or_insert_with(|| facts.sha256.clone());
+                self.measured = measured;
                 life.facts = Some(facts);
                 self.proof = None;
                 self.prove(life);

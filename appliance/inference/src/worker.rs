@@ -16,6 +16,7 @@ mod ground;
 mod guard;
 mod load;
 mod manner;
+mod measured;
 mod memory;
 mod odds;
 mod options;
@@ -59,6 +60,7 @@ pub use backends::{Api, built_for};
 pub use confinement::{Confinement, confine};
 pub use devices::{Device, DeviceKind, devices};
 pub use ground::free_memory;
+pub(crate) use measured::Measured;
 pub use options::{OptionsError, WorkerOptions};
 pub use placement::Placement;
 
@@ -129,14 +131,15 @@ fn serve(
         shares_prefixes: loaded.shares_prefixes(),
         vocabulary,
         threads: options.threads.unwrap_or(ground.cores) as usize,
+        measured: options.measured.clone(),
     };
-    let engine = Engine::new(context, means, taken, out.clone())?;
+    let (engine, measured) = Engine::new(context, means, taken, out.clone())?;
     let refusals = out.clone();
     thread::Builder::new()
         .name("reader".into())
         .spawn(move || read_orders(socket, &prompter, &orders, &refusals))?;
     let facts = Facts { placement, ..loaded.facts(limit, &ground, confinement, tools) };
-    let _ = out.send(FromWorker::Ready { facts });
+    let _ = out.send(FromWorker::Ready { facts, measured: Some(measured) });
     engine.run()
 }
 

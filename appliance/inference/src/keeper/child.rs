@@ -22,7 +22,7 @@ use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 use crate::frames::{self, FromWorker, MAX_FRAME_BYTES, ToWorker};
 use crate::spec::ModelSpec;
-use crate::worker::WorkerOptions;
+use crate::worker::{Measured, WorkerOptions};
 
 /// What a worker may inherit: where the GPU drivers are and how they behave, and no secret.
 const INHERITED: [&str; 12] = [
@@ -66,12 +66,12 @@ pub(super) struct End {
 }
 
 impl Child {
-    pub(super) fn start(spec: &ModelSpec) -> io::Result<Child> {
+    pub(super) fn start(spec: &ModelSpec, measured: Option<Measured>) -> io::Result<Child> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut process = Command::new(&spec.program)
             .args(&spec.program_args)
-            .args(WorkerOptions::from(spec).to_args())
+            .args(WorkerOptions { measured, ..WorkerOptions::from(spec) }.to_args())
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| is_inherited(&name.to_string_lossy())))
             // Else a failed assertion of ggml asks a debugger to look, from a child of a dying process.

@@ -12,6 +12,7 @@ use crate::frames::{ALIVE_EVERY, Finish, FromWorker, Progress, Submission, ToWor
 use crate::job::{FinishReason, JobError, Said, Usage};
 use crate::simulation::{Answer, End as LifeEnd, Life, Script, script};
 use crate::spec::ModelSpec;
+use crate::worker::Measured;
 
 pub(super) struct Child {
     model: String,
@@ -44,7 +45,7 @@ pub(super) struct End;
 
 impl Child {
     #[expect(clippy::unnecessary_wraps, reason = "a real worker's process may fail to start")]
-    pub(super) fn start(spec: &ModelSpec) -> io::Result<Child> {
+    pub(super) fn start(spec: &ModelSpec, _: Option<Measured>) -> io::Result<Child> {
         let script = script();
         let life = script.begin(&spec.name);
         Ok(Child {
@@ -96,7 +97,7 @@ impl Child {
                 self.loaded = true;
                 self.outbox.push_back(match &self.life.end {
                     LifeEnd::Refuses(reason) => FromWorker::LoadFailed { reason: reason.clone() },
-                    _ => FromWorker::Ready { facts: self.life.facts.clone() },
+                    _ => FromWorker::Ready { facts: self.life.facts.clone(), measured: None },
                 });
                 continue;
             }

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::WorkerError;
 use super::load::STEP_TOKENS;
+use super::measured::Measured;
 use super::pace::Pace;
 use super::prompt::Prepared;
 use super::scheduler::{Held, Key, Room, Scheduler, Waiting};
@@ -68,10 +69,13 @@ pub(super) struct Means {
     pub(super) shares_prefixes: bool,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) threads: usize,
+    /// What an earlier worker of the same model has found.
+    pub(super) measured: Option<Measured>,
 }
 
 impl<'a> Engine<'a> {
-    /// Takes some steps, so that the weights are in memory and the pace is known.
+    /// Takes some steps, so that the weights are in memory and the pace is known; none where it is known already: answers
+    /// may wait. The pace is given back for the next worker.
     ///
     /// # Errors
     /// A step that llama.cpp could not compute.
@@ -80,25 +84,29 @@ impl<'a> Engine<'a> {
         means: Means,
         orders: Receiver<Order>,
         out: Sender<FromWorker>,
-    ) -> Result<Engine<'a>, WorkerError> {
+    ) -> Result<(Engine<'a>, Measured), WorkerError> {
         let (mut context, mut batch) = (context, LlamaBatch::new(STEP_TOKENS as usize, 1));
         let filler = Filler::new(means.filler);
-        let pace =
-            warm_up::warm_up(&mut context, &mut batch, means.room.sequences(), means.filler.is_some())?;
-        Ok(Engine {
+        let (sequences, has_filler) = (means.room.sequences(), means.filler.is_some());
+        let measured = match means.measured {
+            Some(measured) => measured,
+            None => warm_up::warm_up(&mut context, &mut batch, sequences, has_filler)?,
+        };
+        let engine = Engine {
             context,
             batch,
             vocabulary: means.vocabulary,
             scheduler: Scheduler::new(means.room),
             seats: Seats::new(means.seats, means.shares_prefixes),
-            pace,
+            pace: Pace::new(&measured),
             filler,
             running: Vec::new(),
             chooser: Chooser::new(means.threads),
             orders,
             out,
             began: Instant::now(),
-        })
+        };
+        Ok((engine, measured))
     }
 
     /// Works until the reader is gone.

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use super::measured::Measured;
 use crate::kind::{Kind, Pooling};
 use crate::plan::CacheKind;
 use crate::spec::ModelSpec;
@@ -27,6 +28,8 @@ pub struct WorkerOptions {
     pub cache: CacheKind,
     /// What the file's SHA-256 must be, in 64 hexadecimal digits.
     pub sha256: Option<String>,
+    /// What an earlier worker of the same model has measured.
+    pub(crate) measured: Option<Measured>,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -43,19 +46,22 @@ pub enum OptionsError {
     NoKind,
     #[error("`--pooling` is \"mean\", \"cls\", \"last\" or \"rank\"")]
     NoPooling,
+    #[error("`--measured` is no measurement of a worker")]
+    NoMeasurement,
     #[error("`{0}` is missing")]
     Missing(&'static str),
 }
 
 impl WorkerOptions {
     /// Reads `--model FILE --context N --sequences N [--clinical-reserve N] [--threads N] [--device N]
-    /// [--on-cpu] [--cache q8_0] [--sha256 HEX] [--kind embedding] [--pooling mean]`.
+    /// [--on-cpu] [--cache q8_0] [--sha256 HEX] [--kind embedding] [--pooling mean]
+    /// [--measured 1=33125,4=40250/64=200000/4]`.
     ///
     /// # Errors
     /// The argument that is unknown, missing or no number.
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<WorkerOptions, OptionsError> {
         let (mut model, mut context, mut sequences, mut threads, mut device) = (None, None, None, None, None);
-        let (mut clinical_reserve, mut cache, mut sha256) = (0, CacheKind::F16, None);
+        let (mut clinical_reserve, mut cache, mut sha256, mut measured) = (0, CacheKind::F16, None, None);
         let (mut kind, mut pooling) = (Kind::Chat, None);
         let mut on_cpu = false;
         let mut args = args.into_iter();
@@ -79,6 +85,10 @@ impl WorkerOptions {
                     pooling = Some(named.ok_or(OptionsError::NoPooling)?);
                 }
                 "--sha256" => sha256 = Some(value()?.to_string_lossy().into_owned()),
+                "--measured" => {
+                    let read = value()?.to_str().and_then(|text| text.parse().ok());
+                    measured = Some(read.ok_or(OptionsError::NoMeasurement)?);
+                }
                 _ => return Err(OptionsError::Unknown(name)),
             }
         }
@@ -94,6 +104,7 @@ impl WorkerOptions {
             on_cpu,
             cache,
             sha256,
+            measured,
         })
     }
 
@@ -121,6 +132,9 @@ impl WorkerOptions {
         if let Some(sha256) = &self.sha256 {
             args.extend(["--sha256".into(), sha256.into()]);
         }
+        if let Some(measured) = &self.measured {
+            args.extend(["--measured".into(), measured.to_string().into()]);
+        }
         args
     }
 }
@@ -139,6 +153,7 @@ impl From<&ModelSpec> for WorkerOptions {
             on_cpu: spec.on_cpu,
             cache: spec.cache,
             sha256: spec.sha256.clone(),
+            measured: None,
         }
     }
 }
@@ -165,6 +180,7 @@ mod tests {
             on_cpu: true,
             cache: CacheKind::Q8_0,
             sha256: Some("ab".repeat(32)),
+            measured: "1=33125,4=40250/64=200000/4".parse().ok(),
         };
         assert_eq!(WorkerOptions::from_args(options.to_args()), Ok(options));
     }

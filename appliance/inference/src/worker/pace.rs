@@ -8,6 +8,8 @@
 
 use std::time::Duration;
 
+use super::measured::Measured;
+
 /// How many times as long as without prompts a step may take.
 const LONGEST: f64 = 2.5;
 
@@ -62,14 +64,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// From steps that wrote for so many answers, at least one of them, and one that read so many tokens of a prompt.
-    pub(super) fn new(mut writing: Vec<(usize, Duration)>, reading: (usize, Duration), block: usize) -> Pace {
-        writing.sort_by_key(|(answers, _)| *answers);
-        let writing: Vec<(usize, f64)> =
-            writing.into_iter().map(|(answers, took)| (answers, took.as_secs_f64())).collect();
-        let token = (reading.1.as_secs_f64() / reading.0.max(1) as f64).max(f64::MIN_POSITIVE);
+    pub(super) fn new(measured: &Measured) -> Pace {
+        let Measured { writing, reading, block } = measured;
+        let seconds = |(rows, took): &(u32, Duration)| (*rows as usize, took.as_secs_f64());
+        let writing: Vec<(usize, f64)> = writing.iter().map(seconds).collect();
+        let (tokens, took) = seconds(reading);
+        let token = (took / tokens.max(1) as f64).max(f64::MIN_POSITIVE);
         let long = (LONGEST - 1.0) * writing[0].1 / token;
-        Pace { writing, slower: 1.0, token, long, doubt: 1.0, block }
+        Pace { writing, slower: 1.0, token, long, doubt: 1.0, block: *block as usize }
     }
 
     /// The tokens of prompts that a step may read that writes for so many answers, for the sake of one such prompt.
@@ -166,7 +168,11 @@ mod tests {
     }
 
     fn pace() -> Pace {
-        Pace::new(vec![(16, ms(40)), (1, ms(10))], (100, ms(100)), 1)
+        measured(vec![(1, ms(10)), (16, ms(40))], (100, ms(100)), 1)
+    }
+
+    fn measured(writing: Vec<(u32, Duration)>, reading: (u32, Duration), block: u32) -> Pace {
+        Pace::new(&Measured { writing, reading, block })
     }
 
     #[test]
@@ -180,16 +186,16 @@ mod tests {
     #[test]
     fn a_short_prompt_may_take_a_moment_and_one_that_was_there_first_a_whole_step() {
         assert_eq!([Nobody, Briefly, Long].map(|disturbs| pace().room(1, disturbs, 4096)), [2000, 400, 15]);
-        let slow = Pace::new(vec![(1, ms(400))], (10, ms(100)), 1);
+        let slow = measured(vec![(1, ms(400))], (10, ms(100)), 1);
         assert_eq!([Nobody, Briefly, Long].map(|disturbs| slow.room(1, disturbs, 512)), [200, 60, 60]);
     }
 
     #[test]
     fn something_is_read_however_slow_it_is() {
-        let pace = Pace::new(vec![(1, ms(1))], (1, ms(500)), 1);
+        let pace = measured(vec![(1, ms(1))], (1, ms(500)), 1);
         assert_eq!((pace.room(1, Long, 512), pace.room(1, Long, 3)), (LEAST, 3));
         assert_eq!(pace.room(0, Long, 512), 4, "two seconds");
-        assert_eq!(Pace::new(vec![(1, ms(50))], (10, ms(200)), 1).room(0, Long, 512), 100);
+        assert_eq!(measured(vec![(1, ms(50))], (10, ms(200)), 1).room(0, Long, 512), 100);
     }
 
     /// Takes steps beside so many answers, each of which lasts as long as `step` says, until the room is what it will be.
@@ -220,7 +226,7 @@ mod tests {
 
     #[test]
     fn blocks_that_follow_no_line_do_not_hold_the_room_down() {
-        let blocks = || Pace::new(vec![(1, ms(32))], (1, ms(11)), BLOCK);
+        let blocks = || measured(vec![(1, ms(32))], (1, ms(11)), BLOCK as u32);
         let (read, longest) = settled(blocks(), 1, |read| 20 + 20 * (read as u64 + 1).div_ceil(4));
         assert!((7..=11).contains(&read) && longest <= 80, "{read} tokens, {longest} ms");
     }
@@ -234,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_step_is_made_of_whole_blocks_where_the_engine_computes_them() {
-        let pace = |token| Pace::new(vec![(1, ms(40))], (1, ms(token)), BLOCK);
+        let pace = |token| measured(vec![(1, ms(40))], (1, ms(token)), BLOCK as u32);
         let rooms = |token| [1, 2, 3, 4, 5].map(|answers| pace(token).room(answers, Long, 512));
         assert_eq!(rooms(4), [15, 14, 13, 12, 15], "fifteen tokens, or some less");
         assert_eq!(rooms(60), [3, 6, 5, 4, 3], "three tokens, or some more");

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::put;
 use crate::worker::WorkerError;
 use crate::worker::load::STEP_TOKENS;
-use crate::worker::pace::{BLOCK, Pace};
+use crate::worker::measured::Measured;
+use crate::worker::pace::BLOCK;
 
 /// Tokens of the prompt that is read to learn the pace; a whole step where that took no longer than a moment.
 const PROMPT: usize = 64;
@@ -33,7 +34,7 @@ pub(super) fn warm_up(
     batch: &mut LlamaBatch<'static>,
     sequences: u32,
     has_filler: bool,
-) -> Result<Pace, WorkerError> {
+) -> Result<Measured, WorkerError> {
     let most = STEP_TOKENS.min(context.n_ctx()) as usize;
     let mut trial = Trial { context, batch };
     let wide = (sequences as usize).clamp(1, 16);
@@ -41,8 +42,8 @@ pub(super) fn warm_up(
     trial.step(wide, 1)?;
     let mut writing = Vec::new();
     for rows in [1, middle, wide] {
-        if writing.last().is_none_or(|(known, _)| *known < rows) {
-            writing.push((rows, trial.step(rows, 1)?));
+        if writing.last().is_none_or(|(known, _)| *known < rows as u32) {
+            writing.push((rows as u32, trial.step(rows, 1)?));
         }
     }
     let block = if has_filler && wide > BLOCK { trial.block(wide - wide % BLOCK)? } else { 1 };
@@ -51,7 +52,8 @@ pub(super) fn warm_up(
     if reading.1 < MOMENT && most > tokens {
         reading = (most, trial.step(1, most)?);
     }
-    Ok(Pace::new(writing, reading, block))
+    let (tokens, took) = reading;
+    Ok(Measured { writing, reading: (tokens as u32, took), block: block as u32 })
 }
 
 impl Trial<'_, '_> {
