@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use gateway::{BuildError, Door, Gateway, Monitor};
 use inference::gpus::GpuWatch;
-use inference::{Keeper, LocalModel};
+use inference::{LocalModel, Replicas};
 use prometheus_client::registry::Registry;
 use store::{DirectoryRules, Store};
 use web::{IdentityProvider, Portal, PortalOptions};
@@ -27,7 +27,7 @@ use crate::{host, pilot_light, tls};
 /// Everything built and bound; nothing runs yet.
 pub(crate) struct App {
     store: Store,
-    keepers: Vec<(String, Keeper)>,
+    models: Vec<(String, Replicas)>,
     gpu_watch: GpuWatch,
     first_sight: FirstSight,
     monitor: Monitor,
@@ -68,18 +68,18 @@ impl App {
         keeping::register(&mut registry, store.clone());
         audit_keeper::register(&mut registry, store.audit.clone());
         let (gpu_watch, gpus) = GpuWatch::new();
-        let (mut locals, mut keepers, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut locals, mut models, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
         for mut spec in config.locals {
             let expected = models::expected(&spec, &config.data_dir, &store)
                 .map_err(|error| Failure::Failed(error.to_string()))?;
             spec.sha256 = expected.map(|(sha256, _)| sha256);
             let (name, file, is_new) = (spec.name.clone(), spec.file.clone(), spec.sha256.is_none());
-            let (model, keeper) = LocalModel::new(spec);
+            let (model, replicas) = LocalModel::new(spec);
             if is_new {
                 unseen.push((model.clone(), file));
             }
             locals.push(model);
-            keepers.push((name, keeper.with_gpus(gpus.clone())));
+            models.push((name, replicas.with_gpus(gpus.clone())));
         }
         let first_sight = FirstSight { store: store.clone(), models: unseen };
         let (gateway, monitor) = Gateway::build(config.gateway, locals, store.clone(), &mut registry)
@@ -98,7 +98,7 @@ impl App {
         let (data_dir, spool_folder) = (config.data_dir, config.spool_folder);
         Ok(App {
             store,
-            keepers,
+            models,
             gpu_watch,
             first_sight,
             monitor,
@@ -120,9 +120,9 @@ impl App {
         keeping::begin_life(&self.store);
         keep_spool(&self.store, &self.data_dir, &self.spool_folder).await;
         let mut supervisor = Supervisor::new();
-        for (name, keeper) in self.keepers {
+        for (name, replicas) in self.models {
             let cancel = supervisor.token(Floor::Keepers);
-            supervisor.spawn(Floor::Keepers, format!("keeper of {name}"), keeper.run(cancel));
+            supervisor.spawn(Floor::Keepers, format!("workers of {name}"), replicas.run(cancel));
         }
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "monitor", self.monitor.run(cancel));

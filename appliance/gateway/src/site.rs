@@ -117,6 +117,7 @@ pub struct LocalView {
     /// A token, or a vector, within the last minute.
     pub proven: bool,
     pub in_flight: u32,
+    /// Of each replica that is ready, such as `CUDA0, CUDA1`.
     pub device: Option<String>,
     /// False where the kernel does not keep its process from other files or from the network. None until it is ready.
     pub confined: Option<bool>,

@@ -17,10 +17,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::frames::{FromWorker, Progress, ToWorker};
-use crate::gpus::{self, GpuView};
+use crate::gpus::GpuView;
 use crate::job::{Job, JobError, Lane, Message, Sampling, VectorJob};
 use crate::kind::Kind;
-use crate::model::{Counters, Facts, Order, Status};
+use crate::model::{Counters, Ends, Facts, Order, OwnStatus, Status};
 use crate::spec::ModelSpec;
 use crate::worker::Measured;
 use child::Child;
@@ -49,23 +49,24 @@ const LONG_LIFE: Duration = Duration::from_secs(30);
 /// When a worker dies without a token after this many early deaths, the model is not ready, and callers are told so.
 const MAX_EARLY_DEATHS: u32 = 3;
 
-/// Runs the worker process of one [`LocalModel`](crate::LocalModel).
-pub struct Keeper {
+/// Runs the worker process of one replica of a [`LocalModel`](crate::LocalModel).
+pub(crate) struct Keeper {
     spec: ModelSpec,
-    status: watch::Sender<Status>,
+    status: OwnStatus,
     orders: mpsc::UnboundedReceiver<Order>,
     counters: Arc<Counters>,
-    journal: Journal,
+    /// Whether there should be a worker at all.
+    wanted: watch::Receiver<bool>,
+    replaced: watch::Sender<Option<Replacement>>,
     /// Who knows what processes have on GPUs.
     gpus: GpuView,
+    journal: Journal,
     /// Workers that have died early, one after another.
     early_deaths: u32,
     /// The job that proves readiness, while it is on its way.
     proof: Option<u64>,
     /// What the last worker found out about the machine.
     measured: Option<Measured>,
-    /// Whether there should be a worker at all.
-    wanted: watch::Receiver<bool>,
 }
 
 /// How the life of one worker process ended.
@@ -81,40 +82,31 @@ enum Outcome {
 }
 
 impl Keeper {
-    pub(crate) fn new(
-        spec: ModelSpec,
-        status: watch::Sender<Status>,
-        orders: mpsc::UnboundedReceiver<Order>,
-        counters: Arc<Counters>,
-    ) -> Keeper {
-        let (journal, gpus, wanted) = (Journal::default(), gpus::none(), counters.wanted.subscribe());
+    pub(crate) fn new(spec: ModelSpec, ends: Ends, gpus: GpuView) -> Keeper {
+        let Ends { orders, counters, status, wanted, replaced } = ends;
         Keeper {
             spec,
             status,
             orders,
             counters,
-            journal,
+            wanted,
+            replaced,
             gpus,
+            journal: Journal::default(),
             early_deaths: 0,
             proof: None,
             measured: None,
-            wanted,
         }
     }
 
-    /// Watches what the worker has on GPUs, too.
-    pub fn with_gpus(self, gpus: GpuView) -> Keeper {
-        Keeper { gpus, ..self }
-    }
-
     /// Keeps the worker until `cancel`; then no worker process is left.
-    pub async fn run(mut self, cancel: CancellationToken) {
+    pub(crate) async fn run(mut self, cancel: CancellationToken) {
         while !cancel.is_cancelled() {
             if !self.is_wanted() {
                 self.rest(&cancel).await;
                 continue;
             }
-            self.status.send_replace(Status::Starting);
+            self.status.set(Status::Starting);
             let outcome = self.one_life(&cancel).await;
             self.counters.pid.store(0, Ordering::Relaxed);
             self.counters.memory.send_replace(None);
@@ -219,7 +211,7 @@ impl Keeper {
         self.early_deaths += 1;
         tracing::warn!(model = self.spec.name, reason, "the model {} is not ready", self.spec.name);
         self.journal.refuse_all(&JobError::Unready(reason.clone()));
-        self.status.send_replace(Status::Failed { reason, retry_at: Instant::now() + pause });
+        self.status.set(Status::Failed { reason, retry_at: Instant::now() + pause });
         pause
     }
 
@@ -263,7 +255,7 @@ impl Keeper {
     fn obey(&mut self, order: Order, life: Option<&mut Life>) {
         match order {
             Order::Submit { id, job, ticket, events } => {
-                if let Some(reason) = self.status.borrow().refusal() {
+                if let Some(reason) = self.status.look(Status::refusal) {
                     let _ = events.send(Err(JobError::Unready(reason)));
                     return;
                 }
@@ -273,7 +265,7 @@ impl Keeper {
                 }
             }
             Order::Compute { id, job, ticket, whole } => {
-                if let Some(reason) = self.status.borrow().refusal() {
+                if let Some(reason) = self.status.look(Status::refusal) {
                     let _ = whole.send(Err(JobError::Unready(reason)));
                     return;
                 }
@@ -308,7 +300,7 @@ impl Keeper {
         }
         match frame {
             FromWorker::Alive => {}
-            FromWorker::Loading { percent } => drop(self.status.send_replace(Status::Loading { percent })),
+            FromWorker::Loading { percent } => self.status.set(Status::Loading { percent }),
             FromWorker::LoadFailed { reason } => life.refusal = Some(reason),
             FromWorker::Ready { facts, measured } => {
                 if facts.placement.is_short() {
@@ -375,21 +367,9 @@ impl Keeper {
     /// It is proven once more. Watchers are woken only when the model becomes ready, not by every token.
     fn proven(&self, life: &Life) {
         let Some(facts) = &life.facts else { return };
-        let now = Instant::now();
-        self.status.send_if_modified(|status| {
-            match status {
-                Status::Ready { proven_at, .. } => {
-                    *proven_at = now;
-                    return false;
-                }
-                // Its last answers.
-                Status::Unloading => return false,
-                _ => {}
-            }
+        if self.status.proven(facts) {
             self.counters.was_ready.store(true, Ordering::Relaxed);
-            *status = Status::Ready { facts: facts.clone(), proven_at: now };
-            true
-        });
+        }
     }
 
     /// Asks for one real token, or vector, on the way that all requests take, when the last one is too old.
@@ -400,9 +380,12 @@ impl Keeper {
         {
             return;
         }
-        if let Status::Ready { proven_at, .. } = &*self.status.borrow()
-            && proven_at.elapsed() < self.spec.proof_interval
-        {
+        let proof_interval = self.spec.proof_interval;
+        let is_fresh = |status: &Status| match status {
+            Status::Ready { proven_at, .. } => proven_at.elapsed() < proof_interval,
+            _ => false,
+        };
+        if self.status.look(is_fresh) {
             return;
         }
         let id = self.counters.next_id.fetch_add(1, Ordering::Relaxed);

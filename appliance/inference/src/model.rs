@@ -1,38 +1,48 @@
 //! The handle that the rest of the box holds of a local model.
 
 mod computation;
+mod replica;
+mod shown;
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::frames;
-use crate::job::{Event, Job, JobError, Lane, VectorFacts, VectorJob, Vectors};
-use crate::keeper::{Keeper, Memory, Replacement};
+use crate::job::{Event, Job, JobError, Lane, VectorFacts};
+use crate::keeper::{Memory, Replacement};
 use crate::kind::Kind;
 use crate::queue::{CallerId, Occupancy, Place, Queue, Ticket};
+use crate::replicas::Replicas;
 use crate::spec::ModelSpec;
 use crate::worker::{Confinement, Placement};
 
 pub use computation::Computation;
+use replica::Replica;
+pub(crate) use replica::{Counters, Ends, Order};
+pub(crate) use shown::OwnStatus;
+use shown::Shown;
 
-/// A local model, as a cheap handle; its [`Keeper`] does the work.
+/// A local model, as a cheap handle; its [`Replicas`] do the work.
 #[derive(Clone)]
-pub struct LocalModel {
-    name: Arc<str>,
+pub struct LocalModel(Arc<Parts>);
+
+struct Parts {
+    name: Box<str>,
     kind: Kind,
-    queue: Arc<Queue>,
-    status: watch::Receiver<Status>,
-    orders: mpsc::UnboundedSender<Order>,
-    counters: Arc<Counters>,
     is_resident: bool,
+    /// One at least; more may come, and none goes.
+    replicas: RwLock<Vec<Replica>>,
+    shown: Arc<Shown>,
+    wanted: watch::Sender<bool>,
+    replaced: watch::Sender<Option<Replacement>>,
 }
 
 /// A model is proven for so long after its last token, whoever asked for it. The keeper asks for one sooner.
@@ -91,6 +101,18 @@ impl Status {
         self.refusal().is_some()
     }
 
+    /// The smaller, the more of use.
+    pub(crate) fn rank(&self) -> (u8, u8) {
+        match self {
+            Status::Ready { .. } => (0, 0),
+            Status::Loading { percent } => (1, 100 - percent.min(&100)),
+            Status::Starting => (2, 0),
+            Status::Failed { .. } => (3, 0),
+            Status::Unloading => (4, 0),
+            Status::Unloaded => (5, 0),
+        }
+    }
+
     /// Why it takes no job at all.
     pub(crate) fn refusal(&self) -> Option<String> {
         match self {
@@ -127,84 +149,63 @@ pub struct Facts {
     pub placement: Placement,
 }
 
-/// What the handle asks of the keeper.
-pub(crate) enum Order {
-    Submit {
-        id: u64,
-        job: Box<Job>,
-        ticket: Ticket,
-        events: mpsc::UnboundedSender<Result<Event, JobError>>,
-    },
-    Compute {
-        id: u64,
-        job: Box<VectorJob>,
-        ticket: Ticket,
-        whole: oneshot::Sender<Result<Vectors, JobError>>,
-    },
-    Cancel {
-        id: u64,
-    },
-}
-
-/// Plain numbers that the handle and the keeper share.
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub(crate) next_id: AtomicU64,
-    pub(crate) in_flight: AtomicU32,
-    pub(crate) restarts: AtomicU64,
-    pub(crate) tokens: AtomicU64,
-    /// The worker's process id, 0 while there is none.
-    pub(crate) pid: AtomicU32,
-    /// Whether the model has ever been ready.
-    pub(crate) was_ready: AtomicBool,
-    /// What the worker has; none while there is none, or where nobody can tell.
-    pub(crate) memory: watch::Sender<Option<Memory>>,
-    /// The last worker that was replaced because it had grown.
-    pub(crate) replaced: watch::Sender<Option<Replacement>>,
-    /// Whether there should be a worker.
-    pub(crate) wanted: watch::Sender<bool>,
-}
-
 impl LocalModel {
-    /// Makes the handle and the keeper of one model; nothing runs until [`Keeper::run`] does.
-    pub fn new(spec: ModelSpec) -> (LocalModel, Keeper) {
-        let (status_sender, status) = watch::channel(Status::Starting);
-        let (orders, orders_receiver) = mpsc::unbounded_channel();
-        let counters = Arc::new(Counters::default());
-        counters.wanted.send_replace(spec.resident);
-        let model = LocalModel {
+    /// Makes the handle of one model, and what runs it; nothing runs until [`Replicas::run`] does.
+    pub fn new(spec: ModelSpec) -> (LocalModel, Replicas) {
+        let model = LocalModel(Arc::new(Parts {
             name: spec.name.as_str().into(),
             kind: spec.kind,
-            queue: Queue::new(&spec),
-            status,
-            orders,
-            counters: counters.clone(),
             is_resident: spec.resident,
-        };
-        (model, Keeper::new(spec, status_sender, orders_receiver, counters))
+            replicas: RwLock::default(),
+            shown: Shown::new(),
+            wanted: watch::Sender::new(spec.resident),
+            replaced: watch::Sender::new(None),
+        }));
+        let first = model.one_more(&spec);
+        (model.clone(), Replicas::new(model, spec, first))
+    }
+
+    /// Adds a replica, whose keeper gets the other end.
+    pub(crate) fn one_more(&self, spec: &ModelSpec) -> Ends {
+        let Parts { shown, wanted, replaced, replicas, .. } = &*self.0;
+        let (replica, ends) = Replica::new(spec, shown.one_more(), wanted.subscribe(), replaced.clone());
+        replicas.write().unwrap_or_else(PoisonError::into_inner).push(replica);
+        ends
     }
 
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// What may be asked of it.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// It is loaded unless somebody orders otherwise.
     pub fn is_resident(&self) -> bool {
-        self.is_resident
+        self.0.is_resident
     }
 
     /// Loads it, or unloads it when the answers that run have ended, within a minute. What is so already stays so.
     pub fn want(&self, loaded: bool) {
-        self.counters.wanted.send_if_modified(|wanted| std::mem::replace(wanted, loaded) != loaded);
+        self.0.wanted.send_if_modified(|wanted| std::mem::replace(wanted, loaded) != loaded);
     }
 
+    /// That of its best replica.
     pub fn status(&self) -> watch::Receiver<Status> {
-        self.status.clone()
+        self.0.shown.best()
+    }
+
+    /// The devices of the replicas that are ready.
+    pub fn devices(&self) -> Vec<String> {
+        let device = |replica: &Replica| {
+            replica.status.look(|status| match status {
+                Status::Ready { facts, .. } => Some(facts.device.clone()),
+                _ => None,
+            })
+        };
+        self.replicas().iter().filter_map(device).collect()
     }
 
     /// Asks for an answer on nobody's account: all that is asked so is of one caller.
@@ -218,22 +219,17 @@ impl LocalModel {
     /// While a worker that was ready is being restarted, jobs wait for it.
     pub fn generate_for(&self, caller: &str, job: Job) -> Generation {
         let (sender, events) = mpsc::unbounded_channel();
-        let id = self.counters.next_id.fetch_add(1, Ordering::Relaxed);
-        self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
-        let mut generation = Generation {
-            id,
-            events,
-            orders: self.orders.clone(),
-            counters: self.counters.clone(),
-            place: None,
-            over: false,
-        };
-        let admitted = self.admit(Kind::Chat, job.text_bytes(), job.lane, caller);
-        match admitted {
+        let (replica, ticket) = self.admit(Kind::Chat, job.text_bytes(), job.lane, caller);
+        let Replica { queue, orders, counters, .. } = replica;
+        let id = counters.next_id.fetch_add(1, Ordering::Relaxed);
+        counters.in_flight.fetch_add(1, Ordering::Relaxed);
+        let mut generation = Generation { id, events, orders, counters, place: None, over: false };
+        match ticket {
             Ok(ticket) => {
-                generation.place = Some((self.queue.clone(), ticket.key(), job.lane));
+                generation.place = Some((queue, ticket.key(), job.lane));
                 // A keeper that has ended drops the order, and with it the sender: the stream then says so.
-                let _ = self.orders.send(Order::Submit { id, job: Box::new(job), ticket, events: sender });
+                let submit = Order::Submit { id, job: Box::new(job), ticket, events: sender };
+                let _ = generation.orders.send(submit);
             }
             Err(refusal) => drop(sender.send(Err(refusal))),
         }
@@ -242,57 +238,70 @@ impl LocalModel {
 
     /// Requests that are waiting or running.
     pub fn in_flight(&self) -> u32 {
-        self.counters.in_flight.load(Ordering::Relaxed)
+        self.replicas().iter().map(|replica| replica.counters.in_flight.load(Ordering::Relaxed)).sum()
     }
 
-    /// How busy the model is, and what a job that came now would have to wait.
+    /// How busy the model is, and what a job that came now would have to wait at the replica that serves it first.
     pub fn occupancy(&self) -> Occupancy {
-        self.queue.occupancy()
+        let all: Vec<Occupancy> = self.replicas().iter().map(|replica| replica.queue.occupancy()).collect();
+        Occupancy::of_all(&all)
     }
 
-    /// How many times the worker process has been started again.
+    /// How many times a worker process has been started again.
     pub fn restarts(&self) -> u64 {
-        self.counters.restarts.load(Ordering::Relaxed)
+        self.replicas().iter().map(|replica| replica.counters.restarts.load(Ordering::Relaxed)).sum()
     }
 
     pub fn tokens_generated(&self) -> u64 {
-        self.counters.tokens.load(Ordering::Relaxed)
+        self.replicas().iter().map(|replica| replica.counters.tokens.load(Ordering::Relaxed)).sum()
     }
 
+    /// The process of each worker that there is.
+    pub fn worker_pids(&self) -> Vec<u32> {
+        let pid = |replica: &Replica| replica.counters.pid.load(Ordering::Relaxed);
+        self.replicas().iter().map(pid).filter(|pid| *pid != 0).collect()
+    }
+
+    /// The process of the first worker.
     pub fn worker_pid(&self) -> Option<u32> {
-        Some(self.counters.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
+        self.worker_pids().first().copied()
     }
 
-    /// The memory of the worker process; none while there is none, or where the kernel does not tell.
+    /// The memory of the worker processes together; none while there is none, or where the kernel does not tell.
     pub fn memory(&self) -> Option<Memory> {
-        *self.counters.memory.borrow()
+        let memory = |replica: &Replica| *replica.counters.memory.borrow();
+        self.replicas().iter().filter_map(memory).reduce(Memory::and)
     }
 
     /// The last worker that was replaced because it had grown, and news of the next.
     pub fn replaced(&self) -> watch::Receiver<Option<Replacement>> {
-        self.counters.replaced.subscribe()
+        self.0.replaced.subscribe()
     }
 
-    fn admit(&self, kind: Kind, bytes: u64, lane: Lane, caller: &str) -> Result<Ticket, JobError> {
-        if kind != self.kind {
-            return Err(JobError::WrongKind);
-        }
-        let status = self.status.borrow();
-        if let Some(reason) = status.refusal() {
-            return Err(JobError::Unready(reason));
-        }
-        if status.is_coming() && !self.counters.was_ready.load(Ordering::Relaxed) {
-            return Err(JobError::Unready("it is being loaded".into()));
-        }
-        drop(status);
+    fn replicas(&self) -> RwLockReadGuard<'_, Vec<Replica>> {
+        self.0.replicas.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The replica that takes the job and its place there; or the first that could have, and why none does.
+    fn admit(&self, kind: Kind, bytes: u64, lane: Lane, caller: &str) -> (Replica, Result<Ticket, JobError>) {
+        let replicas = self.replicas();
+        let order = replica::in_order_for(&replicas, lane, caller);
         let limit = frames::MAX_JOB_BYTES;
-        if bytes > limit {
-            return Err(JobError::TooLarge { bytes, limit });
+        let unfit = match bytes {
+            _ if kind != self.0.kind => Some(JobError::WrongKind),
+            bytes if bytes > limit => Some(JobError::TooLarge { bytes, limit }),
+            _ => None,
+        };
+        let caller = CallerId::of(caller);
+        let mut refusal = None;
+        for replica in order.iter().filter(|_| unfit.is_none()) {
+            match replica.join(lane, &caller) {
+                Ok(ticket) => return ((*replica).clone(), Ok(ticket)),
+                Err(error) => refusal = refusal.or(Some(error)),
+            }
         }
-        self.queue.join(lane, &CallerId::of(caller)).map_err(|wait| JobError::QueueFull {
-            position: wait.position,
-            wait_ms: wait.expected.as_millis() as u64,
-        })
+        let why = unfit.or(refusal).unwrap_or_else(|| JobError::Unready(UNLOADED.into()));
+        (order[0].clone(), Err(why))
     }
 }
 

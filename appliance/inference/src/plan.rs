@@ -185,7 +185,7 @@ impl Need {
         self.weights.saturating_add(self.context).saturating_add(self.compute)
     }
 
-    fn fits(&self, free: &Free) -> bool {
+    pub(crate) fn fits(&self, free: &Free) -> bool {
         self.total() <= free.usable() || (!free.is_gpu && self.total() <= ALWAYS_TRIED_BYTES)
     }
 }

@@ -46,7 +46,27 @@ pub struct Occupancy {
     pub next: [Place; 3],
 }
 
-/// The jobs of one model that wait or run, as control knows them.
+impl Occupancy {
+    /// Of one model that runs in several replicas: a job goes to the one that serves it first.
+    pub(crate) fn of_all(replicas: &[Occupancy]) -> Occupancy {
+        let sum = |number: fn(&Occupancy) -> u32| replicas.iter().map(number).sum();
+        let soonest = |lane: Lane| {
+            let places = replicas.iter().map(|replica| replica.next[lane as usize]);
+            let at_once = Place { position: 1, expected: Duration::ZERO };
+            places.min_by_key(|place| (place.expected, place.position)).unwrap_or(at_once)
+        };
+        Occupancy {
+            running: sum(|replica| replica.running),
+            waiting: Lane::ALL
+                .map(|lane| replicas.iter().map(|replica| replica.waiting[lane as usize]).sum()),
+            sequences: sum(|replica| replica.sequences),
+            queue_limit: sum(|replica| replica.queue_limit),
+            next: Lane::ALL.map(soonest),
+        }
+    }
+}
+
+/// The jobs of one replica of a model that wait or run, as control knows them.
 pub(crate) struct Queue {
     inner: Mutex<Inner>,
     sequences: u32,

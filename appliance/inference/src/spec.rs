@@ -38,6 +38,9 @@ pub struct ModelSpec {
     pub growth: Growth,
     /// How old the last real token may grow before the keeper asks for another.
     pub proof_interval: Duration,
+    /// Workers of this model, each on a GPU of its own that holds all of it; `None` takes one for each such GPU. On the CPU
+    /// they share it.
+    pub replicas: Option<u32>,
     /// It is loaded unless somebody orders otherwise; else not before somebody orders it.
     pub resident: bool,
     /// The program that becomes the worker process.
@@ -65,6 +68,7 @@ impl ModelSpec {
             on_cpu: false,
             growth: Growth::default(),
             resident: true,
+            replicas: None,
             proof_interval: Duration::from_secs(30),
             program: program.into(),
             program_args: vec!["worker".into()],

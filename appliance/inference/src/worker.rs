@@ -38,6 +38,7 @@ mod vocabulary;
 use std::io::{BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Once;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 
@@ -108,11 +109,11 @@ fn serve(
     listening: &Listening,
     out: &Sender<FromWorker>,
 ) -> Result<(), WorkerError> {
-    let ground = Ground::take(options).map_err(WorkerError::Load)?;
+    let mut ground = Ground::take(options).map_err(WorkerError::Load)?;
     let mut confinement = confine(&ground.file, ground.with_gpu);
     confinement.files &= writer_is_walled;
     listening.begin();
-    let loaded = load::load(&ground, options, out).map_err(WorkerError::Load)?;
+    let loaded = load::load(&mut ground, options, out).map_err(WorkerError::Load)?;
     let placement = placement(listening, &ground);
     if options.kind != Kind::Chat {
         return vectors::serve(options, &ground, &loaded, (confinement, placement), socket, out);
@@ -131,6 +132,7 @@ fn serve(
         shares_prefixes: loaded.shares_prefixes(),
         vocabulary,
         threads: options.threads.unwrap_or(ground.cores) as usize,
+        builds_code: ground.with_gpu,
         measured: options.measured.clone(),
     };
     let (engine, measured) = Engine::new(context, means, taken, out.clone())?;
@@ -150,8 +152,14 @@ fn log_to_stderr() -> Listening {
     let warnings = std::io::stderr.with_max_level(tracing::Level::WARN);
     let to_stderr = tracing_subscriber::fmt::layer().with_writer(warnings).with_ansi(false).without_time();
     let _ = tracing_subscriber::registry().with(Listener(listening.clone())).with(to_stderr).try_init();
-    send_logs_to_tracing(LogOptions::default());
+    engine_speaks_to_tracing();
     listening
+}
+
+/// What llama.cpp says goes to whoever listens in this process, and not to standard error.
+fn engine_speaks_to_tracing() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| send_logs_to_tracing(LogOptions::default()));
 }
 
 fn placement(listening: &Listening, ground: &Ground) -> Placement {
@@ -163,6 +171,7 @@ fn placement(listening: &Listening, ground: &Ground) -> Placement {
         wants_gpu: ground.with_gpu,
         may_use_gpu: ground.may_use_gpu,
         devices: ground.devices.clone(),
+        other_gpus: ground.other_gpus.clone(),
         built_for: built_for(),
     }
 }

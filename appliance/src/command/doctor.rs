@@ -10,6 +10,9 @@ use inference::{Confinement, ModelSpec, Placement};
 use crate::cli::{Failure, say};
 use crate::pilot_light;
 
+/// Wrong answers of a device that are shown.
+const SHOWN: usize = 3;
+
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let failed =
         |error: std::io::Error| Failure::Failed(format!("the pilot light cannot be put in place ({error})"));
@@ -41,12 +44,16 @@ pub(crate) async fn run() -> Result<ExitCode, Failure> {
             Ok(test) => {
                 all_fine = false;
                 say(&format!("WRONG: {place}: {} of {} known answers", test.right, known.len()));
-                for wrong in test.wrong {
+                let more = test.wrong.len().saturating_sub(SHOWN);
+                for wrong in test.wrong.into_iter().take(SHOWN) {
                     let got = wrong.got.unwrap_or_else(|error| format!("({error})"));
                     say(&format!(
                         "  asked «{}»\n  expected «{}»\n  got «{got}»",
                         wrong.question, wrong.expected
                     ));
+                }
+                if more > 0 {
+                    say(&format!("  and {more} more"));
                 }
             }
             Err(reason) => {

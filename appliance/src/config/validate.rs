@@ -308,6 +308,7 @@ impl Check {
                 return Err(self.wrong(&place, what));
             }
         };
+        spec.replicas = raw.replicas.map(|n| within("replicas", Some(n), n, 1, 64)).transpose()?;
         spec.resident = raw.resident.unwrap_or(true);
         let grows = &mut spec.growth.percent;
         *grows = within("max_growth_percent", raw.max_growth_percent, *grows, 10, 1000)?;

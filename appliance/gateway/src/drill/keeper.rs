@@ -155,17 +155,17 @@ fn warmed_by(gateway: &Gateway, workers: &Workers) -> Vec<Warmth> {
 
 /// When a worker was last started, for whichever reason; the box's own start counts.
 struct Workers {
-    pids: Vec<Option<u32>>,
+    pids: Vec<Vec<u32>>,
     newest: Instant,
 }
 
 impl Workers {
     fn new(locals: &[LocalModel]) -> Self {
-        Workers { pids: locals.iter().map(LocalModel::worker_pid).collect(), newest: Instant::now() }
+        Workers { pids: locals.iter().map(LocalModel::worker_pids).collect(), newest: Instant::now() }
     }
 
     fn look(&mut self, locals: &[LocalModel]) {
-        let pids: Vec<_> = locals.iter().map(LocalModel::worker_pid).collect();
+        let pids: Vec<_> = locals.iter().map(LocalModel::worker_pids).collect();
         if pids != self.pids {
             self.pids = pids;
             self.newest = Instant::now();

@@ -287,7 +287,7 @@ fn local(model: &LocalModel) -> LocalView {
                 on_gpu: placement.layers_on_gpu,
                 is_short: placement.is_short(),
             });
-            view.device = Some(facts.device);
+            view.device = Some(model.devices().join(", ")).filter(|devices| !devices.is_empty());
         }
         Status::Failed { reason, .. } => (view.status, view.detail) = ("failed", reason),
         Status::Unloading => view.status = "unloading",

@@ -29,15 +29,13 @@ impl Keeper {
 
     /// Ends a worker that has grown. No answer is lost: the next worker goes on with them.
     pub(super) async fn replace(&mut self, life: Life, (from_bytes, to_bytes, on_gpu): Grown) -> Outcome {
-        if let Some(proof) = self.proof.take() {
-            self.journal.forget(proof);
-        }
+        self.forget_proof();
         life.child.stop().await;
         let answers = self.journal.len();
         let model = &self.spec.name;
         let (from, to) = (Size(from_bytes), Size(to_bytes));
         tracing::warn!(model, answers, "the worker of {model} has grown from {from} to {to} and is replaced");
-        self.counters.replaced.send_modify(|replaced| {
+        self.replaced.send_modify(|replaced| {
             let count = replaced.map_or(0, |earlier: Replacement| earlier.count) + 1;
             *replaced = Some(Replacement { count, from_bytes, to_bytes, on_gpu, answers });
         });

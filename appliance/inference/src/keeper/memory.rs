@@ -40,6 +40,19 @@ impl Default for Growth {
     }
 }
 
+impl Memory {
+    /// Of two processes together.
+    pub(crate) fn and(self, other: Memory) -> Memory {
+        let both = |one: Option<u64>, other: Option<u64>| one.zip(other).map(|(one, other)| one + other);
+        Memory {
+            resident_bytes: self.resident_bytes + other.resident_bytes,
+            own_bytes: self.own_bytes + other.own_bytes,
+            gpu_bytes: both(self.gpu_bytes, other.gpu_bytes),
+            warm_bytes: both(self.warm_bytes, other.warm_bytes),
+        }
+    }
+}
+
 impl Growth {
     fn bound(self, baseline: u64) -> u64 {
         bound(baseline, self.percent.into(), self.least_bytes)

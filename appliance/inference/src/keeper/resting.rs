@@ -21,7 +21,7 @@ impl Keeper {
     /// Without a worker, until one is wanted.
     pub(super) async fn rest(&mut self, cancel: &CancellationToken) {
         self.journal.refuse_all(&unloaded());
-        self.status.send_replace(Status::Unloaded);
+        self.status.set(Status::Unloaded);
         // Nobody waits for its next load, as after a death.
         self.counters.was_ready.store(false, Ordering::Relaxed);
         tracing::info!(model = self.spec.name, "the model {} is not loaded", self.spec.name);
@@ -45,13 +45,13 @@ impl Keeper {
             self.forget_proof();
             let answers = self.journal.len();
             tracing::info!(model = self.spec.name, answers, "the model {} is being unloaded", self.spec.name);
-            self.status.send_replace(Status::Unloading);
+            self.status.set(Status::Unloading);
         } else if life.facts.is_some() {
             // The next token says that it is ready.
-            self.status.send_replace(Status::Loading { percent: 100 });
+            self.status.set(Status::Loading { percent: 100 });
             self.prove(life);
         } else {
-            self.status.send_replace(Status::Starting);
+            self.status.set(Status::Starting);
         }
     }
 

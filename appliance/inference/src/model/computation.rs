@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::replica::Replica;
 use super::{Counters, LocalModel, Order};
 use crate::job::{JobError, Lane, VectorJob, Vectors};
 use crate::kind::Kind;
@@ -25,17 +26,18 @@ impl LocalModel {
     /// While a worker that was ready is being restarted, jobs wait for it.
     pub fn compute_for(&self, caller: &str, job: VectorJob) -> Computation {
         let (sender, whole) = oneshot::channel();
-        let id = self.counters.next_id.fetch_add(1, Ordering::Relaxed);
-        self.counters.in_flight.fetch_add(1, Ordering::Relaxed);
         let kind = if job.query.is_some() { Kind::Rerank } else { Kind::Embedding };
-        let (orders, counters) = (self.orders.clone(), self.counters.clone());
+        let (replica, ticket) = self.admit(kind, job.text_bytes(), job.lane, caller);
+        let Replica { queue, orders, counters, .. } = replica;
+        let id = counters.next_id.fetch_add(1, Ordering::Relaxed);
+        counters.in_flight.fetch_add(1, Ordering::Relaxed);
         let mut computation = Computation { id, whole, orders, counters, place: None, over: false };
-        let admitted = self.admit(kind, job.text_bytes(), job.lane, caller);
-        match admitted {
+        match ticket {
             Ok(ticket) => {
-                computation.place = Some((self.queue.clone(), ticket.key(), job.lane));
+                computation.place = Some((queue, ticket.key(), job.lane));
                 // A keeper that has ended drops the order, and with it the sender.
-                let _ = self.orders.send(Order::Compute { id, job: Box::new(job), ticket, whole: sender });
+                let compute = Order::Compute { id, job: Box::new(job), ticket, whole: sender };
+                let _ = computation.orders.send(compute);
             }
             Err(refusal) => drop(sender.send(Err(refusal))),
         }

@@ -41,6 +41,7 @@ impl Device {
 /// # Errors
 /// One plain line, where the engine's backends are missing.
 pub fn devices() -> Result<Vec<Device>, String> {
+    super::engine_speaks_to_tracing();
     backends::load()?;
     let found: Vec<Device> = list_llama_ggml_backend_devices()
         .into_iter()

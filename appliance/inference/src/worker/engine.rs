@@ -69,7 +69,10 @@ pub(super) struct Means {
     pub(super) shares_prefixes: bool,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) threads: usize,
-    /// What an earlier worker of the same model has found.
+    /// A GPU's code is built at first use.
+    pub(super) builds_code: bool,
+    /// What an earlier worker of the same model has found. Where code is built, steps are taken all the same: answers
+    /// should not wait for it in their midst.
     pub(super) measured: Option<Measured>,
 }
 
@@ -89,8 +92,8 @@ impl<'a> Engine<'a> {
         let filler = Filler::new(means.filler);
         let (sequences, has_filler) = (means.room.sequences(), means.filler.is_some());
         let measured = match means.measured {
-            Some(measured) => measured,
-            None => warm_up::warm_up(&mut context, &mut batch, sequences, has_filler)?,
+            Some(measured) if !means.builds_code => measured,
+            _ => warm_up::warm_up(&mut context, &mut batch, sequences, has_filler, means.builds_code)?,
         };
         let engine = Engine {
             context,

@@ -13,7 +13,7 @@ use super::devices::{Device, DeviceKind, devices};
 use super::memory::available_bytes;
 use super::options::WorkerOptions;
 use crate::gguf::GgufError;
-use crate::plan::Free;
+use crate::plan::{Free, Need};
 use crate::spec::ModelSpec;
 
 /// Everything that is open when the walls go up.
@@ -30,7 +30,9 @@ pub(super) struct Ground {
     /// None where nothing is known of it.
     pub(super) free: Option<Free>,
     pub(super) devices: Vec<Device>,
-    /// The one device that was asked for.
+    /// The other GPUs that would hold the whole model, where it lies on one of several.
+    pub(super) other_gpus: Vec<u32>,
+    /// The one device that the model is for.
     only: Option<Device>,
 }
 
@@ -68,8 +70,26 @@ impl Ground {
             time_zone: TimeZone::system(),
             free,
             only,
+            other_gpus: Vec::new(),
             devices: found,
         })
+    }
+
+    /// Of several GPUs, one that holds the whole model takes it: the work of a layer would wait for that of the one before
+    /// on another. Where none does, all share it.
+    pub(super) fn settle(&mut self, need: &Need) {
+        let gpus = usual(&self.devices);
+        if self.only.is_some() || gpus.len() < 2 {
+            return;
+        }
+        let fitting = in_order_of_room(&gpus, need);
+        if let Some((only, others)) = fitting.split_first() {
+            self.other_gpus = others.iter().map(|device| device.index).collect();
+            self.device.clone_from(&only.name);
+            let only = (*only).clone();
+            self.free = free(Some(&only), &self.devices);
+            self.only = Some(only);
+        }
     }
 
     /// The file that is open, whatever its path leads to by now.
@@ -104,6 +124,17 @@ fn usual(found: &[Device]) -> Vec<&Device> {
     if own.is_empty() { of_kind(DeviceKind::IntegratedGpu) } else { own }
 }
 
+/// Those that hold a model which needs so much, the freest first.
+fn in_order_of_room<'a>(gpus: &[&'a Device], need: &Need) -> Vec<&'a Device> {
+    let mut fitting: Vec<&Device> = gpus
+        .iter()
+        .copied()
+        .filter(|gpu| free(Some(gpu), &[]).is_some_and(|free| need.fits(&free)))
+        .collect();
+    fitting.sort_by_key(|gpu| std::cmp::Reverse(gpu.memory_free_bytes));
+    fitting
+}
+
 /// What is free for a model on this machine now: on one device, or where a model goes by itself. None where nothing is
 /// known of it. Starts the GPU drivers in this process.
 pub fn free_memory(spec: &ModelSpec) -> Option<Free> {
@@ -128,4 +159,35 @@ fn free(only: Option<&Device>, found: &[Device]) -> Option<Free> {
     let device = if gpus.len() == 1 { first.name.clone() } else { format!("{} GPUs", gpus.len()) };
     // A driver that tells nothing is not taken for a full one.
     (bytes > 0).then_some(Free { device, bytes, is_gpu: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gpu(index: u32, free_gib: u64) -> Device {
+        Device {
+            index,
+            name: format!("CUDA{index}"),
+            description: String::new(),
+            backend: "CUDA".into(),
+            kind: DeviceKind::Gpu,
+            memory_total_bytes: 80 << 30,
+            memory_free_bytes: free_gib << 30,
+        }
+    }
+
+    #[test]
+    fn the_freest_gpu_that_holds_the_whole_model_takes_it_and_the_others_may_have_a_replica() {
+        let need = |gib: u64| Need { weights: gib << 30, context: 0, compute: 0 };
+        let gpus = [gpu(0, 40), gpu(1, 79), gpu(2, 20), gpu(3, 79)];
+        let fitting = |gib| {
+            let gpus: Vec<&Device> = gpus.iter().collect();
+            in_order_of_room(&gpus, &need(gib)).iter().map(|gpu| gpu.index).collect::<Vec<_>>()
+        };
+        assert_eq!(fitting(5), [1, 3, 0, 2]);
+        assert_eq!(fitting(30), [1, 3, 0]);
+        assert_eq!(fitting(78), [1, 3]);
+        assert_eq!(fitting(79), [0; 0], "something is left to others: it is split");
+    }
 }

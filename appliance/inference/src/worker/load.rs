@@ -26,7 +26,7 @@ use crate::frames::FromWorker;
 use crate::gguf::{self, Gguf, GgufError};
 use crate::kind::{self, Kind};
 use crate::model::Facts;
-use crate::plan::{CacheKind, Plan, Wish, plan, reserved_for_logits};
+use crate::plan::{CacheKind, Need, Plan, Wish, plan, reserved_for_logits};
 
 /// Tokens of one step. Longer steps read prompts faster and keep every running answer waiting for longer.
 pub(super) use crate::plan::STEP_TOKENS;
@@ -49,7 +49,7 @@ pub(super) struct Loaded {
 /// # Errors
 /// One plain line that says what, where and how to mend it.
 pub(super) fn load(
-    ground: &Ground,
+    ground: &mut Ground,
     options: &WorkerOptions,
     out: &Sender<FromWorker>,
 ) -> Result<Loaded, String> {
@@ -57,6 +57,7 @@ pub(super) fn load(
     let file = gguf::inspect_file(&ground.file, &options.model).map_err(|error| error.to_string())?;
     let sha256 = expected(&ground.file, options, |share| tell(out, share * 0.5))?;
     kind::fitting(&file, options.kind, options.pooling).map_err(|why| format!("{path}: {why}"))?;
+    ground.settle(&Need::of(&file, wish(options)));
     fits(&file, ground, options)?;
     let progress = out.clone();
     let params = ground.placement()?.with_progress_callback(move |share| tell(&progress, 0.5 + share * 0.5));
@@ -94,15 +95,9 @@ fn expected(
 /// Refuses at once what would fail, or starve the machine, only after minutes; and holds the model to what it says of
 /// itself.
 fn fits(file: &Gguf, ground: &Ground, options: &WorkerOptions) -> Result<(), String> {
-    let wish = Wish {
-        context_cells: options.context,
-        sequences: options.sequences,
-        cache: options.cache,
-        kind: options.kind,
-    };
     let Some(free) = ground.free.clone() else { return Ok(()) };
     let is_gpu = free.is_gpu;
-    match plan(file, wish, free) {
+    match plan(file, wish(options), free) {
         Plan::Fits { .. } if is_gpu => Ok(()),
         Plan::Fits { need, .. } => {
             let reserved = match options.kind {
@@ -113,6 +108,15 @@ fn fits(file: &Gguf, ground: &Ground, options: &WorkerOptions) -> Result<(), Str
             Ok(())
         }
         refused @ Plan::TooLarge { .. } => Err(format!("{}: {refused}", options.model.display())),
+    }
+}
+
+fn wish(options: &WorkerOptions) -> Wish {
+    Wish {
+        context_cells: options.context,
+        sequences: options.sequences,
+        cache: options.cache,
+        kind: options.kind,
     }
 }
 

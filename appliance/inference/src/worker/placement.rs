@@ -29,6 +29,8 @@ pub struct Placement {
     pub may_use_gpu: bool,
     /// The devices that the engine has found here.
     pub devices: Vec<Device>,
+    /// The other GPUs that would hold the whole model, where it lies on one.
+    pub other_gpus: Vec<u32>,
     /// What it was built for.
     pub built_for: Vec<Api>,
 }

@@ -15,6 +15,7 @@ mod growth;
 mod harness;
 mod placement;
 mod refusals;
+mod replicas;
 mod sharing;
 mod tokens;
 mod tools;

@@ -23,6 +23,8 @@ const QUICKER: f64 = 0.93;
 struct Trial<'a, 'm> {
     context: &'a mut LlamaContext<'m>,
     batch: &'a mut LlamaBatch<'static>,
+    /// A GPU's code is built at the first step of its kind, which may take ten thousand times as long as the next.
+    builds_code: bool,
 }
 
 /// Takes one step to have everything in memory, and then some to measure them.
@@ -34,9 +36,10 @@ pub(super) fn warm_up(
     batch: &mut LlamaBatch<'static>,
     sequences: u32,
     has_filler: bool,
+    builds_code: bool,
 ) -> Result<Measured, WorkerError> {
     let most = STEP_TOKENS.min(context.n_ctx()) as usize;
-    let mut trial = Trial { context, batch };
+    let mut trial = Trial { context, batch, builds_code };
     let wide = (sequences as usize).clamp(1, 16);
     let middle = wide.div_ceil(4);
     trial.step(wide, 1)?;
@@ -57,8 +60,15 @@ pub(super) fn warm_up(
 }
 
 impl Trial<'_, '_> {
-    /// What a step takes in which so many sequences have so many tokens each.
+    /// What a step takes in which so many sequences have so many tokens each, once its code is there.
     fn step(&mut self, sequences: usize, tokens_each: usize) -> Result<Duration, WorkerError> {
+        if self.builds_code {
+            self.one_step(sequences, tokens_each)?;
+        }
+        self.one_step(sequences, tokens_each)
+    }
+
+    fn one_step(&mut self, sequences: usize, tokens_each: usize) -> Result<Duration, WorkerError> {
         self.batch.clear();
         for slot in 0..sequences as i32 {
             for position in 0..tokens_each {
