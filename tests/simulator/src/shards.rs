@@ -34,7 +34,8 @@ pub(crate) fn run(from: u64, count: u64) -> bool {
     let (next, total) = (AtomicU64::new(0), Mutex::new(Total::default()));
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     std::thread::scope(|scope| {
-        for _ in 0..cores {
+        // A life waits for its store's writer for nearly half of its time.
+        for _ in 0..2 * cores {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Relaxed);
