@@ -23,6 +23,10 @@ impl World {
         sleep(plan.at).await;
         let before = self.book.now();
         let new = NewOrder::checked(plan.kind.clone(), "kim", "a rehearsal of the ward", plan.lasts);
+        if matches!(plan.kind, OrderKind::Unload(_)) && self.sabotage == Some(Sabotage::ForgottenUnload) {
+            sleep(plan.lasts).await;
+            return Some(Ordered { kind: plan.kind, from: before, to: self.book.now() });
+        }
         let order = match self.gateway.give_order(new.ok()?).await {
             Ok(order) => order,
             Err(error) => {

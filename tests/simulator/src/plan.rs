@@ -143,7 +143,7 @@ impl Plan {
             false => Vec::new(),
         };
         Plan {
-            orders: orders(&mut dice, upstreams),
+            orders: orders(&mut dice, upstreams, &locals),
             disk: disk(&mut dice),
             upstreams,
             locals,
@@ -286,13 +286,17 @@ fn episode(dice: &mut Dice, upstreams: usize) -> Episode {
     Episode { target, fault, from, to, percent }
 }
 
-fn orders(dice: &mut Dice, upstreams: usize) -> Vec<OrderPlan> {
+fn orders(dice: &mut Dice, upstreams: usize, locals: &[LocalPlan]) -> Vec<OrderPlan> {
     let count = if dice.percent(30) { dice.from(1, 2) } else { 0 };
     let order = |dice: &mut Dice| {
         let isolated = OrderKind::Isolate(UPSTREAMS[dice.index(upstreams)].to_owned());
+        let unloaded = match locals.len() {
+            0 => OrderKind::ForceLocal,
+            some => OrderKind::Unload(locals[dice.index(some)].name.to_owned()),
+        };
         OrderPlan {
             at: dice.ms(5_000, 140_000),
-            kind: dice.pick(&[OrderKind::ForceLocal, OrderKind::ForceLocal, OrderKind::ForceCloud, isolated]),
+            kind: dice.pick(&[OrderKind::ForceLocal, OrderKind::ForceCloud, isolated, unloaded]),
             lasts: dice.ms(60_000, 90_000),
             lifted_after: dice.percent(60).then(|| dice.ms(2_000, 50_000)),
         }

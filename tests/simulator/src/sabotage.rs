@@ -34,13 +34,15 @@ pub(crate) enum Sabotage {
     DoubledWord,
     /// The status page calls the site connected, whatever its breakers are.
     FalseState,
+    /// An order to unload a model is noted, and not given.
+    ForgottenUnload,
     /// The ladder of scarcity stands on its highest step, and the batch lane is refused, with nobody waiting.
     StuckLadder,
 }
 
 impl Sabotage {
     /// Each lie, and the invariant that it breaks.
-    pub(crate) const ALL: [(Sabotage, &'static str); 15] = [
+    pub(crate) const ALL: [(Sabotage, &'static str); 16] = [
         (Sabotage::DoubledEnd, "1 ends-once"),
         (Sabotage::LateEnd, "2 deadline"),
         (Sabotage::LyingFinish, "3 whole"),
@@ -55,6 +57,7 @@ impl Sabotage {
         (Sabotage::ForgottenRevocation, "12 revoked"),
         (Sabotage::DoubledWord, "words"),
         (Sabotage::FalseState, "site-state"),
+        (Sabotage::ForgottenUnload, "unloaded"),
         (Sabotage::StuckLadder, "answered"),
     ];
 

@@ -7,6 +7,7 @@ use gateway::Lane;
 use super::{DEADLINE, Findings, STANDBY, header, is_success, label_of, status};
 use crate::book::Violation;
 use crate::client::{Seen, Told};
+use crate::persons::Ordered;
 use crate::plan::{LocalPlan, Need, Reader};
 use crate::words::{self, Form, is_mark};
 use crate::world::Remains;
@@ -171,7 +172,9 @@ fn needless(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings
             .iter()
             .find(|local| local.name == *name && local.lives.is_empty() && seen.began > local.loading)
     };
-    let standbys: Vec<&LocalPlan> = plan.aliases[seen.plan.alias].standby.iter().filter_map(well).collect();
+    let is_loaded = |local: &&LocalPlan| remains.orders.iter().all(|order| leaves_loaded(order, local, seen));
+    let standbys = plan.aliases[seen.plan.alias].standby.iter().filter_map(well).filter(is_loaded);
+    let standbys: Vec<&LocalPlan> = standbys.collect();
     let is_easy = seen.plan.need == Need::Prose && seen.plan.reader == Reader::Eager;
     let is_ours = !matches!(status(seen), 401 | 429) && plan.audit_is_well();
     let gives_way =
@@ -190,6 +193,19 @@ fn needless(seen: &Seen, told: &Told, remains: &Remains, findings: &mut Findings
             .wrong("answered", format!("client {}: {status} {error}, with a standby at hand", seen.plan.id));
     }
 }
+
+/// Nobody has unloaded the model for a part of this request's time, or for so short a while before it that it is being
+/// loaded again.
+fn leaves_loaded(order: &Ordered, local: &LocalPlan, seen: &Seen) -> bool {
+    if order.kind.model() != Some(local.name) {
+        return true;
+    }
+    let (began, ended) = (seen.began, seen.ended.unwrap_or(seen.began));
+    ended + ORDER_AGE < order.from || began > order.to + ORDER_AGE + local.loading
+}
+
+/// An order is in force a moment before that is told, and for a moment after its end.
+const ORDER_AGE: Duration = Duration::from_secs(3);
 
 /// Waited for so long, a place in a queue is given up.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -15,6 +15,9 @@ use crate::world::Remains;
 /// Times are compared where the requests arrive, which is a little later than where the budget is kept.
 const SLACK: f64 = 1.0;
 
+/// What was on its way when an order came has arrived by then.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
 pub(super) fn check(remains: &Remains, findings: &mut Findings) {
     let attempts = remains.book.pages().attempts.clone();
     let mut by_request: BTreeMap<(u32, usize, String), Vec<&Attempt>> = BTreeMap::new();
@@ -37,6 +40,7 @@ pub(super) fn check(remains: &Remains, findings: &mut Findings) {
     for upstream in 0..remains.plan.upstreams {
         budget(upstream, &attempts, findings);
     }
+    unloaded(remains, findings);
     for seen in &remains.seen {
         ordered(seen, &attempts, remains, findings);
         let stays = seen.plan.local_only || remains.plan.aliases[seen.plan.alias].cloud.is_empty();
@@ -54,12 +58,28 @@ fn ordered(seen: &Seen, attempts: &[Attempt], remains: &Remains, findings: &mut 
         let forbids = |upstream: usize| match &order.kind {
             OrderKind::ForceLocal => true,
             OrderKind::Isolate(name) => name == UPSTREAMS[upstream],
-            OrderKind::ForceCloud => false,
+            OrderKind::ForceCloud | OrderKind::Load(_) | OrderKind::Unload(_) => false,
         };
         let mut own = attempts.iter().filter(|attempt| attempt.request == seen.plan.id);
         if own.any(|attempt| forbids(attempt.upstream)) {
             let what = format!("request {} went out under {:?}", seen.plan.id, order.kind);
             findings.wrong("11 stays-inside", what);
+        }
+    }
+}
+
+/// A local model that is unloaded takes no new job, whatever it still has to end.
+fn unloaded(remains: &Remains, findings: &mut Findings) {
+    let pages = remains.book.pages();
+    for order in &remains.orders {
+        let OrderKind::Unload(model) = &order.kind else { continue };
+        let mut held = 0;
+        for load in pages.loads.iter().filter(|load| load.model == model) {
+            if load.jobs > held && order.from + AT_ONCE < load.at && load.at < order.to {
+                let (at_s, jobs) = (load.at.as_secs(), load.jobs);
+                findings.wrong("unloaded", format!("{model} has {jobs} jobs after {at_s} s, {held} before"));
+            }
+            held = load.jobs;
         }
     }
 }
