@@ -60,7 +60,7 @@ pub(crate) enum FromWorker {
         reason: String,
     },
     Ready {
-        facts: Facts,
+        facts: Box<Facts>,
         /// What the next worker of this model need not measure.
         measured: Option<Measured>,
     },

@@ -315,7 +315,7 @@ impl Keeper {
                 // The next worker of this model must find the same file.
                 self.spec.sha256.get_or_insert_with(|| facts.sha256.clone());
                 self.measured = measured;
-                life.facts = Some(facts);
+                life.facts = Some(Arc::from(facts));
                 self.proof = None;
                 self.prove(life);
                 for id in self.journal.ids() {
@@ -412,7 +412,7 @@ impl Keeper {
 struct Life {
     child: Child,
     /// What it said of its model, once it was ready for jobs.
-    facts: Option<Facts>,
+    facts: Option<Arc<Facts>>,
     /// It has given at least one token.
     has_worked: bool,
     /// Why it can't load its model.

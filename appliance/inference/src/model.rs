@@ -5,8 +5,8 @@ mod replica;
 mod shown;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ struct Parts {
     kind: Kind,
     is_resident: bool,
     /// One at least; more may come, and none goes.
-    replicas: RwLock<Vec<Replica>>,
+    replicas: watch::Sender<Arc<[Replica]>>,
     shown: Arc<Shown>,
     wanted: watch::Sender<bool>,
     replaced: watch::Sender<Option<Replacement>>,
@@ -68,7 +68,7 @@ pub enum Status {
     },
     /// The weights are in and at least one real token has been generated, the last one at `proven_at`.
     Ready {
-        facts: Facts,
+        facts: Arc<Facts>,
         proven_at: Instant,
     },
     /// One plain line: what is wrong, where, and how to mend it; and when it is tried again.
@@ -156,7 +156,7 @@ impl LocalModel {
             name: spec.name.as_str().into(),
             kind: spec.kind,
             is_resident: spec.resident,
-            replicas: RwLock::default(),
+            replicas: watch::Sender::new(Arc::default()),
             shown: Shown::new(),
             wanted: watch::Sender::new(spec.resident),
             replaced: watch::Sender::new(None),
@@ -169,7 +169,7 @@ impl LocalModel {
     pub(crate) fn one_more(&self, spec: &ModelSpec) -> Ends {
         let Parts { shown, wanted, replaced, replicas, .. } = &*self.0;
         let (replica, ends) = Replica::new(spec, shown.one_more(), wanted.subscribe(), replaced.clone());
-        replicas.write().unwrap_or_else(PoisonError::into_inner).push(replica);
+        replicas.send_modify(|replicas| *replicas = replicas.iter().cloned().chain([replica]).collect());
         ends
     }
 
@@ -278,8 +278,8 @@ impl LocalModel {
         self.0.replaced.subscribe()
     }
 
-    fn replicas(&self) -> RwLockReadGuard<'_, Vec<Replica>> {
-        self.0.replicas.read().unwrap_or_else(PoisonError::into_inner)
+    fn replicas(&self) -> Arc<[Replica]> {
+        self.0.replicas.borrow().clone()
     }
 
     /// The replica that takes the job and its place there; or the first that could have, and why none does.
@@ -379,7 +379,7 @@ mod tests {
             confinement: Confinement::WHOLE,
             placement: Placement::default(),
         };
-        let status = Status::Ready { facts, proven_at: Instant::now() };
+        let status = Status::Ready { facts: Arc::new(facts), proven_at: Instant::now() };
         tokio::time::advance(PROVEN_FOR).await;
         assert!(status.is_proven());
         tokio::time::advance(Duration::from_millis(1)).await;

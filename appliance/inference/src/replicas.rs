@@ -33,9 +33,8 @@ impl Replicas {
     /// Keeps the workers until `cancel`; then no worker process is left.
     pub async fn run(self, cancel: CancellationToken) {
         let Replicas { model, spec, first, gpus } = self;
-        let keepers = FuturesUnordered::new();
-        keepers.push(Keeper::new(spec.clone(), first, gpus.clone()).run(cancel.clone()));
-        let mut keepers = keepers;
+        let mut keepers: FuturesUnordered<_> =
+            [Keeper::new(spec.clone(), first, gpus.clone()).run(cancel.clone())].into_iter().collect();
         let mut status = model.status();
         tokio::select! {
             _ = keepers.next() => return,

@@ -1,5 +1,6 @@
 //! The box's self-test: known answers, generated on one device and compared word for word.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -59,7 +60,7 @@ pub async fn selftest(spec: ModelSpec, known: &[KnownAnswer]) -> Result<SelfTest
 }
 
 async fn examine(model: &LocalModel, known: &[KnownAnswer], at_once: usize) -> Result<SelfTest, String> {
-    let Facts { device, confinement, placement, .. } = ready(model).await?;
+    let Facts { device, confinement, placement, .. } = Arc::unwrap_or_clone(ready(model).await?);
     let begun = Instant::now();
     let before = model.tokens_generated();
     let answers: Vec<Option<Wrong>> =
@@ -77,7 +78,7 @@ async fn examine(model: &LocalModel, known: &[KnownAnswer], at_once: usize) -> R
 }
 
 /// Waits until the model is ready and gives what is known of it.
-async fn ready(model: &LocalModel) -> Result<Facts, String> {
+async fn ready(model: &LocalModel) -> Result<Arc<Facts>, String> {
     let mut status = model.status();
     let settled = status
         .wait_for(|status| !status.is_coming())

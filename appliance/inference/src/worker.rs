@@ -141,7 +141,7 @@ fn serve(
         .name("reader".into())
         .spawn(move || read_orders(socket, &prompter, &orders, &refusals))?;
     let facts = Facts { placement, ..loaded.facts(limit, &ground, confinement, tools) };
-    let _ = out.send(FromWorker::Ready { facts, measured: Some(measured) });
+    let _ = out.send(FromWorker::Ready { facts: Box::new(facts), measured: Some(measured) });
     engine.run()
 }
 

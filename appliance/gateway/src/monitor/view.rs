@@ -271,7 +271,7 @@ fn local(model: &LocalModel) -> LocalView {
             view.proven_age_s = Some(proven_at.elapsed().as_secs());
             view.confined = Some(facts.confinement.is_whole());
             view.facts = Some(FileFacts {
-                sha256: facts.sha256,
+                sha256: facts.sha256.clone(),
                 size_bytes: facts.size_bytes,
                 layers: facts.layers,
                 context_train: facts.context_train,

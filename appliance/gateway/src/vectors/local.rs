@@ -1,5 +1,6 @@
 //! Vectors and scores of a local model.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dialect::openai::{self, EmbeddingRequest, Usage};
@@ -41,7 +42,7 @@ pub(super) async fn ask(
 }
 
 /// A model that is being loaded or restarted is waited for; one that has failed or is not loaded is not.
-async fn ready(model: &LocalModel) -> Option<Facts> {
+async fn ready(model: &LocalModel) -> Option<Arc<Facts>> {
     let mut status = model.status();
     let settled = status.wait_for(|status| !status.is_coming());
     match tokio::time::timeout(READY_PATIENCE, settled).await.ok()?.ok()?.clone() {

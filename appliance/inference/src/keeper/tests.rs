@@ -41,7 +41,7 @@ fn stand_still() {
         let bytes = frames::encode(&frame).expect("a frame");
         socket.write_all(&bytes).is_ok()
     };
-    say(FromWorker::Ready { facts: facts(), measured: None });
+    say(FromWorker::Ready { facts: Box::new(facts()), measured: None });
     let mut orders = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned().expect("a socket"));
     let mut jobs = 0;
     while jobs < 2 {

@@ -55,7 +55,7 @@ impl OwnStatus {
     }
 
     /// A real token or vector came now. Watchers are woken only when the replica becomes ready; true then.
-    pub(crate) fn proven(&self, facts: &Facts) -> bool {
+    pub(crate) fn proven(&self, facts: &Arc<Facts>) -> bool {
         let now = Instant::now();
         let mut own = self.shown.own();
         match &mut own[self.replica] {

@@ -97,7 +97,7 @@ impl Child {
                 self.loaded = true;
                 self.outbox.push_back(match &self.life.end {
                     LifeEnd::Refuses(reason) => FromWorker::LoadFailed { reason: reason.clone() },
-                    _ => FromWorker::Ready { facts: self.life.facts.clone(), measured: None },
+                    _ => FromWorker::Ready { facts: Box::new(self.life.facts.clone()), measured: None },
                 });
                 continue;
             }

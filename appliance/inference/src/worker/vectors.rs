@@ -64,7 +64,7 @@ pub(super) fn serve(
     let mut facts = loaded.facts(limit, ground, confinement, false);
     facts.vectors = Some(VectorFacts { pooling, dimensions });
     facts.placement = placement;
-    let _ = out.send(FromWorker::Ready { facts, measured: None });
+    let _ = out.send(FromWorker::Ready { facts: Box::new(facts), measured: None });
     engine.run()
 }
 

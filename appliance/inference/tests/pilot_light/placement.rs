@@ -11,7 +11,7 @@ fn a_model_says_where_its_layers_are_and_what_else_there_would_be() {
         spec.on_cpu = on_cpu;
         with_model(spec, async |model| {
             let Status::Ready { facts, .. } = model.status().borrow().clone() else { panic!("it is ready") };
-            let placement = facts.placement;
+            let placement = &facts.placement;
             println!("{placement:?}");
             assert_eq!(placement.layers, facts.layers + 1, "the output counts as one");
             assert_eq!(placement.may_use_gpu, !on_cpu);
