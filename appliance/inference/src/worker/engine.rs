@@ -93,7 +93,10 @@ impl<'a> Engine<'a> {
         let (sequences, has_filler) = (means.room.sequences(), means.filler.is_some());
         let measured = match means.measured {
             Some(measured) if !means.builds_code => measured,
-            _ => warm_up::warm_up(&mut context, &mut batch, sequences, has_filler, means.builds_code)?,
+            _ => {
+                let sign = || drop(out.send(FromWorker::Loading { percent: 100 }));
+                warm_up::warm_up(&mut context, &mut batch, sequences, has_filler, means.builds_code, sign)?
+            }
         };
         let engine = Engine {
             context,

@@ -23,11 +23,10 @@ const QUICKER: f64 = 0.93;
 struct Trial<'a, 'm> {
     context: &'a mut LlamaContext<'m>,
     batch: &'a mut LlamaBatch<'static>,
-    /// A GPU's code is built at the first step of its kind, which may take ten thousand times as long as the next.
-    builds_code: bool,
 }
 
-/// Takes one step to have everything in memory, and then some to measure them.
+/// Takes one step to have everything in memory, and then some to measure them. Calls `sign` between them: where code is
+/// built, they take long.
 ///
 /// # Errors
 /// A step that llama.cpp could not compute.
@@ -37,12 +36,16 @@ pub(super) fn warm_up(
     sequences: u32,
     has_filler: bool,
     builds_code: bool,
+    sign: impl Fn(),
 ) -> Result<Measured, WorkerError> {
     let most = STEP_TOKENS.min(context.n_ctx()) as usize;
-    let mut trial = Trial { context, batch, builds_code };
+    let mut trial = Trial { context, batch };
     let wide = (sequences as usize).clamp(1, 16);
     let middle = wide.div_ceil(4);
     trial.step(wide, 1)?;
+    if builds_code {
+        trial.build_code(wide, most, sign)?;
+    }
     let mut writing = Vec::new();
     for rows in [1, middle, wide] {
         if writing.last().is_none_or(|(known, _)| *known < rows as u32) {
@@ -60,15 +63,42 @@ pub(super) fn warm_up(
 }
 
 impl Trial<'_, '_> {
-    /// What a step takes in which so many sequences have so many tokens each, once its code is there.
-    fn step(&mut self, sequences: usize, tokens_each: usize) -> Result<Duration, WorkerError> {
-        if self.builds_code {
-            self.one_step(sequences, tokens_each)?;
+    /// A GPU's code is built at the first step of its kind, which may take a thousand times as long as the next: every kind
+    /// now, not while answers wait. The kinds differ in how many rows a step has, and in how much is behind them.
+    fn build_code(&mut self, wide: usize, most: usize, sign: impl Fn()) -> Result<(), WorkerError> {
+        let doubled = |most: usize| {
+            std::iter::successors(Some(1), |rows| Some(rows * 2)).take_while(move |n| *n <= most)
+        };
+        for rows in doubled(wide) {
+            self.step(rows, 1)?;
+            sign();
         }
-        self.one_step(sequences, tokens_each)
+        for tokens in doubled(most - 1) {
+            self.read(0, tokens)?;
+            self.read(tokens, 1)?;
+            self.context.clear_kv_cache();
+            sign();
+        }
+        self.read(0, most / 2)?;
+        self.read(most / 2, most / 2)?;
+        self.context.clear_kv_cache();
+        sign();
+        Ok(())
     }
 
-    fn one_step(&mut self, sequences: usize, tokens_each: usize) -> Result<Duration, WorkerError> {
+    /// So many tokens of one sequence, from a position on.
+    fn read(&mut self, from: usize, tokens: usize) -> Result<(), WorkerError> {
+        self.batch.clear();
+        for position in from..from + tokens {
+            put(self.batch, 0, position as i32, 0, position + 1 == from + tokens)?;
+        }
+        self.context.decode(self.batch).map_err(|error| WorkerError::Engine(error.to_string()))?;
+        self.context.synchronize();
+        Ok(())
+    }
+
+    /// What a step takes in which so many sequences have so many tokens each.
+    fn step(&mut self, sequences: usize, tokens_each: usize) -> Result<Duration, WorkerError> {
         self.batch.clear();
         for slot in 0..sequences as i32 {
             for position in 0..tokens_each {
