@@ -7,7 +7,8 @@ use axum::body::Body;
 use gateway::Peer;
 use http::Request;
 use http_body_util::BodyExt;
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use tokio::time::sleep;
 use tower::ServiceExt;
 
@@ -38,7 +39,7 @@ impl World {
         let request = Request::get("/api/status").extension(Peer(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         let Ok(response) = self.door.clone().oneshot(request.body(Body::empty()).ok()?).await;
         let body = response.into_body().collect().await.ok()?.to_bytes();
-        let site: Value = serde_json::from_slice(&body).ok()?;
+        let site: Page = serde_json::from_slice(&body).expect("the page says what is looked at here");
         let mut breakers = breakers(&site);
         let lie = match self.sabotage {
             Some(Sabotage::StuckHalfOpen) => Some("half-open"),
@@ -50,7 +51,7 @@ impl World {
         }
         let state = match self.sabotage {
             Some(Sabotage::FalseState) => "connected",
-            _ => site["state"].as_str().unwrap_or("?"),
+            _ => &site.state,
         };
         Some(Look {
             at: self.book.now(),
@@ -59,39 +60,68 @@ impl World {
             breakers,
             brown_out_step: match self.sabotage {
                 Some(Sabotage::StuckLadder) => 4,
-                _ => site["brown_out_step"].as_u64().unwrap_or_default(),
+                _ => site.brown_out_step,
             },
-            in_flight: list(&site, "locals").filter_map(|local| local["in_flight"].as_u64()).sum(),
+            in_flight: site.locals.iter().map(|local| local.in_flight).sum(),
         })
     }
 }
 
-fn list<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    of[name].as_array().into_iter().flatten()
+/// What is looked at of the page; the rest is for people.
+#[derive(Deserialize)]
+struct Page {
+    state: String,
+    brown_out_step: u64,
+    upstreams: Vec<Upstream>,
+    locals: Vec<Local>,
+    orders: Vec<Order>,
 }
 
-fn breakers(site: &Value) -> Vec<ShownBreaker> {
+#[derive(Deserialize)]
+struct Upstream {
+    name: String,
+    breaker: String,
+    since_ms: i64,
+    share_percent: u64,
+    models: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    name: String,
+    breaker: String,
+    since_ms: i64,
+    share_percent: u64,
+    verdict: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Local {
+    in_flight: u64,
+}
+
+#[derive(Deserialize)]
+struct Order {
+    kind: String,
+    upstream: Option<String>,
+}
+
+fn breakers(site: &Page) -> Vec<ShownBreaker> {
     let mut breakers = Vec::new();
-    for upstream in list(site, "upstreams") {
-        let name = text(upstream, "name");
-        breakers.push(breaker(upstream, name.clone()));
-        let models = list(upstream, "models");
-        breakers.extend(models.map(|model| breaker(model, format!("{name}/{}", text(model, "name")))));
+    for Upstream { name, breaker, since_ms, models, .. } in &site.upstreams {
+        breakers.push(ShownBreaker { whose: name.clone(), state: breaker.clone(), since_ms: *since_ms });
+        breakers.extend(models.iter().map(|model| ShownBreaker {
+            whose: format!("{name}/{}", model.name),
+            state: model.breaker.clone(),
+            since_ms: model.since_ms,
+        }));
     }
     breakers
 }
 
-fn breaker(of: &Value, whose: String) -> ShownBreaker {
-    ShownBreaker { whose, state: text(of, "breaker"), since_ms: of["since_ms"].as_i64().unwrap_or_default() }
-}
-
-fn text(of: &Value, name: &str) -> String {
-    of[name].as_str().unwrap_or("?").to_owned()
-}
-
 /// The state that orders and breakers add up to.
-fn adds_up_to(site: &Value) -> Vec<&'static str> {
-    let ordered = |kind: &str| list(site, "orders").any(|order| order["kind"] == kind);
+fn adds_up_to(site: &Page) -> Vec<&'static str> {
+    let ordered = |kind: &str| site.orders.iter().any(|order| order.kind == kind);
     if ordered("force-local") {
         return vec!["forced-local"];
     }
@@ -99,20 +129,18 @@ fn adds_up_to(site: &Value) -> Vec<&'static str> {
         return vec!["forced-cloud"];
     }
     let mut ways = Vec::new();
-    for upstream in list(site, "upstreams") {
-        let isolated =
-            list(site, "orders").any(|o| o["kind"] == "isolate" && o["upstream"] == upstream["name"]);
-        let share = upstream["share_percent"].as_u64().unwrap_or_default();
-        let closed = upstream["breaker"] == "closed";
-        let mut models = list(upstream, "models").peekable();
-        if models.peek().is_none() {
+    for Upstream { name, breaker, share_percent, models, .. } in &site.upstreams {
+        let isolates = |order: &Order| order.kind == "isolate" && order.upstream.as_ref() == Some(name);
+        let isolated = site.orders.iter().any(isolates);
+        let (share, closed) = (*share_percent, breaker == "closed");
+        if models.is_empty() {
             ways.push(Way { isolated, closed, share, held: false });
         }
-        ways.extend(models.map(|model| Way {
+        ways.extend(models.iter().map(|model| Way {
             isolated,
-            closed: closed && model["breaker"] == "closed",
-            share: share.min(model["share_percent"].as_u64().unwrap_or_default()),
-            held: !model["verdict"].is_null(),
+            closed: closed && model.breaker == "closed",
+            share: share.min(model.share_percent),
+            held: model.verdict.is_some(),
         }));
     }
     let is_out = |way: &Way| way.isolated || !way.closed;
