@@ -30,6 +30,11 @@ pub enum DeviceKind {
 }
 
 impl Device {
+    /// Mesa's lavapipe: the CPU stands in for a GPU, for tests.
+    pub(super) fn is_software(&self) -> bool {
+        self.description.contains("llvmpipe")
+    }
+
     /// It holds a model in memory of its own, or computes on one much faster than the CPU.
     pub fn is_gpu(&self) -> bool {
         matches!(self.kind, DeviceKind::Gpu | DeviceKind::IntegratedGpu)

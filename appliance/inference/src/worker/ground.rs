@@ -23,6 +23,8 @@ pub(super) struct Ground {
     /// The device that holds the model.
     pub(super) device: String,
     pub(super) with_gpu: bool,
+    /// Only a program plays the GPU.
+    pub(super) is_software: bool,
     /// Nobody has said that the model belongs on the CPU.
     pub(super) may_use_gpu: bool,
     pub(super) cores: u32,
@@ -65,6 +67,7 @@ impl Ground {
             file,
             device: device.map_or_else(|| "CPU".to_owned(), |device| device.name.clone()),
             with_gpu: device.is_some_and(Device::is_gpu),
+            is_software: device.is_some_and(Device::is_software),
             may_use_gpu: only.as_ref().is_none_or(Device::is_gpu),
             cores: available_parallelism().ok().and_then(|cores| cores.get().try_into().ok()).unwrap_or(1),
             time_zone: TimeZone::system(),

@@ -34,6 +34,9 @@ pub(super) use crate::plan::STEP_TOKENS;
 /// The work on a model smaller than this is done sooner by one thread than shared out among several.
 const SMALL_MODEL_BYTES: u64 = 32 << 20;
 
+/// llama.cpp's own number for it.
+const NO_FLASH_ATTENTION: i32 = 0;
+
 /// Sequences of a context: llama.cpp's own limit.
 const MOST_SEQUENCES: u32 = 256;
 
@@ -182,6 +185,9 @@ impl Loaded {
             .with_n_threads(threads)
             .with_n_threads_batch(threads)
             .with_no_perf(true);
+        // lavapipe's compiler ends the process in the midst of flash attention, now and then.
+        let params =
+            if ground.is_software { params.with_flash_attention_policy(NO_FLASH_ATTENTION) } else { params };
         self.model.new_context(&ground.backend, params).map_err(|_| {
             let (device, cells) = (&ground.device, options.context);
             format!("{device} has no room for a context of {cells} cells: lower `context_cells`")
