@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::measured::Measured;
 
 /// How many times as long as without prompts a step may take.
-const LONGEST: f64 = 2.5;
+const LONGEST: f64 = 2.2;
 
 /// What a step may take longer for short prompts, in seconds.
 const BLINK_S: f64 = 0.4;
@@ -179,15 +179,15 @@ mod tests {
     fn a_step_has_room_for_a_long_prompt_by_what_it_takes_without() {
         let pace = pace();
         assert_eq!(pace.room(0, Long, 512), 512, "nobody is kept waiting");
-        assert_eq!(pace.room(1, Long, 512), 15);
+        assert_eq!(pace.room(1, Long, 512), 12);
         assert_eq!(pace.room(1, Long, 10), 10);
     }
 
     #[test]
     fn a_short_prompt_may_take_a_moment_and_one_that_was_there_first_a_whole_step() {
-        assert_eq!([Nobody, Briefly, Long].map(|disturbs| pace().room(1, disturbs, 4096)), [2000, 400, 15]);
+        assert_eq!([Nobody, Briefly, Long].map(|disturbs| pace().room(1, disturbs, 4096)), [2000, 400, 12]);
         let slow = measured(vec![(1, ms(400))], (10, ms(100)), 1);
-        assert_eq!([Nobody, Briefly, Long].map(|disturbs| slow.room(1, disturbs, 512)), [200, 60, 60]);
+        assert_eq!([Nobody, Briefly, Long].map(|disturbs| slow.room(1, disturbs, 512)), [200, 48, 48]);
     }
 
     #[test]
@@ -217,9 +217,9 @@ mod tests {
     #[test]
     fn the_room_for_a_long_prompt_follows_what_steps_take() {
         let (read, longest) = settled(pace(), 1, |read| 10 + read as u64);
-        assert!((10..=16).contains(&read) && longest <= 27, "{read} tokens, {longest} ms");
+        assert!((8..=13).contains(&read) && longest <= 24, "{read} tokens, {longest} ms");
         let (read, longest) = settled(pace(), 16, |read| 40 + read as u64);
-        assert!((40..=62).contains(&read) && longest <= 110, "{read} tokens, {longest} ms");
+        assert!((32..=50).contains(&read) && longest <= 96, "{read} tokens, {longest} ms");
         let (read, _) = settled(pace(), 1, |read| 10 + 100 * read as u64);
         assert_eq!(read, LEAST, "a prompt that is read slowly is still read");
     }
@@ -235,14 +235,14 @@ mod tests {
     fn one_stop_of_the_machine_is_no_measure() {
         let mut held_up = pace();
         held_up.took(Duration::from_secs(30), 1, 0, false);
-        assert_eq!(held_up.room(1, Long, 512), 15);
+        assert_eq!(held_up.room(1, Long, 512), 12);
     }
 
     #[test]
     fn a_step_is_made_of_whole_blocks_where_the_engine_computes_them() {
         let pace = |token| measured(vec![(1, ms(40))], (1, ms(token)), BLOCK as u32);
         let rooms = |token| [1, 2, 3, 4, 5].map(|answers| pace(token).room(answers, Long, 512));
-        assert_eq!(rooms(4), [15, 14, 13, 12, 15], "fifteen tokens, or some less");
+        assert_eq!(rooms(4), [11, 10, 9, 12, 11], "twelve tokens, or some less");
         assert_eq!(rooms(60), [3, 6, 5, 4, 3], "three tokens, or some more");
         assert_eq!(pace(60).room(2, Long, 3), 3, "no more than there is");
         assert_eq!([1, 2, 3, 4, 5, 15, 16].map(|rows| pace(4).missing(rows)), [0, 2, 1, 0, 0, 1, 0]);
