@@ -16,6 +16,9 @@ use crate::worker::pace::BLOCK;
 const PROMPT: usize = 64;
 const MOMENT: Duration = Duration::from_millis(60);
 
+/// So many rows a GPU multiplies one by one, by code that is made for their number.
+const FEW: usize = 8;
+
 /// A step of a whole block that is so much quicker than one of a row less says that rows are computed in blocks.
 const QUICKER: f64 = 0.93;
 
@@ -64,12 +67,13 @@ pub(super) fn warm_up(
 
 impl Trial<'_, '_> {
     /// A GPU's code is built at the first step of its kind, which may take a thousand times as long as the next: every kind
-    /// now, not while answers wait. The kinds differ in how many rows a step has, and in how much is behind them.
+    /// now, not while answers wait. The kinds differ in how many rows a step has (each number up to [`FEW`] is one of its
+    /// own), and in how much is behind them.
     fn build_code(&mut self, wide: usize, most: usize, sign: impl Fn()) -> Result<(), WorkerError> {
-        let doubled = |most: usize| {
-            std::iter::successors(Some(1), |rows| Some(rows * 2)).take_while(move |n| *n <= most)
-        };
-        for rows in doubled(wide) {
+        let doubled =
+            |most: usize| std::iter::successors(Some(1), |n| Some(n * 2)).take_while(move |n| *n <= most);
+        let many = doubled(wide).filter(|rows| *rows > FEW);
+        for rows in (1..=FEW.min(wide)).chain(many) {
             self.step(rows, 1)?;
             sign();
         }
