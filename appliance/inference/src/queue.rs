@@ -22,6 +22,9 @@ const MOST_PUT_BACK: Duration = Duration::from_secs(25);
 /// Whom a worker has room for, it takes up by the end of its step: who waits for longer waits for a place.
 const TAKEN_UP_IN: Duration = Duration::from_secs(2);
 
+/// Fewer answers than this to be waited for are none: how many fit is a mean, and seldom a whole number.
+const HARDLY_ANY: f64 = 0.5;
+
 /// How much a new measurement counts, once there are enough of them.
 const NEWEST_COUNTS: f64 = 0.1;
 
@@ -86,7 +89,8 @@ struct Inner {
     service_s: Mean,
     /// Nothing ended since the last job began, so what runs now is what fits.
     is_at_peak: bool,
-    /// Answers that really run side by side while others wait: long ones fill the context before its sequences.
+    /// Answers that really run side by side while others wait: long ones fill the context before its sequences. In the
+    /// common room, of any lane, and in all.
     abreast_common: Mean,
     abreast: Mean,
 }
@@ -230,12 +234,20 @@ impl Queue {
         let (running, room, abreast) = if is_clinical {
             (inner.running_common + inner.running_clinical, self.sequences, &inner.abreast)
         } else {
-            (inner.running_common, self.sequences - self.reserve, &inner.abreast_common)
+            (self.in_common_room(inner), self.sequences - self.reserve, &inner.abreast_common)
         };
         let fit = abreast.or(f64::from(room)).clamp(1.0, f64::from(room));
         let to_end = f64::from(running + position) - fit;
+        if to_end < HARDLY_ANY {
+            return Place { position, expected: Duration::ZERO };
+        }
         let service_s = inner.service_s.or(FIRST_GUESS.as_secs_f64());
-        Place { position, expected: Duration::from_secs_f64((to_end / fit * service_s).max(0.0)) }
+        Place { position, expected: Duration::from_secs_f64(to_end / fit * service_s) }
+    }
+
+    /// The clinical lane takes of the common room what its reserve does not hold.
+    fn in_common_room(&self, inner: &Inner) -> u32 {
+        inner.running_common + inner.running_clinical.saturating_sub(self.reserve)
     }
 
     /// A panic while the lock was held leaves plain numbers behind, which are still good to use.
@@ -300,8 +312,8 @@ impl Ticket {
         if !inner.is_at_peak {
             return;
         }
-        let common = f64::from(inner.running_common);
-        let all = common + f64::from(inner.running_clinical);
+        let common = f64::from(self.queue.in_common_room(&inner));
+        let all = f64::from(inner.running_common + inner.running_clinical);
         let no_room = || inner.waiting.values().filter(|waiter| waiter.since.elapsed() >= TAKEN_UP_IN);
         let (for_any, for_common) =
             (no_room().next().is_some(), no_room().any(|waiter| !waiter.is_clinical()));

@@ -95,6 +95,41 @@ async fn what_fits_side_by_side_is_learnt_from_those_who_wait_for_a_place_and_no
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_clinical_lane_takes_beyond_its_reserve_is_no_longer_there_for_the_others() {
+    let queue = queue(2, 64);
+    let run = |lane| {
+        let mut running = join(&queue, lane, 1).pop().expect("one joined");
+        running.start();
+        running
+    };
+    let (clinical, common) = (run(Lane::Clinical), run(Lane::Interactive));
+    let waiting = join(&queue, Lane::Batch, 1);
+    assert!(!queue.occupancy().next[2].expected.is_zero(), "both sequences are taken");
+    advance(Duration::from_secs(12)).await;
+    common.finish();
+    drop((clinical, waiting));
+    let alone = run(Lane::Interactive);
+    assert_eq!(queue.occupancy().next[2].expected, Duration::ZERO, "one of the two that fit is free");
+    drop(alone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_answer_that_filled_the_context_alone_does_not_make_a_free_place_a_taken_one() {
+    let queue = queue(4, 64);
+    let mut last = Duration::ZERO;
+    for abreast in [1, 3, 3, 3, 3] {
+        let mut running = join(&queue, Lane::Interactive, abreast);
+        running.iter_mut().for_each(Ticket::start);
+        let waiting = join(&queue, Lane::Interactive, 1);
+        advance(Duration::from_secs(12)).await;
+        running.pop().expect("some run").finish();
+        drop(waiting);
+        last = queue.occupancy().next[1].expected;
+    }
+    assert_eq!(last, Duration::ZERO, "2.6 fit on average, two run");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_queue_still_has_places_for_the_clinical_lane() {
     let queue = queue(4, 4);
     let common = join(&queue, Lane::Interactive, 6);
