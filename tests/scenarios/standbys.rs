@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::Value;
 use tests::test_appliance::{Builder, known_answer};
-use tests::{Chat, FakeCloud, Reply, TestAppliance};
+use tests::{Chat, Ended, FakeCloud, Reply, TestAppliance};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -255,13 +255,16 @@ async fn an_answer_that_lasts_longer_than_an_unloaded_model_may_is_given_by_the_
     until_proven(&appliance).await;
     let (client, known) = (appliance.client(), known_answer(false));
     appliance.freeze_worker_of("first");
-    let waiting = tokio::spawn({
-        let (client, chat) = (client.clone(), Chat::new("inside", &known.question));
-        async move { client.stream_whole(&chat).await }
+    let [waiting, alone] = ["inside", "first"].map(|alias| {
+        let (client, chat) = (client.clone(), Chat::new(alias, &known.question));
+        tokio::spawn(async move { client.stream_whole(&chat).await })
     });
-    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(1)).await;
+    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(2)).await;
     order(&appliance, "unload", "first");
     // The frozen worker is noticed and killed; nothing begins in its place.
+    let alone = alone.await.unwrap();
+    let Ended::Error(error) = &alone.ended else { panic!("no other model has its answer: {alone:?}") };
+    assert_eq!(error["code"], "no_route", "nothing broke off, for nothing had begun: {alone:?}");
     let streamed = waiting.await.unwrap();
     assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
     assert_eq!(streamed.genset().pop().map(|last| last["served_by"].clone()), Some("local/second".into()));

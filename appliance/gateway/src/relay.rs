@@ -15,12 +15,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use dialect::openai::{Assembly, Completion, Usage};
 use futures_util::{StreamExt, stream};
-use inference::JobError;
+use inference::{JobError, LocalModel};
+use tokio::time::Instant;
 
 use crate::admission;
 use crate::answer::{Answer, AnswerEvent, Ask, Refusal, Served};
 use crate::board::RouteId;
-use crate::course::Course;
+use crate::course::{Candidate, Course};
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::homes::Beginning;
@@ -29,7 +30,7 @@ use crate::places::Place;
 use crate::upstream::{Chunk, ChunkStream};
 use answers::{Answers, Heard};
 pub(crate) use cloud::pause_before_another;
-use open::{Opened, Opening};
+use open::{Closed, Opened, Opening};
 use takeover::{After, Broken};
 
 /// Where the answer comes from at the moment.
@@ -62,6 +63,8 @@ enum Source {
         first: Option<Heard>,
         /// The step of the ladder of scarcity that touches it.
         brown_out: u8,
+        /// When the model was asked.
+        asked: Instant,
         /// Its place in the queue has been told before.
         place_told: bool,
     },
@@ -196,32 +199,46 @@ impl Relay {
         }
     }
 
-    /// While a local answer stands in the queue its place is told, at once and then from time to time.
-    async fn queue(&mut self) -> Result<Option<Step>, Fault> {
-        let Source::Local { answers, first: first @ None, place_told, .. } = &mut self.source else {
-            return Ok(None);
+    /// While a local answer stands in the queue its place is told, at once and then from time to time; one that gets
+    /// no room there goes to the next route.
+    async fn queue(&mut self) -> Option<AnswerEvent> {
+        let Source::Local { answers, first: first @ None, asked, place_told, .. } = &mut self.source else {
+            return None;
         };
-        let Some(place) = answers.waiting() else { return Ok(None) };
-        if self.ledger.elapsed() > local::LOCAL_PATIENCE {
-            let refusal = admission::no_room(self.served.model(), place);
-            return Ok(Some(Step::Event(self.fail(refusal))));
+        let place = answers.waiting()?;
+        let model = self.gateway.local(self.served.model())?.clone();
+        if asked.elapsed() >= local::LOCAL_PATIENCE {
+            return Some(self.leave_queue(&model, local::busy(&model, Some(place))).await);
         }
         let pause = if std::mem::replace(place_told, true) { local::TELL_EVERY } else { Duration::ZERO };
         match tokio::time::timeout(pause, answers.next()).await {
-            Ok(Some(Ok(heard))) => *first = Some(heard),
-            Ok(Some(Err(_)) | None) => return Err(Fault::Cut),
+            Ok(Some(Ok(heard))) => {
+                *first = Some(heard);
+                None
+            }
+            Ok(Some(Err(error))) => Some(self.leave_queue(&model, local::refused(&model, &error)).await),
+            Ok(None) => Some(self.leave_queue(&model, local::refused(&model, &JobError::Internal)).await),
             Err(_) => {
                 let expected_wait_s = admission::wait_s(place.expected);
-                let waiting = AnswerEvent::Waiting { position: place.position, expected_wait_s };
-                return Ok(Some(Step::Event(waiting)));
+                Some(AnswerEvent::Waiting { position: place.position, expected_wait_s })
             }
         }
-        Ok(None)
+    }
+
+    /// A model that gives back a job that waited is like one that did not take it: the next route's turn.
+    async fn leave_queue(&mut self, model: &LocalModel, closed: Closed) -> AnswerEvent {
+        self.source = Source::Over;
+        let opening = Opening { gateway: &self.gateway, ask: &self.ask, asked: self.ledger.started() };
+        let candidate = Candidate::Local(model.clone());
+        match open::next_that_answers(opening, &mut self.course, &candidate, closed).await {
+            Ok(opened) => self.go_on_with(opened),
+            Err(refusal) => self.fail(refusal),
+        }
     }
 
     async fn step(&mut self) -> Result<Step, Fault> {
-        if let Some(step) = self.queue().await? {
-            return Ok(step);
+        if let Some(event) = self.queue().await {
+            return Ok(Step::Event(event));
         }
         match &mut self.source {
             Source::Chunks { route, stream } => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use inference::{JobError, LocalModel, Place, Status};
+use tokio::time::Instant;
 
 use super::Source;
 use super::answers::{Answers, Heard};
@@ -24,10 +25,7 @@ pub(super) async fn open(opening: &Opening<'_>, model: &LocalModel, begun: &str)
     let mut begun = start(opening, model, begun).await?;
     match tokio::time::timeout(LOCAL_PATIENCE, begun.answers.first()).await {
         Ok(first) => opened(model, begun, first),
-        Err(_) => Err(Closed::Next {
-            reason: Reason::StandbyBusy,
-            refusal: Some(Box::new(busy(model, begun.answers.waiting()))),
-        }),
+        Err(_) => Err(busy(model, begun.answers.waiting())),
     }
 }
 
@@ -47,9 +45,7 @@ pub(super) async fn open_or_queue(
         Err(_) if begun.answers.waiting().is_some() => Ok(begun.source(None)),
         Err(_) => match tokio::time::timeout(LOCAL_PATIENCE, begun.answers.first()).await {
             Ok(first) => opened(model, begun, first),
-            Err(_) => {
-                Err(Closed::Next { reason: Reason::StandbyBusy, refusal: Some(Box::new(busy(model, None))) })
-            }
+            Err(_) => Err(busy(model, None)),
         },
     }
 }
@@ -58,18 +54,20 @@ pub(super) async fn open_or_queue(
 struct Begun {
     answers: Answers,
     brown_out: u8,
+    asked: Instant,
 }
 
 impl Begun {
     fn source(self, first: Option<Heard>) -> Source {
-        Source::Local { answers: self.answers, first, brown_out: self.brown_out, place_told: false }
+        let Begun { answers, brown_out, asked } = self;
+        Source::Local { answers, first, brown_out, asked, place_told: false }
     }
 }
 
 fn opened(model: &LocalModel, begun: Begun, first: Result<Heard, JobError>) -> Result<Source, Closed> {
     match first {
         Ok(heard) => Ok(begun.source(Some(heard))),
-        Err(error) => Err(job_refused(model, &error)),
+        Err(error) => Err(refused(model, &error)),
     }
 }
 
@@ -90,7 +88,8 @@ async fn start(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result
         job.max_tokens = job.max_tokens.min(relief.max_tokens.unwrap_or(u32::MAX));
         model.generate_for(&caller, job)
     });
-    Ok(Begun { answers: Answers::new(generations.collect()), brown_out: relief.step })
+    let answers = Answers::new(generations.collect());
+    Ok(Begun { answers, brown_out: relief.step, asked: Instant::now() })
 }
 
 /// A model that is being loaded or restarted is waited for; one that has failed or is not loaded is not.
@@ -104,7 +103,8 @@ async fn wait_until_ready(model: &LocalModel) -> Result<(), Closed> {
     }
 }
 
-fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
+/// What a job's error says of the request and of the model.
+pub(super) fn refused(model: &LocalModel, error: &JobError) -> Closed {
     let name = model.name();
     let next = |reason, refusal| Closed::Next { reason, refusal: Some(Box::new(refusal)) };
     match error {
@@ -175,7 +175,7 @@ fn job_refused(model: &LocalModel, error: &JobError) -> Closed {
         ),
         JobError::QueueFull { position, wait_ms } => {
             let expected = Duration::from_millis(*wait_ms);
-            next(Reason::StandbyBusy, busy(model, Some(Place { position: *position, expected })))
+            busy(model, Some(Place { position: *position, expected }))
         }
         JobError::TextTooLong { .. } | JobError::TextEmpty { .. } | JobError::WrongKind => {
             Closed::Next { reason: Reason::StandbyLacks, refusal: None }
@@ -191,8 +191,9 @@ fn too_long(message: String) -> Refusal {
     Refusal::invalid("context_length_exceeded", "messages", message)
 }
 
-/// `place` is the one that the request has or would have had in the model's queue.
-fn busy(model: &LocalModel, place: Option<Place>) -> Refusal {
+/// There was no room in time. `place` is the one that the request has or would have had in the model's queue.
+pub(super) fn busy(model: &LocalModel, place: Option<Place>) -> Closed {
     let lowest = model.occupancy().next[Lane::Batch as usize];
-    admission::no_room(model.name(), place.unwrap_or(lowest))
+    let refusal = admission::no_room(model.name(), place.unwrap_or(lowest));
+    Closed::Next { reason: Reason::StandbyBusy, refusal: Some(Box::new(refusal)) }
 }

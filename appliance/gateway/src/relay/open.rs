@@ -65,17 +65,31 @@ pub(super) async fn first_that_answers(
     course: &mut Course,
     begun: &str,
 ) -> Result<Opened, Refusal> {
+    the_rest(opening, course, begun, Tried::default()).await
+}
+
+/// The same after `candidate`, which had taken the request in and gave it back.
+pub(super) async fn next_that_answers(
+    opening: Opening<'_>,
+    course: &mut Course,
+    candidate: &Candidate,
+    closed: Closed,
+) -> Result<Opened, Refusal> {
     let mut tried = Tried::default();
+    pass_over(course, &mut tried, candidate, closed)?;
+    the_rest(opening, course, "", tried).await
+}
+
+async fn the_rest(
+    opening: Opening<'_>,
+    course: &mut Course,
+    begun: &str,
+    mut tried: Tried,
+) -> Result<Opened, Refusal> {
     while let Some(candidate) = course.next() {
         match one(&opening, course, &candidate, begun).await {
             Ok(opened) => return Ok(opened),
-            Err(Closed::Refused(refusal)) => return Err(*refusal),
-            Err(closed) => {
-                let reason = tried.note(course, &candidate, closed);
-                if course.reason == Reason::FirstRoute || candidate.route() == Route::Cloud {
-                    course.reason = reason;
-                }
-            }
+            Err(closed) => pass_over(course, &mut tried, &candidate, closed)?,
         }
     }
     if begun.is_empty()
@@ -84,6 +98,26 @@ pub(super) async fn first_that_answers(
         return Ok(opened);
     }
     Err(tried.refusal(opening, course))
+}
+
+/// Takes note of a route that gave no answer.
+///
+/// # Errors
+/// The request itself is refused, and no other route may be asked.
+fn pass_over(
+    course: &mut Course,
+    tried: &mut Tried,
+    candidate: &Candidate,
+    closed: Closed,
+) -> Result<(), Refusal> {
+    if let Closed::Refused(refusal) = closed {
+        return Err(*refusal);
+    }
+    let reason = tried.note(course, candidate, closed);
+    if course.reason == Reason::FirstRoute || candidate.route() == Route::Cloud {
+        course.reason = reason;
+    }
+    Ok(())
 }
 
 /// Asks one route.
