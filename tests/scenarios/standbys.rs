@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::Value;
 use tests::test_appliance::{Builder, known_answer};
-use tests::{Chat, Ended, FakeCloud, Reply, TestAppliance};
+use tests::{Chat, Client, Ended, FakeCloud, Reply, TestAppliance};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -85,6 +85,46 @@ async fn in_a_brown_out_the_smaller_standby_answers_for_the_larger_one_but_not_f
     }
     let reply = client.ask(&chat).await;
     assert_eq!(served(&reply), ("local/first".into(), "first-route".into()), "every step is taken back");
+}
+
+#[tokio::test]
+async fn who_waits_for_the_larger_standby_when_the_smaller_one_goes_first_is_served_by_it_too() {
+    let cloud = FakeCloud::start();
+    let hurried = "\n[brown_out]\nclimb_wait_ms = 300\nclimb_after_ms = 2000\nsettle_wait_ms = 200\n\
+        max_wait_ms = 60000\nshorter_answer_tokens = 512\n";
+    let appliance = two_standbys(&cloud, 1).extra(hurried).start().await;
+    until_proven(&appliance).await;
+    let known = known_answer(false);
+    let callers: Vec<Client> = (0..8)
+        .map(|number| {
+            let made = appliance.cli(&["key", "create", &format!("ward {number}")]);
+            appliance.anonymous().with_key(String::from_utf8_lossy(&made.stdout).trim())
+        })
+        .collect();
+    let ask = |client: &Client, alias| {
+        let (client, chat) = (client.clone(), Chat::new(alias, &known.question));
+        tokio::spawn(async move { client.stream_whole(&chat).await })
+    };
+    assert!(ask(&callers[0], "first").await.unwrap().is_whole(), "now it is known how long an answer takes");
+    let crowd: Vec<_> = callers.iter().cycle().take(120).map(|caller| ask(caller, "first")).collect();
+    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(100)).await;
+    assert_eq!(appliance.status().await["brown_out_step"], 0, "nobody prefers the smaller one yet");
+    // Its own crowd stands before it.
+    let streamed = ask(&callers[0], "inside");
+    let whole = {
+        let (client, chat) = (callers[0].clone(), Chat::new("inside", &known.question));
+        tokio::spawn(async move { client.ask(&chat).await })
+    };
+    let (streamed, whole) = (streamed.await.unwrap(), whole.await.unwrap());
+    assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
+    let told = streamed.genset();
+    assert_eq!(told.last().map(|last| &last["served_by"]), Some(&"local/second".into()), "{streamed:?}");
+    assert!(streamed.comments.iter().any(|comment| comment.starts_with("waiting, position")), "{streamed:?}");
+    assert_eq!(served(&whole), ("local/second".into(), "brown-out".into()), "{}", whole.text());
+    for answer in crowd {
+        let streamed = answer.await.unwrap();
+        assert!(streamed.is_whole(), "who was let in is served: {streamed:?}");
+    }
 }
 
 #[tokio::test]

@@ -76,6 +76,14 @@ impl Course {
         })
     }
 
+    /// By the ladder of scarcity a smaller standby is to be asked before this one, and it would begin at once: whoever
+    /// came before that was so need not wait longer than those who come now.
+    pub(crate) fn has_smaller_at_once(&self, gateway: &Gateway, ask: &Ask, model: &LocalModel) -> bool {
+        let Ok(alias) = gateway.alias(&ask.request.model) else { return false };
+        let smaller = filters::smaller_than(gateway, alias, ask.lane, model);
+        smaller.zip(self.spare(ask.lane)).is_some_and(|(smaller, spare)| smaller.name() == spare.name())
+    }
+
     /// The standby serves, or has refused: it is not tried again.
     pub(crate) fn strike(&mut self, model: &LocalModel) {
         self.candidates.retain(

@@ -210,6 +210,9 @@ impl Relay {
         if asked.elapsed() >= local::LOCAL_PATIENCE {
             return Some(self.leave_queue(&model, local::busy(&model, Some(place))).await);
         }
+        if self.course.has_smaller_at_once(&self.gateway, &self.ask, &model) {
+            return Some(self.leave_queue(&model, local::gives_way(&model, place)).await);
+        }
         let pause = if std::mem::replace(place_told, true) { local::TELL_EVERY } else { Duration::ZERO };
         match tokio::time::timeout(pause, answers.next()).await {
             Ok(Some(Ok(heard))) => {

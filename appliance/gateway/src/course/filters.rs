@@ -160,16 +160,26 @@ fn warm(look: &Look<'_>, _: &CloudRoute) -> Say {
 
 /// From the second step of the ladder of scarcity on, the next standby goes before the largest one.
 fn smaller_first(look: &Look<'_>, model: &LocalModel) -> Say {
-    if !look.gateway.admission().prefers_smaller(look.ask.lane) {
-        return Say::Pass;
+    match smaller_than(look.gateway, look.alias, look.ask.lane, model) {
+        Some(_) => Say::Last(Reason::BrownOut),
+        None => Say::Pass,
     }
-    let standby = &look.alias.standby;
-    let is_largest = standby.first().is_some_and(|name| name == model.name());
+}
+
+/// The standby that is to be asked before this one by the step of the ladder of scarcity that holds now.
+pub(super) fn smaller_than<'a>(
+    gateway: &'a Gateway,
+    alias: &AliasSettings,
+    lane: Lane,
+    model: &LocalModel,
+) -> Option<&'a LocalModel> {
+    let is_largest = alias.standby.first().is_some_and(|name| name == model.name());
+    if !is_largest || !gateway.admission().prefers_smaller(lane) {
+        return None;
+    }
     // The pilot light knows too little to stand in for a model that is merely busy.
-    let smaller =
-        standby.get(1).filter(|name| *name != PILOT_LIGHT).and_then(|name| look.gateway.local(name));
-    let is_ready = smaller.is_some_and(|model| matches!(*model.status().borrow(), Status::Ready { .. }));
-    if is_largest && is_ready { Say::Last(Reason::BrownOut) } else { Say::Pass }
+    let name = alias.standby.get(1).filter(|name| *name != PILOT_LIGHT)?;
+    gateway.local(name).filter(|smaller| matches!(*smaller.status().borrow(), Status::Ready { .. }))
 }
 
 /// A local model whose file cannot be used is no standby, nor is one that is not loaded.

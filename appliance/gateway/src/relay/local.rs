@@ -11,6 +11,7 @@ use super::open::{Closed, Opening, Size};
 use super::{asked, said};
 use crate::admission::{self, Relief};
 use crate::answer::{Lane, Mode, Refusal};
+use crate::course::Course;
 use crate::gateway::READY_PATIENCE;
 use crate::reason::Reason;
 
@@ -29,24 +30,36 @@ pub(super) async fn open(opening: &Opening<'_>, model: &LocalModel, begun: &str)
     }
 }
 
-/// The same; but a stream that stands in the queue begins before its first token, so that its place can be told.
+/// The same; but a stream that stands in the queue begins before its first token, so that its place can be told. Who
+/// waits may go to the rest of the course.
 pub(super) async fn open_or_queue(
     opening: &Opening<'_>,
+    course: &Course,
     model: &LocalModel,
     begun: &str,
 ) -> Result<Source, Closed> {
-    let is_told = opening.ask.mode == Mode::Stream && opening.ask.request.stream && begun.is_empty();
-    if !is_told {
+    if !begun.is_empty() {
         return open(opening, model, begun).await;
     }
+    let is_told = opening.ask.mode == Mode::Stream && opening.ask.request.stream;
     let mut begun = start(opening, model, begun).await?;
-    match tokio::time::timeout(TELL_EVERY, begun.answers.first()).await {
-        Ok(first) => opened(model, begun, first),
-        Err(_) if begun.answers.waiting().is_some() => Ok(begun.source(None)),
-        Err(_) => match tokio::time::timeout(LOCAL_PATIENCE, begun.answers.first()).await {
-            Ok(first) => opened(model, begun, first),
-            Err(_) => Err(busy(model, None)),
-        },
+    let patience = begun.asked + LOCAL_PATIENCE;
+    loop {
+        let look = patience.min(Instant::now() + TELL_EVERY);
+        if let Ok(first) = tokio::time::timeout_at(look, begun.answers.first()).await {
+            return opened(model, begun, first);
+        }
+        let place = begun.answers.waiting();
+        if Instant::now() >= patience {
+            return Err(busy(model, place));
+        }
+        let Some(place) = place else { continue };
+        if course.has_smaller_at_once(opening.gateway, opening.ask, model) {
+            return Err(gives_way(model, place));
+        }
+        if is_told {
+            return Ok(begun.source(None));
+        }
     }
 }
 
@@ -196,4 +209,10 @@ pub(super) fn busy(model: &LocalModel, place: Option<Place>) -> Closed {
     let lowest = model.occupancy().next[Lane::Batch as usize];
     let refusal = admission::no_room(model.name(), place.unwrap_or(lowest));
     Closed::Next { reason: Reason::StandbyBusy, refusal: Some(Box::new(refusal)) }
+}
+
+/// There is a smaller model that would begin at once.
+pub(super) fn gives_way(model: &LocalModel, place: Place) -> Closed {
+    let refusal = admission::no_room(model.name(), place);
+    Closed::Next { reason: Reason::BrownOut, refusal: Some(Box::new(refusal)) }
 }

@@ -129,7 +129,7 @@ pub(super) async fn one(
 ) -> Result<Opened, Closed> {
     let (mut by, mut route) = (candidate.label(), candidate.route());
     let source = match candidate {
-        Candidate::Local(model) => local::open_or_queue(opening, model, begun).await?,
+        Candidate::Local(model) => local::open_or_queue(opening, course, model, begun).await?,
         Candidate::Cloud(cloud) => match cloud::open(opening, course, cloud).await? {
             Answers::Cloud(source) => source,
             Answers::Standby(model, source, reason) => {
