@@ -5,10 +5,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use inference::{LocalModel, Status};
+use inference::LocalModel;
 
-use super::Say;
 use super::needs::{Wants, facts_of};
+use super::{Say, is_ready};
 use crate::{
     answer::{Ask, Lane, Route},
     gateway::Gateway,
@@ -179,7 +179,7 @@ pub(super) fn smaller_than<'a>(
     }
     // The pilot light knows too little to stand in for a model that is merely busy.
     let name = alias.standby.get(1).filter(|name| *name != PILOT_LIGHT)?;
-    gateway.local(name).filter(|smaller| matches!(*smaller.status().borrow(), Status::Ready { .. }))
+    gateway.local(name).filter(|smaller| is_ready(smaller))
 }
 
 /// A local model whose file cannot be used is no standby, nor is one that is not loaded.
