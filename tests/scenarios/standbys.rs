@@ -312,6 +312,37 @@ async fn an_answer_that_lasts_longer_than_an_unloaded_model_may_is_given_by_the_
 }
 
 #[tokio::test]
+async fn a_person_is_not_told_of_an_answer_that_broke_off_where_none_had_begun() {
+    let cloud = FakeCloud::start();
+    let appliance = two_standbys(&cloud, 1).https().start().await;
+    let owner = appliance.portal().await;
+    until_proven(&appliance).await;
+    let known = known_answer(false);
+    appliance.freeze_worker_of("first");
+    let unload = async {
+        until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(2)).await;
+        order(&appliance, "unload", "first");
+    };
+    let (moved, refused, ()) = tokio::join!(
+        owner.ask_line_by_line("inside", &known.question),
+        owner.ask_line_by_line("first", &known.question),
+        unload
+    );
+    let kinds = |lines: &[Value]| -> Vec<String> {
+        let mut kinds: Vec<String> =
+            lines.iter().map(|line| line["kind"].as_str().unwrap_or_default().to_owned()).collect();
+        kinds.dedup();
+        kinds
+    };
+    assert_eq!(kinds(&moved), ["asked", "begun", "waiting", "begun", "text", "finished"], "{moved:?}");
+    let note = moved.iter().rfind(|line| line["kind"] == "begun").expect("it began")["note"].to_string();
+    assert!(note.contains("second") && !note.contains("first"), "the first has written nothing: {note}");
+    assert_eq!(kinds(&refused), ["asked", "begun", "waiting", "failed"], "{refused:?}");
+    let sentence = refused.last().expect("it ended")["sentence"].to_string();
+    assert!(sentence.contains("No answer came."), "{sentence}");
+}
+
+#[tokio::test]
 async fn a_model_that_is_not_resident_is_loaded_by_order_and_stays_so_over_a_restart() {
     let cloud = FakeCloud::start();
     let builder = TestAppliance::builder().cloud(&cloud);

@@ -103,7 +103,18 @@ impl Portal {
         self.page(&asked.header("location")).await
     }
 
-    /// The same on a box that may die meanwhile; true when the page with the answer came.
+    /// The lines of an answer as the page's script gets them.
+    pub async fn ask_line_by_line(&self, alias: &str, question: &str) -> Vec<serde_json::Value> {
+        let token = self.token().await;
+        let fields =
+            [("csrf", token.as_str()), ("conversation", ""), ("alias", alias), ("question", question)];
+        self.client.note(question);
+        let browser = self.browser().with_header("accept", "application/x-ndjson");
+        let lines = self.keep(browser.post_form("/ask", &fields).await).text();
+        lines.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    /// The same as [`Portal::ask`] on a box that may die meanwhile; true when the page with the answer came.
     pub(crate) async fn try_ask(&self, alias: &str, question: &str) -> std::io::Result<bool> {
         let page = self.keep(self.browser().try_get("/").await?).text();
         let Some(token) = between(&page, "name=\"csrf\" value=\"", "\"") else { return Ok(false) };

@@ -37,7 +37,8 @@ pub(crate) enum Step {
     /// The model before, and the one that goes on.
     Seam(Served, Served),
     Finished,
-    Failed(Refusal),
+    /// Why, and whether something of the answer is shown.
+    Failed(Refusal, bool),
 }
 
 /// An answer that is being written down. If it is dropped before its end, because the person went away or stopped it,
@@ -134,7 +135,12 @@ impl Asking {
         }
     }
 
+    /// Another model goes on with what is shown. Where nothing is, it begins, and the one before has written nothing.
     fn pass_seam(&mut self, served: Served, chars: u64) -> Step {
+        if self.text.is_empty() {
+            self.served = vec![served.clone()];
+            return Step::Begun(served);
+        }
         let before = self.served.last().cloned().unwrap_or_else(|| served.clone());
         self.served.push(served.clone());
         self.seam = Some(chars);
@@ -143,7 +149,7 @@ impl Asking {
 
     async fn fail(&mut self, refusal: Refusal) -> Step {
         self.store(false, Some(refusal.code.as_ref())).await;
-        Step::Failed(refusal)
+        Step::Failed(refusal, !self.text.is_empty())
     }
 
     async fn store(&mut self, complete: bool, code: Option<&str>) {

@@ -145,7 +145,7 @@ fn told(visit: &Visit, step: Step, models: &mut Vec<String>) -> Value {
     };
     match step {
         Step::Begun(served) => {
-            models.push(served.by.clone());
+            *models = vec![served.by.clone()];
             json!({"kind": "begun", "note": note(&served, models), "route": served.route.as_str()})
         }
         Step::Waiting(position, wait_s) => {
@@ -160,9 +160,9 @@ fn told(visit: &Visit, step: Step, models: &mut Vec<String>) -> Value {
             json!({"kind": "seam", "sentence": sentence, "note": note(&served, models), "route": route})
         }
         Step::Finished => json!({"kind": "finished"}),
-        Step::Failed(refused) => {
+        Step::Failed(refused, is_cut) => {
             let text = visit.text();
-            let ended = if models.is_empty() { text.answer.failed } else { text.answer.cut };
+            let ended = if is_cut { text.answer.cut } else { text.answer.failed };
             json!({"kind": "failed", "sentence": format!("{ended} {}", refusal(&text.chat, &refused.code))})
         }
     }
