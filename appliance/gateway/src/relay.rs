@@ -29,7 +29,7 @@ use crate::ledger::{Ending, Ledger, unrecorded};
 use crate::places::Place;
 use crate::upstream::{Chunk, ChunkStream};
 use answers::{Answers, Heard};
-pub(crate) use cloud::pause_before_another;
+pub(crate) use cloud::another_try;
 use open::{Closed, Opened, Opening};
 use takeover::{After, Broken};
 

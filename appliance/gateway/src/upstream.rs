@@ -44,8 +44,10 @@ pub(crate) struct Upstream {
     pub models: Vec<CloudModel>,
     /// What a drill cuts.
     pub gate: Gate,
+    /// Over connections that are kept.
     client: Client,
-    prober: Client,
+    /// Over a new connection for each request.
+    anew: Client,
     authorization: Option<HeaderValue>,
     /// What second tries may cost.
     pub retries: RetryBudget,
@@ -61,6 +63,15 @@ pub(crate) struct Patience {
     pub whole_answer: Duration,
 }
 
+/// Over which connection a try goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// One that is kept, where there is one.
+    Kept,
+    /// A new one: where one that was kept is gone, all others may be gone with it.
+    Anew,
+}
+
 impl Upstream {
     /// Makes the client; connects to nothing. `models` are those that routes use, each once.
     ///
@@ -72,7 +83,7 @@ impl Upstream {
     ) -> Result<Self, ClientError> {
         let gate = Gate::default();
         let client = client::build(&settings, gate.clone())?;
-        let prober = client::build_for_probes(&settings, gate.clone())?;
+        let anew = client::build_anew(&settings, gate.clone())?;
         let authorization = settings.api_key.as_ref().and_then(|key| {
             let text = Zeroizing::new(format!("Bearer {}", key.reveal()));
             let mut value = HeaderValue::from_str(&text).ok()?;
@@ -86,7 +97,7 @@ impl Upstream {
             models,
             gate,
             client,
-            prober,
+            anew,
             authorization,
             retries: RetryBudget::default(),
             refuses_stream_options: AtomicBool::new(false),
@@ -103,10 +114,11 @@ impl Upstream {
         &self,
         request: &ChatRequest,
         model: &str,
+        way: Way,
         patience: Patience,
     ) -> Result<Reply, Fault> {
         let delivery = self.delivery(request);
-        let ask = |delivery| self.attempt(request, model, delivery, patience);
+        let ask = |delivery| self.attempt(request, model, delivery, way, patience);
         match (ask(delivery).await, delivery) {
             (Err(Fault::Caller(error)), Delivery::StreamWithUsage) if names(&error, "stream_options") => {
                 self.refuses_stream_options.store(true, Ordering::Relaxed);
@@ -136,11 +148,12 @@ impl Upstream {
         request: &ChatRequest,
         model: &str,
         delivery: Delivery,
+        way: Way,
         patience: Patience,
     ) -> Result<Reply, Fault> {
         let begun = Instant::now();
         let body = request.body_for(model, delivery).into();
-        let sent = self.send(&self.client, self.request(Method::POST, "/chat/completions", body)?);
+        let sent = self.send(way, self.request(Method::POST, "/chat/completions", body)?);
         if delivery == Delivery::Whole {
             let answer = async {
                 let bytes = read_body(no_page(sent.await?)?, MAX_ANSWER_BYTES).await?;
@@ -165,10 +178,11 @@ impl Upstream {
         &self,
         body: Vec<u8>,
         count: usize,
+        way: Way,
         patience: Patience,
     ) -> Result<EmbeddingAnswer, Fault> {
         let begun = Instant::now();
-        let sent = self.send(&self.client, self.request(Method::POST, "/embeddings", body.into())?);
+        let sent = self.send(way, self.request(Method::POST, "/embeddings", body.into())?);
         let response = tokio::time::timeout(patience.headers, sent).await;
         let response = no_page(response.unwrap_or(Err(Fault::HeadersTimeout(patience.headers)))?)?;
         let read =
@@ -178,11 +192,11 @@ impl Upstream {
     }
 
     /// Sends a request and sorts out every status that is not an answer.
-    async fn send(
-        &self,
-        client: &Client,
-        request: Request<Full<Bytes>>,
-    ) -> Result<http::Response<Incoming>, Fault> {
+    async fn send(&self, way: Way, request: Request<Full<Bytes>>) -> Result<http::Response<Incoming>, Fault> {
+        let client = match way {
+            Way::Kept => &self.client,
+            Way::Anew => &self.anew,
+        };
         let response = client.request(request).await.map_err(|error| fault_of(&error))?;
         response.extensions().get::<Served>().inspect(|served| served.note());
         let status = response.status();

@@ -15,7 +15,7 @@ use crate::course::Course;
 use crate::fault::Fault;
 use crate::reason::Reason;
 use crate::settings::CloudRoute;
-use crate::upstream::{Patience, Reply, Upstream};
+use crate::upstream::{Patience, Reply, Upstream, Way};
 
 /// The first token of an upstream for a person in the portal.
 const PORTAL_PATIENCE: Duration = Duration::from_secs(8);
@@ -47,21 +47,17 @@ pub(super) async fn open(
 ) -> Result<Answers, Closed> {
     let upstream = opening.upstream(route);
     upstream.retries.request();
-    let mut tried = one_try(opening, course, route).await;
+    let mut tried = one_try(opening, course, route, Way::Kept).await;
     if let Try::Cloud(Err(fault)) = &tried
-        && let Some(pause) = pause_before_another(upstream, fault)
+        && let Some(another) = another_try(upstream, fault)
     {
         note(opening, route, fault);
         // What this try taught may have opened a breaker.
         if why_not(opening, route).is_some() {
             return Err(Closed::Next { reason: fault.reason(), refusal: None });
         }
-        tokio::time::sleep(pause).await;
-        tried = one_try(opening, course, route).await;
-        // It was no chance: where requests share one connection, each of them may be thrown out of it.
-        if let Try::Cloud(Err(fault @ Fault::Dropped)) = &mut tried {
-            *fault = Fault::Reset;
-        }
+        tokio::time::sleep(another.after).await;
+        tried = one_try(opening, course, route, another.way).await;
     }
     match tried {
         Try::Kept(reason) => Err(Closed::Next { reason, refusal: None }),
@@ -109,16 +105,22 @@ fn note(opening: &Opening<'_>, route: &CloudRoute, fault: &Fault) {
     opening.gateway.tally().failed_over();
 }
 
-/// How long to wait before a second try; `None` where none makes sense, or the budget is spent.
-pub(crate) fn pause_before_another(upstream: &Upstream, fault: &Fault) -> Option<Duration> {
-    let pause = match fault {
-        Fault::Throttled { retry_after: Some(pause) } if *pause <= MAX_PAUSE => *pause,
-        // A new connection will tell.
-        Fault::Dropped => Duration::ZERO,
-        fault if fault.retry_at_once() => Duration::from_millis(200 + (draw() * 400.0) as u64),
+/// A second try: after which pause, and over which connection.
+pub(crate) struct Another {
+    pub after: Duration,
+    pub way: Way,
+}
+
+/// The second try after this fault; `None` where none makes sense, or the budget is spent.
+pub(crate) fn another_try(upstream: &Upstream, fault: &Fault) -> Option<Another> {
+    let (after, way) = match fault {
+        Fault::Throttled { retry_after: Some(pause) } if *pause <= MAX_PAUSE => (*pause, Way::Kept),
+        // Only a new connection tells whether anything is wrong.
+        Fault::Dropped => (Duration::ZERO, Way::Anew),
+        fault if fault.retry_at_once() => (Duration::from_millis(200 + (draw() * 400.0) as u64), Way::Kept),
         _ => return None,
     };
-    upstream.retries.take().then_some(pause)
+    upstream.retries.take().then_some(Another { after, way })
 }
 
 fn closed(fault: Fault) -> Closed {
@@ -131,14 +133,14 @@ fn closed(fault: Fault) -> Closed {
 
 /// Sends the request once. When its first token is later than is usual for the route, a standby that could begin at
 /// once is started beside it; the first to give a token answers, and the other is dropped.
-async fn one_try(opening: &Opening<'_>, course: &mut Course, route: &CloudRoute) -> Try {
+async fn one_try(opening: &Opening<'_>, course: &mut Course, route: &CloudRoute, way: Way) -> Try {
     if let Some(reason) = why_not(opening, route) {
         return Try::Kept(reason);
     }
     // By order a request waits for the cloud also where its breaker gives it up.
     let has_alternative = course.has_more() && !opening.gateway.orders().current().forces_cloud();
     let begun = Instant::now();
-    let attempt = attempt(opening, has_alternative, route);
+    let attempt = attempt(opening, has_alternative, route, way);
     tokio::pin!(attempt);
     if !has_alternative {
         return Try::Cloud(attempt.await);
@@ -174,11 +176,17 @@ fn hedge_delay(opening: &Opening<'_>, route: &CloudRoute) -> Duration {
 }
 
 /// Waits for the upstream only as long as there is sense in it, when something else could answer.
-async fn attempt(opening: &Opening<'_>, has_alternative: bool, route: &CloudRoute) -> Result<Reply, Fault> {
+async fn attempt(
+    opening: &Opening<'_>,
+    has_alternative: bool,
+    route: &CloudRoute,
+    way: Way,
+) -> Result<Reply, Fault> {
     let upstream = opening.upstream(route);
     let begun = Instant::now();
     let chat = async {
-        let reply = upstream.chat(&opening.ask.request, &route.model, patience(opening, upstream)).await?;
+        let reply =
+            upstream.chat(&opening.ask.request, &route.model, way, patience(opening, upstream)).await?;
         opening.gateway.first_tokens().came(route, begun.elapsed(), now());
         Ok(reply)
     };

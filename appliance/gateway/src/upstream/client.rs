@@ -36,9 +36,9 @@ pub(super) fn build(settings: &UpstreamSettings, gate: Gate) -> Result<Client, C
     with_idle(settings, gate, 64)
 }
 
-/// A client that goes all the way for each request, name and TLS too: a connection that was kept would hide that no
-/// new one can be made.
-pub(super) fn build_for_probes(settings: &UpstreamSettings, gate: Gate) -> Result<Client, ClientError> {
+/// A client that goes all the way for each request, name and TLS too. A probe goes so: a connection that was kept would
+/// hide that no new one can be made.
+pub(super) fn build_anew(settings: &UpstreamSettings, gate: Gate) -> Result<Client, ClientError> {
     with_idle(settings, gate, 0)
 }
 

@@ -10,7 +10,7 @@ use inference::Kind;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{CloudModel, Listed, MAX_ERROR_BYTES, Upstream, no_page, read_body};
+use super::{CloudModel, Listed, MAX_ERROR_BYTES, Upstream, Way, no_page, read_body};
 use crate::fault::Fault;
 
 /// A list of models longer than this is no list of models.
@@ -43,7 +43,7 @@ impl Upstream {
 
     async fn ask_for_models(&self) -> Result<Listed, Fault> {
         let request = self.request(Method::GET, "/models", Bytes::new())?;
-        let response = match self.send(&self.prober, request).await {
+        let response = match self.send(Way::Anew, request).await {
             // Some upstreams have no list; that they answer in their own shape is proof enough of the way.
             Err(fault) if fault.refusal().is_some() || matches!(fault, Fault::ModelWithdrawn) => {
                 return Ok(None);
@@ -68,7 +68,7 @@ impl Upstream {
             ),
         };
         let request = self.request(Method::POST, path, Bytes::from(body.to_string()))?;
-        match self.send(&self.prober, request).await.and_then(no_page) {
+        match self.send(Way::Anew, request).await.and_then(no_page) {
             Err(fault) if fault.refusal().is_none() => Err(fault),
             _ => Ok(()),
         }

@@ -5,7 +5,7 @@ use dialect::openai::{ChatRequest, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::{Patience, Reply, Upstream};
+use super::{Patience, Reply, Upstream, Way};
 use crate::fault::Fault;
 use crate::settings::UpstreamSettings;
 
@@ -55,9 +55,9 @@ async fn asked(
     let patience = Patience { headers: short, first_token: 2 * short, whole_answer: 10 * short };
     let ask = async {
         for _ in 1..times {
-            let _ = upstream.chat(&request, "large", patience).await;
+            let _ = upstream.chat(&request, "large", Way::Kept, patience).await;
         }
-        upstream.chat(&request, "large", patience).await
+        upstream.chat(&request, "large", Way::Kept, patience).await
     };
     let reply = tokio::select! {
         () = serve => unreachable!("it serves for ever"),

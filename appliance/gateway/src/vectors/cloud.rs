@@ -10,9 +10,9 @@ use crate::board::RouteId;
 use crate::fault::Fault;
 use crate::gateway::Gateway;
 use crate::reason::Reason;
-use crate::relay::pause_before_another;
+use crate::relay::another_try;
 use crate::settings::CloudRoute;
-use crate::upstream::{Patience, Upstream};
+use crate::upstream::{Patience, Upstream, Way};
 
 /// When the request came, and whether another route could answer it.
 #[derive(Clone, Copy)]
@@ -55,9 +55,10 @@ pub(super) async fn ask(
     let (upstream, id) = (&board.upstreams[route.upstream], board.route(route.upstream, &route.model));
     upstream.retries.request();
     let body = request.body_for(&route.model);
-    let mut answer = attempt(gateway, upstream, id, body.clone(), request.count, asked).await;
+    let attempt = |way| attempt(gateway, upstream, id, body.clone(), request.count, way, asked);
+    let mut answer = attempt(Way::Kept).await;
     if let Err(fault) = &answer
-        && let Some(pause) = pause_before_another(upstream, fault)
+        && let Some(another) = another_try(upstream, fault)
     {
         note(gateway, upstream, id, fault);
         let reason = fault.reason();
@@ -66,8 +67,8 @@ pub(super) async fn ask(
             None | Some(Reason::Throttled | Reason::Recovering) => {}
             Some(_) => return Gave::Next(reason, None),
         }
-        tokio::time::sleep(pause).await;
-        answer = attempt(gateway, upstream, id, body, request.count, asked).await;
+        tokio::time::sleep(another.after).await;
+        answer = attempt(another.way).await;
     }
     match answer {
         Ok(answer) => {
@@ -95,6 +96,7 @@ async fn attempt(
     id: RouteId,
     body: Vec<u8>,
     count: usize,
+    way: Way,
     asked: Asked,
 ) -> Result<dialect::openai::EmbeddingAnswer, Fault> {
     let deadlines = upstream.settings.deadlines;
@@ -105,7 +107,7 @@ async fn attempt(
     // Vectors come all at once, so their beginning is waited for as long as a first token is.
     let patience =
         Patience { headers: deadlines.first_token, first_token: deadlines.first_token, whole_answer };
-    let answer = upstream.embeddings(body, count, patience);
+    let answer = upstream.embeddings(body, count, way, patience);
     // Where nothing else could answer, or by order, the cloud is waited for also when its breaker gives it up.
     if !asked.has_alternative || gateway.orders().current().forces_cloud() {
         return answer.await;
