@@ -246,8 +246,7 @@ async fn the_row_of_the_outcome_follows_each_answer() {
 async fn without_a_log_only_the_clinical_lane_goes_on_and_nothing_is_lost() {
     let cloud = FakeCloud::start();
     let appliance = TestAppliance::with_cloud(&cloud).await;
-    let made = appliance.cli(&["key", "create", "ward-3", "--lane", "clinical"]);
-    let ward = appliance.anonymous().with_key(String::from_utf8_lossy(&made.stdout).trim());
+    let ward = appliance.client_of("ward-3", &["--lane", "clinical"]);
     let chat = Chat::new("assistant", "Who helps the patient?");
     let held = hold(&appliance);
     let refused = appliance.client().ask(&chat).await;

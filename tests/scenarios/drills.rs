@@ -151,8 +151,7 @@ async fn a_long_drill_of_one_key_leaves_other_programs_on_the_cloud() {
     let cloud = FakeCloud::start();
     let one_second = SHORT.replace("duration_s = 3", "duration_s = 1");
     let appliance = TestAppliance::builder().cloud(&cloud).extra(&one_second).start().await;
-    let made = appliance.cli(&["key", "create", "radiology"]);
-    let other = appliance.anonymous().with_key(String::from_utf8(made.stdout).unwrap().trim());
+    let other = appliance.client_of("radiology", &[]);
     appliance.until_state("connected").await;
     let id = start(&appliance, &["--scope", "key test-client", "--long"]);
     let during = until_phase(&appliance, "carrying-load").await;

@@ -32,8 +32,7 @@ async fn until_told(appliance: &TestAppliance, trouble: &str) {
 async fn a_disk_that_hangs_holds_no_answer_for_ever_and_what_was_asked_is_in_the_log_once_it_is_back() {
     let cloud = FakeCloud::start();
     let appliance = TestAppliance::builder().cloud(&cloud).hanging_disk().start().await;
-    let made = appliance.cli(&["key", "create", "ward-3", "--lane", "clinical"]);
-    let ward = appliance.anonymous().with_key(String::from_utf8_lossy(&made.stdout).trim());
+    let ward = appliance.client_of("ward-3", &["--lane", "clinical"]);
     let chat = Chat::new("assistant", "Who helps the patient?");
     assert_eq!(appliance.client().ask(&chat).await.status, 200);
     let events = |what: &str| {

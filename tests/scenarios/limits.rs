@@ -4,22 +4,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tests::test_appliance::known_answer;
-use tests::{Chat, Client, FakeCloud, TestAppliance};
+use tests::{Chat, FakeCloud, TestAppliance};
 
 const FEW: &str = "\n[limits]\nkey_max_requests = 2\nkey_max_per_minute = 8\nperson_max_requests = 1\n\
     person_max_per_minute = 2\n";
-
-fn client_of(appliance: &TestAppliance, name: &str) -> Client {
-    let made = appliance.cli(&["key", "create", name]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    appliance.anonymous().with_key(String::from_utf8_lossy(&made.stdout).trim())
-}
 
 #[tokio::test]
 async fn a_key_that_asks_too_often_is_told_when_to_come_again_and_costs_the_cloud_nothing() {
     let cloud = FakeCloud::start();
     let appliance = TestAppliance::builder().cloud(&cloud).extra(FEW).start().await;
-    let (busy, calm) = (client_of(&appliance, "busy"), client_of(&appliance, "calm"));
+    let (busy, calm) = (appliance.client_of("busy", &[]), appliance.client_of("calm", &[]));
     let chat = Chat::new("assistant", "Are you ready?");
     for _ in 0..8 {
         assert_eq!(busy.ask(&chat).await.status, 200);
@@ -43,9 +37,7 @@ async fn a_key_that_asks_too_often_is_told_when_to_come_again_and_costs_the_clou
 async fn a_key_may_be_made_with_a_share_of_its_own() {
     let cloud = FakeCloud::start();
     let appliance = TestAppliance::builder().cloud(&cloud).extra(FEW).start().await;
-    let create = |name: &str, limits: &[&str]| appliance.cli(&[&["key", "create", name], limits].concat());
-    let made = create("busy", &["--max-per-minute", "12"]);
-    let busy = appliance.anonymous().with_key(String::from_utf8_lossy(&made.stdout).trim());
+    let busy = appliance.client_of("busy", &["--max-per-minute", "12"]);
     let chat = Chat::new("assistant", "Are you ready?");
     for _ in 0..12 {
         assert_eq!(busy.ask(&chat).await.status, 200);
@@ -56,7 +48,7 @@ async fn a_key_may_be_made_with_a_share_of_its_own() {
         (["--max-requests", "0"], "--max-requests 0 must be 1 to 512"),
         (["--max-per-minute", "0"], "--max-per-minute 0 must be 1 to 1000000"),
     ] {
-        let refused = create("wrong", &limits);
+        let refused = appliance.cli(&[["key", "create", "wrong"].as_slice(), &limits].concat());
         assert_eq!(refused.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&refused.stderr).contains(words), "{refused:?}");
     }
@@ -91,7 +83,7 @@ const ONE: &str = "\n[[local]]\nname = \"one\"\nfile = \"pilot-light.gguf\"\nseq
 async fn one_callers_crowd_waits_for_the_one_question_of_another_and_leaves_places_free() {
     let cloud = FakeCloud::start();
     let appliance = TestAppliance::builder().cloud(&cloud).extra(ONE).start().await;
-    let (greedy, modest) = (client_of(&appliance, "greedy"), client_of(&appliance, "modest"));
+    let (greedy, modest) = (appliance.client_of("greedy", &[]), appliance.client_of("modest", &[]));
     let chat = Chat::new("one", &known_answer(false).question);
     let waiting = async || appliance.status().await["locals"][1]["in_flight"].as_u64().unwrap();
     // Nobody is served until the keeper has replaced the workers, so that all of them wait.

@@ -37,9 +37,7 @@ struct Asked {
 
 /// A client with a key of its own that may use this lane.
 fn client_of(appliance: &TestAppliance, lane: &str) -> Client {
-    let made = appliance.cli(&["key", "create", &format!("{lane}-key"), "--lane", lane]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    appliance.anonymous().with_key(String::from_utf8_lossy(&made.stdout).trim())
+    appliance.client_of(&format!("{lane}-key"), &["--lane", lane])
 }
 
 async fn ask(client: Client, lane: &'static str, question: String) -> Asked {
@@ -286,6 +284,9 @@ async fn a_stream_that_waits_tells_its_place_in_comments_and_is_whole_in_the_end
             assert!(comment.starts_with("waiting, position ") && comment.ends_with(" s"), "{comment}");
         }
     }
+    let metrics = client.get("/metrics").await.text();
+    let first_tokens = "genset_first_token_seconds_count{route=\"local\"} 4\n";
+    assert!(metrics.contains(first_tokens), "those who waited are in the numbers too: {metrics}");
 }
 
 #[tokio::test]

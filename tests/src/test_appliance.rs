@@ -51,6 +51,13 @@ impl TestAppliance {
         self.anonymous().with_key(&self.key)
     }
 
+    /// A client with a new key of its own; `options` are those of `genset key create`.
+    pub fn client_of(&self, name: &str, options: &[&str]) -> Client {
+        let made = self.cli(&[&["key", "create", name], options].concat());
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        self.anonymous().with_key(String::from_utf8_lossy(&made.stdout).trim())
+    }
+
     /// A client that gives no key.
     pub fn anonymous(&self) -> Client {
         self.inside(Client::new(Door::Http(self.http), self.sent.clone()))

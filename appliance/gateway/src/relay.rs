@@ -60,15 +60,25 @@ enum Source {
     },
     Local {
         answers: Answers,
-        first: Option<Heard>,
+        progress: Progress,
         /// The step of the ladder of scarcity that touches it.
         brown_out: u8,
+    },
+    Over,
+}
+
+/// How far an answer of a local model is.
+enum Progress {
+    /// Nothing of it is here: it stands in the queue, or its prompt is being read.
+    Awaited {
         /// When the model was asked.
-        asked: Instant,
+        since: Instant,
         /// Its place in the queue has been told before.
         place_told: bool,
     },
-    Over,
+    /// Its first step is here, and not yet taken.
+    Begun(Heard),
+    Speaking,
 }
 
 /// An answer that has begun, with all that is needed to end it properly.
@@ -94,6 +104,8 @@ pub(crate) struct Relay {
     max_tokens: Option<u32>,
     usage: Option<Usage>,
     finish_reason: Option<String>,
+    /// Its first token is in the numbers.
+    has_begun: bool,
     /// Freed when the answer is over or nobody wants it any more.
     _place: Place,
 }
@@ -131,14 +143,11 @@ impl Relay {
         }
         let max_tokens = ask.request.max_tokens;
         ledger.serve(&served);
-        if !matches!(source, Source::Local { first: None, .. }) {
-            gateway.metrics().began(&served, ledger.elapsed());
-        }
         if let Some(conversation) = &ask.conversation {
             let began = Beginning { route: served.route, reason: served.reason };
             gateway.homes().served(conversation, began);
         }
-        Ok(Relay {
+        let mut relay = Relay {
             gateway,
             ask,
             request_id,
@@ -154,8 +163,11 @@ impl Relay {
             max_tokens,
             usage: None,
             finish_reason: None,
+            has_begun: false,
             _place: place,
-        })
+        };
+        relay.note_beginning();
+        Ok(relay)
     }
 
     /// The answer as it is made.
@@ -199,32 +211,56 @@ impl Relay {
         }
     }
 
-    /// While a local answer stands in the queue its place is told, at once and then from time to time; one that gets
-    /// no room there goes to the next route.
-    async fn queue(&mut self) -> Option<AnswerEvent> {
-        let Source::Local { answers, first: first @ None, asked, place_told, .. } = &mut self.source else {
+    /// Waits for the first step of a local answer. While it stands in the queue its place is told, at once and then from
+    /// time to time. An answer that gets no room there, or is given back, goes to the next route.
+    async fn wait_for_first(&mut self) -> Option<AnswerEvent> {
+        let Source::Local { answers, progress: Progress::Awaited { since, place_told }, .. } =
+            &mut self.source
+        else {
             return None;
         };
-        let place = answers.waiting()?;
         let model = self.gateway.local(self.served.model())?.clone();
-        if asked.elapsed() >= local::LOCAL_PATIENCE {
-            return Some(self.leave_queue(&model, local::busy(&model, Some(place))).await);
-        }
-        if self.course.has_smaller_at_once(&self.gateway, &self.ask, &model) {
-            return Some(self.leave_queue(&model, local::gives_way(&model, place)).await);
-        }
-        let pause = if std::mem::replace(place_told, true) { local::TELL_EVERY } else { Duration::ZERO };
-        match tokio::time::timeout(pause, answers.next()).await {
-            Ok(Some(Ok(heard))) => {
-                *first = Some(heard);
-                None
+        loop {
+            let place = answers.waiting();
+            if let Some(place) = place {
+                if since.elapsed() >= local::LOCAL_PATIENCE {
+                    return Some(self.leave_queue(&model, local::busy(&model, Some(place))).await);
+                }
+                if self.course.has_smaller_at_once(&self.gateway, &self.ask, &model) {
+                    return Some(self.leave_queue(&model, local::gives_way(&model, place)).await);
+                }
             }
-            Ok(Some(Err(error))) => Some(self.leave_queue(&model, local::refused(&model, &error)).await),
-            Ok(None) => Some(self.leave_queue(&model, local::refused(&model, &JobError::Internal)).await),
-            Err(_) => {
-                let expected_wait_s = admission::wait_s(place.expected);
-                Some(AnswerEvent::Waiting { position: place.position, expected_wait_s })
+            let is_news = place.is_some() && !std::mem::replace(place_told, true);
+            let pause = if is_news { Duration::ZERO } else { local::TELL_EVERY };
+            match tokio::time::timeout(pause, answers.first()).await {
+                Ok(Ok(first)) => {
+                    self.begin_local(first);
+                    return None;
+                }
+                Ok(Err(error)) => {
+                    return Some(self.leave_queue(&model, local::refused(&model, &error)).await);
+                }
+                Err(_) => {
+                    let Some(place) = place else { continue };
+                    let expected_wait_s = admission::wait_s(place.expected);
+                    return Some(AnswerEvent::Waiting { position: place.position, expected_wait_s });
+                }
             }
+        }
+    }
+
+    fn begin_local(&mut self, first: Heard) {
+        if let Source::Local { progress, .. } = &mut self.source {
+            *progress = Progress::Begun(first);
+        }
+        self.note_beginning();
+    }
+
+    /// The first token of the request goes into the numbers, whichever route gave it.
+    fn note_beginning(&mut self) {
+        let is_awaited = matches!(self.source, Source::Local { progress: Progress::Awaited { .. }, .. });
+        if !is_awaited && !std::mem::replace(&mut self.has_begun, true) {
+            self.gateway.metrics().began(&self.served, self.ledger.elapsed());
         }
     }
 
@@ -240,7 +276,7 @@ impl Relay {
     }
 
     async fn step(&mut self) -> Result<Step, Fault> {
-        if let Some(event) = self.queue().await {
+        if let Some(event) = self.wait_for_first().await {
             return Ok(Step::Event(event));
         }
         match &mut self.source {
@@ -265,10 +301,10 @@ impl Relay {
                 self.finish_reason = Some(completion.finish_reason().to_owned());
                 Ok(Step::Whole(Some(completion.clone())))
             }
-            Source::Local { answers, first, .. } => {
-                let heard = match first.take() {
-                    Some(heard) => Ok(heard),
-                    None => answers.next().await.unwrap_or(Err(JobError::Internal)),
+            Source::Local { answers, progress, .. } => {
+                let heard = match std::mem::replace(progress, Progress::Speaking) {
+                    Progress::Begun(heard) => Ok(heard),
+                    _ => answers.next().await.unwrap_or(Err(JobError::Internal)),
                 };
                 let are_several = answers.are_several();
                 self.hear(heard, are_several)
@@ -413,6 +449,7 @@ impl Relay {
         (self.finish_reason, self.usage) = (None, None);
         self.source = source;
         self.served = served.clone();
+        self.note_beginning();
         AnswerEvent::Seam { served, chars }
     }
 

@@ -5,10 +5,9 @@ use std::time::Duration;
 use inference::{JobError, LocalModel, Place, Status};
 use tokio::time::Instant;
 
-use super::Source;
 use super::answers::{Answers, Heard};
 use super::open::{Closed, Opening, Size};
-use super::{asked, said};
+use super::{Progress, Source, asked, said};
 use crate::admission::{self, Relief};
 use crate::answer::{Lane, Mode, Refusal};
 use crate::course::Course;
@@ -58,7 +57,7 @@ pub(super) async fn open_or_queue(
             return Err(gives_way(model, place));
         }
         if is_told {
-            return Ok(begun.source(None));
+            return Ok(begun.awaited());
         }
     }
 }
@@ -71,15 +70,19 @@ struct Begun {
 }
 
 impl Begun {
-    fn source(self, first: Option<Heard>) -> Source {
-        let Begun { answers, brown_out, asked } = self;
-        Source::Local { answers, first, brown_out, asked, place_told: false }
+    fn awaited(self) -> Source {
+        let progress = Progress::Awaited { since: self.asked, place_told: false };
+        Source::Local { answers: self.answers, progress, brown_out: self.brown_out }
+    }
+
+    fn begun(self, first: Heard) -> Source {
+        Source::Local { answers: self.answers, progress: Progress::Begun(first), brown_out: self.brown_out }
     }
 }
 
 fn opened(model: &LocalModel, begun: Begun, first: Result<Heard, JobError>) -> Result<Source, Closed> {
     match first {
-        Ok(heard) => Ok(begun.source(Some(heard))),
+        Ok(heard) => Ok(begun.begun(heard)),
         Err(error) => Err(refused(model, &error)),
     }
 }
