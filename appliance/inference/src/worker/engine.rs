@@ -56,6 +56,8 @@ pub(super) struct Engine<'a> {
     orders: Receiver<Order>,
     out: Sender<FromWorker>,
     began: Instant,
+    /// When a step last wrote for answers.
+    wrote: Instant,
 }
 
 /// What the engine is given of its model and its machine.
@@ -111,6 +113,7 @@ impl<'a> Engine<'a> {
             orders,
             out,
             began: Instant::now(),
+            wrote: Instant::now(),
         };
         Ok((engine, measured))
     }
@@ -219,7 +222,10 @@ impl<'a> Engine<'a> {
         self.seats.settle(&mut self.context, &mut self.running);
         let begun = Instant::now();
         self.filler.may_use(self.seats.spare(self.scheduler.free_cells()));
-        let step = fill::fill(&mut self.batch, &self.running, &self.pace, &self.filler)?;
+        let step = fill::fill(&mut self.batch, &self.running, &self.pace, &self.filler, self.wrote)?;
+        if step.writing > 0 {
+            self.wrote = Instant::now();
+        }
         self.context.decode(&mut self.batch).map_err(|error| WorkerError::Engine(error.to_string()))?;
         if step.filled > 0 {
             self.filler.clear(&mut self.context);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::measured::Measured;
 
 /// How many times as long as without prompts a step may take.
-const LONGEST: f64 = 2.2;
+const LONGEST: f64 = 2.1;
 
 /// What a step may take longer for short prompts, in seconds.
 const BLINK_S: f64 = 0.4;
@@ -37,7 +37,7 @@ const MOST_DOUBT: f64 = 32.0;
 const NEWEST_COUNTS: f64 = 0.2;
 
 /// Whom a prompt that is read holds up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Disturbs {
     /// Nobody who was there before it.
     Nobody,
@@ -78,7 +78,6 @@ impl Pace {
     pub(super) fn room(&self, answers: usize, disturbs: Disturbs, most: usize) -> usize {
         let within = |spare: f64| spare / self.token.max(f64::MIN_POSITIVE);
         let tokens = match disturbs {
-            _ if answers == 0 => within(LONGEST_STEP_S),
             Disturbs::Nobody => within(LONGEST_STEP_S),
             Disturbs::Briefly => within(BLINK_S).max(self.long),
             Disturbs::Long => self.long,
@@ -178,24 +177,24 @@ mod tests {
     #[test]
     fn a_step_has_room_for_a_long_prompt_by_what_it_takes_without() {
         let pace = pace();
-        assert_eq!(pace.room(0, Long, 512), 512, "nobody is kept waiting");
-        assert_eq!(pace.room(1, Long, 512), 12);
+        assert_eq!(pace.room(0, Nobody, 512), 512, "nobody is kept waiting");
+        assert_eq!(pace.room(1, Long, 512), 11);
         assert_eq!(pace.room(1, Long, 10), 10);
     }
 
     #[test]
     fn a_short_prompt_may_take_a_moment_and_one_that_was_there_first_a_whole_step() {
-        assert_eq!([Nobody, Briefly, Long].map(|disturbs| pace().room(1, disturbs, 4096)), [2000, 400, 12]);
+        assert_eq!([Nobody, Briefly, Long].map(|disturbs| pace().room(1, disturbs, 4096)), [2000, 400, 11]);
         let slow = measured(vec![(1, ms(400))], (10, ms(100)), 1);
-        assert_eq!([Nobody, Briefly, Long].map(|disturbs| slow.room(1, disturbs, 512)), [200, 48, 48]);
+        assert_eq!([Nobody, Briefly, Long].map(|disturbs| slow.room(1, disturbs, 512)), [200, 44, 44]);
     }
 
     #[test]
     fn something_is_read_however_slow_it_is() {
         let pace = measured(vec![(1, ms(1))], (1, ms(500)), 1);
         assert_eq!((pace.room(1, Long, 512), pace.room(1, Long, 3)), (LEAST, 3));
-        assert_eq!(pace.room(0, Long, 512), 4, "two seconds");
-        assert_eq!(measured(vec![(1, ms(50))], (10, ms(200)), 1).room(0, Long, 512), 100);
+        assert_eq!(pace.room(0, Nobody, 512), 4, "two seconds");
+        assert_eq!(measured(vec![(1, ms(50))], (10, ms(200)), 1).room(0, Nobody, 512), 100);
     }
 
     /// Takes steps beside so many answers, each of which lasts as long as `step` says, until the room is what it will be.
@@ -235,14 +234,14 @@ mod tests {
     fn one_stop_of_the_machine_is_no_measure() {
         let mut held_up = pace();
         held_up.took(Duration::from_secs(30), 1, 0, false);
-        assert_eq!(held_up.room(1, Long, 512), 12);
+        assert_eq!(held_up.room(1, Long, 512), 11);
     }
 
     #[test]
     fn a_step_is_made_of_whole_blocks_where_the_engine_computes_them() {
         let pace = |token| measured(vec![(1, ms(40))], (1, ms(token)), BLOCK as u32);
         let rooms = |token| [1, 2, 3, 4, 5].map(|answers| pace(token).room(answers, Long, 512));
-        assert_eq!(rooms(4), [11, 10, 9, 12, 11], "twelve tokens, or some less");
+        assert_eq!(rooms(4), [11, 10, 9, 8, 11], "eleven tokens, or some less");
         assert_eq!(rooms(60), [3, 6, 5, 4, 3], "three tokens, or some more");
         assert_eq!(pace(60).room(2, Long, 3), 3, "no more than there is");
         assert_eq!([1, 2, 3, 4, 5, 15, 16].map(|rows| pace(4).missing(rows)), [0, 2, 1, 0, 0, 1, 0]);

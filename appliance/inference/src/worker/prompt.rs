@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
+use tokio::time::Instant;
 
 use super::conversation::Conversation;
 use super::format::{Calling, Formats, Guide};
@@ -21,6 +22,8 @@ use crate::job::{Job, JobError, Lane, Must, Sampling, Scope};
 /// A job that the engine can run.
 pub(super) struct Prepared {
     pub(super) id: u64,
+    /// When it came to this worker.
+    pub(super) came: Instant,
     pub(super) lane: Lane,
     pub(super) scope: Option<Scope>,
     pub(super) waited_ms: i64,
@@ -96,6 +99,7 @@ impl Prompter {
         tokens.extend_from_slice(&prefix[..kept]);
         let cells = (tokens.len() + rest.len()) as u32 + budget;
         Ok(Prepared {
+            came: Instant::now(),
             id,
             lane: job.lane,
             scope: job.scope,

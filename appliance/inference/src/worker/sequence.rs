@@ -1,6 +1,7 @@
 //! One running answer: its place in the context, its tokens, and what they have become.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -15,6 +16,9 @@ use super::vocabulary::Vocabulary;
 use crate::frames::{Finish, Progress};
 use crate::job::{FinishReason, JobError, Lane, LikelyToken, Said, Scope, TokenOdds, Usage};
 
+/// Who gets a place within so long came during a step, and nobody is taken in before that is over.
+const A_STEP: Duration = Duration::from_millis(500);
+
 /// An answer that has a sequence of the context.
 pub(super) struct Sequence {
     pub(super) id: u64,
@@ -25,7 +29,7 @@ pub(super) struct Sequence {
     pub(super) scope: Option<Scope>,
     /// The sequence's number in the context.
     pub(super) slot: i32,
-    /// Since when it has its place in the context.
+    /// Since when it has its place in the context; since it came, where it got that at the next step.
     pub(super) since: Instant,
     /// How much there was to read when it got its place.
     pub(super) to_read: usize,
@@ -67,7 +71,7 @@ impl Sequence {
             key,
             scope: prepared.scope,
             slot: -1,
-            since: Instant::now(),
+            since: prepared.came,
             to_read: 0,
             begun: None,
             awaited: None,
@@ -117,7 +121,9 @@ impl Sequence {
     /// Gets a place in the context, with what the context holds already of its beginning.
     pub(super) fn sit_down(&mut self, slot: i32, held: usize) {
         self.slot = slot;
-        self.since = Instant::now();
+        if self.pauses > 0 || self.since.elapsed() > A_STEP {
+            self.since = Instant::now();
+        }
         self.take_over(held);
     }
 

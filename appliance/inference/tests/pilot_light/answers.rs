@@ -2,7 +2,11 @@
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use inference::{Event, FinishReason, Job, KnownAnswer, Lane, LocalModel, Sampling, Status, selftest};
+use futures_util::stream::select_all;
+use inference::{
+    Event, FinishReason, Job, KnownAnswer, Lane, LocalModel, ModelSpec, Sampling, Status, selftest,
+};
+use tokio::time::Instant;
 
 use crate::harness::*;
 
@@ -49,6 +53,32 @@ fn a_long_prompt_is_read_between_the_steps_of_running_answers() {
         for (known, answer) in known.iter().zip(answers) {
             assert_eq!(answer.unwrap().text(), known.answer);
         }
+    });
+}
+
+#[test]
+fn an_answer_that_has_begun_lets_those_that_came_with_it_be_read_first() {
+    let spec = ModelSpec { context_cells: 16_384, sequences: 8, ..spec() };
+    with_model(spec, async |model| {
+        let question = "word ".repeat(900);
+        let long = || Job { max_tokens: 200, ..job(&question) };
+        let mut all =
+            select_all((0..6).map(|number| model.generate(long()).map(move |event| (number, event))));
+        let mut begun: Vec<(usize, Instant, u32)> = Vec::new();
+        while begun.len() < 6 {
+            let (number, event) = all.next().await.unwrap();
+            if !matches!(event.unwrap(), Event::Text(_)) {
+                continue;
+            }
+            match begun.iter_mut().find(|(other, ..)| *other == number) {
+                Some((.., pieces)) => *pieces += 1,
+                None => begun.push((number, Instant::now(), 1)),
+            }
+        }
+        let (_, at, pieces) = begun[0];
+        let waited_s = at.elapsed().as_secs_f64();
+        println!("{pieces} pieces in {waited_s:.1} s");
+        assert!(f64::from(pieces) <= 2.0 + waited_s, "one in a second: {begun:?}");
     });
 }
 

@@ -16,6 +16,10 @@ use crate::worker::sequence::Sequence;
 /// So long an answer that has begun waits for the prompts that came with it.
 const TOGETHER: Duration = Duration::from_secs(8);
 
+/// So seldom an answer that has begun is written while those that came with it are read: each of its rows would keep the
+/// others from their first word, and costs the less the more are written together.
+const WRITTEN_EVERY: Duration = Duration::from_secs(1);
+
 /// One batch, as it was shared out.
 pub(super) struct Step {
     /// By the order of the running answers.
@@ -40,8 +44,8 @@ pub(super) struct Share {
     pub(super) row: Option<i32>,
 }
 
-/// Shares the batch out: first the answers that are being written, then prompts by lane, the shortest first. Where rows
-/// are missing to a whole block, `filler` gives some.
+/// Shares the batch out: first the answers that are being written, unless they rest, then prompts by lane, the shortest
+/// first. Where rows are missing to a whole block, `filler` gives some. Answers were last written at `wrote`.
 ///
 /// # Errors
 /// A token that llama.cpp does not take.
@@ -50,6 +54,7 @@ pub(super) fn fill(
     running: &[Sequence],
     pace: &Pace,
     filler: &Filler,
+    wrote: Instant,
 ) -> Result<Step, WorkerError> {
     batch.clear();
     let mut step = Step {
@@ -60,18 +65,26 @@ pub(super) fn fill(
         only_long: true,
         filled: 0,
     };
+    let first_heard = running.iter().filter(|sequence| is_written(sequence)).filter_map(|it| it.begun).min();
+    let order = reading(running, pace);
+    let came_together = order.iter().map(|index| &running[*index]).filter(|sequence| {
+        wrote.elapsed() < WRITTEN_EVERY && disturbs(sequence, first_heard) == Disturbs::Nobody
+    });
+    let resting = came_together.map(|sequence| sequence.lane).min();
     for (index, sequence) in running.iter().enumerate() {
-        if is_written(sequence) {
+        if is_written(sequence) && resting.is_none_or(|lane| sequence.lane < lane) {
             add(batch, sequence, 1, &mut step, index)?;
             step.writing += 1;
         }
     }
     let most = STEP_TOKENS as usize - step.writing;
-    let first_heard = running.iter().filter(|sequence| is_written(sequence)).filter_map(|it| it.begun).min();
-    for index in reading(running, pace) {
-        let disturbs = disturbs(&running[index], first_heard);
+    for index in order {
+        let (pending, own) = (running[index].pending().len(), disturbs(&running[index], first_heard));
+        // The first in order is not kept from its first word by many behind it.
+        let disturbs = if step.read > 0 { own.max(Disturbs::Briefly) } else { own };
         let room = pace.room(step.writing, disturbs, most).saturating_sub(step.read);
-        let tokens = running[index].pending().len().min(room);
+        // Where nobody needs small steps, a part of the next prompt would only make this step longer.
+        let tokens = if disturbs > own && pending > room { 0 } else { pending.min(room) };
         if tokens > 0 {
             add(batch, &running[index], tokens, &mut step, index)?;
             step.read += tokens;

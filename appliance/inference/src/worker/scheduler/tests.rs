@@ -17,6 +17,7 @@ const START: Duration = Duration::from_secs(1000);
 fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
     Prepared {
         id,
+        came: tokio::time::Instant::now(),
         lane,
         scope: None,
         waited_ms: 0,
