@@ -89,7 +89,7 @@ async fn in_a_brown_out_the_smaller_standby_answers_for_the_larger_one_but_not_f
 #[tokio::test]
 async fn who_waits_for_the_larger_standby_when_the_smaller_one_goes_first_is_served_by_it_too() {
     let cloud = FakeCloud::start();
-    let hurried = "\n[brown_out]\nclimb_wait_ms = 300\nclimb_after_ms = 4000\nsettle_wait_ms = 200\n\
+    let hurried = "\n[brown_out]\nclimb_wait_ms = 300\nclimb_after_ms = 2500\nsettle_wait_ms = 200\n\
         max_wait_ms = 60000\nshorter_answer_tokens = 512\n";
     let appliance = two_standbys(&cloud, 1).extra(hurried).start().await;
     until_proven(&appliance).await;
