@@ -315,6 +315,7 @@ impl Keeper {
                 // The next worker of this model must find the same file.
                 self.spec.sha256.get_or_insert_with(|| facts.sha256.clone());
                 self.measured = measured;
+                life.scale.allow(facts.swap_bytes);
                 life.facts = Some(Arc::from(facts));
                 self.proof = None;
                 self.prove(life);

@@ -144,6 +144,8 @@ pub struct Facts {
     pub vectors: Option<VectorFacts>,
     /// Of the whole file, in 64 hexadecimal digits, as it was checked before it was loaded.
     pub sha256: String,
+    /// What the worker may come to keep of ended answers outside of the context.
+    pub swap_bytes: u64,
     pub confinement: Confinement,
     /// On what it is computed.
     pub placement: Placement,
@@ -376,6 +378,7 @@ mod tests {
             tools: false,
             vectors: None,
             sha256: String::new(),
+            swap_bytes: 0,
             confinement: Confinement::WHOLE,
             placement: Placement::default(),
         };

@@ -124,12 +124,15 @@ fn serve(
     let prompter = loaded.prompter(&ground, options, limit).map_err(WorkerError::Load)?;
     let vocabulary = prompter.vocabulary.clone();
     let tools = prompter.manner.family.is_some();
+    let swap_bytes = loaded.swap_bytes(&ground, options);
     let (orders, taken) = channel();
     let means = Means {
         room,
         seats: loaded.seats(options.sequences),
         filler: loaded.filler(options.sequences).map(|slot| slot as i32),
         shares_prefixes: loaded.shares_prefixes(),
+        swap_bytes,
+        beginnings: prompter.beginnings(),
         vocabulary,
         threads: options.threads.unwrap_or(ground.cores) as usize,
         builds_code: ground.with_gpu,
@@ -140,7 +143,7 @@ fn serve(
     thread::Builder::new()
         .name("reader".into())
         .spawn(move || read_orders(socket, &prompter, &orders, &refusals))?;
-    let facts = Facts { placement, ..loaded.facts(limit, &ground, confinement, tools) };
+    let facts = Facts { placement, swap_bytes, ..loaded.facts(limit, &ground, confinement, tools) };
     let _ = out.send(FromWorker::Ready { facts: Box::new(facts), measured: Some(measured) });
     engine.run()
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use inference::gguf;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -49,10 +50,12 @@ impl Server {
         Server::start("box", command, address, key, folder).await
     }
 
-    /// llama-server with the same context, as it is shipped but for its page and its cache in host memory, which has no
-    /// counterpart here.
+    /// llama-server with the same context, as it is shipped but for its page; and it keeps no more of what has ended outside
+    /// of its context than the box does.
     pub(crate) async fn start_peer(options: &Options) -> Server {
         let address = free_port();
+        let file = gguf::inspect(&options.model).expect("a model");
+        let kept_mib = (u64::from(CELLS) * file.shape.kv_bytes_per_token() / 2) >> 20;
         let mut command = Command::new(options.peers.join("llama-server"));
         command
             .arg("--model")
@@ -60,7 +63,7 @@ impl Server {
             .args(["--host", "127.0.0.1", "--port", &address.port().to_string()])
             .args(["--ctx-size", &CELLS.to_string(), "--parallel", &SEQUENCES.to_string(), "--kv-unified"])
             .args(["--threads", &options.threads.to_string(), "--ubatch-size", &STEP.to_string()])
-            .args(["--cache-ram", "0", "--no-webui"]);
+            .args(["--cache-ram", &kept_mib.to_string(), "--no-webui"]);
         Server::start("llama-server", command, address, "none".into(), folder()).await
     }
 

@@ -98,6 +98,7 @@ fn facts(plan: &LocalPlan) -> Facts {
         tools: false,
         vectors: None,
         sha256: String::new(),
+        swap_bytes: 0,
         confinement: Confinement::WHOLE,
         placement: Placement::default(),
     }

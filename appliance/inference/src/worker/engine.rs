@@ -69,6 +69,10 @@ pub(super) struct Means {
     pub(super) filler: Option<i32>,
     /// The model's memory can be cut at any token.
     pub(super) shares_prefixes: bool,
+    /// What may be kept of ended answers outside of the context.
+    pub(super) swap_bytes: u64,
+    /// What the template begins prompts with.
+    pub(super) beginnings: Vec<Vec<i32>>,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) threads: usize,
     /// A GPU's code is built at first use.
@@ -105,7 +109,7 @@ impl<'a> Engine<'a> {
             batch,
             vocabulary: means.vocabulary,
             scheduler: Scheduler::new(means.room),
-            seats: Seats::new(means.seats, means.shares_prefixes),
+            seats: Seats::new(means.seats, means.shares_prefixes, means.swap_bytes, means.beginnings),
             pace: Pace::new(&measured),
             filler,
             running: Vec::new(),
@@ -219,13 +223,14 @@ impl<'a> Engine<'a> {
 
     /// One batch through the model, and one more token for every answer whose prompt has been read.
     fn step(&mut self) -> Result<(), WorkerError> {
-        self.seats.settle(&mut self.context, &mut self.running);
+        self.seats.settle(&mut self.context, &mut self.running, self.scheduler.free_cells());
         let begun = Instant::now();
         self.filler.may_use(self.seats.spare(self.scheduler.free_cells()));
         let step = fill::fill(&mut self.batch, &self.running, &self.pace, &self.filler, self.wrote)?;
         if step.writing > 0 {
             self.wrote = Instant::now();
         }
+        self.seats.pass(&mut self.context, self.batch.n_tokens() as usize, &self.running, &self.pace);
         self.context.decode(&mut self.batch).map_err(|error| WorkerError::Engine(error.to_string()))?;
         if step.filled > 0 {
             self.filler.clear(&mut self.context);

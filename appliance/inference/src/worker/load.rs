@@ -26,7 +26,7 @@ use crate::frames::FromWorker;
 use crate::gguf::{self, Gguf, GgufError};
 use crate::kind::{self, Kind};
 use crate::model::Facts;
-use crate::plan::{CacheKind, Need, Plan, Wish, plan, reserved_for_logits};
+use crate::plan::{CacheKind, Need, Plan, Wish, plan, reserved_for_logits, swap_bytes};
 
 /// Tokens of one step. Longer steps read prompts faster and keep every running answer waiting for longer.
 pub(super) use crate::plan::STEP_TOKENS;
@@ -133,6 +133,15 @@ impl Loaded {
     /// for as long as a scheduler's turn on a busy machine.
     pub(super) fn usual_threads(&self, cores: u32) -> u32 {
         if self.model.size() < SMALL_MODEL_BYTES { 1 } else { cores }
+    }
+
+    /// What may be kept of ended answers outside of the context. Where a program plays the GPU, it gives its memory in small
+    /// pieces only.
+    pub(super) fn swap_bytes(&self, ground: &Ground, options: &WorkerOptions) -> u64 {
+        if ground.is_software || !self.shares_prefixes() {
+            return 0;
+        }
+        swap_bytes(&Need::of(&self.file, wish(options)), ground.memory_bytes, ground.with_gpu)
     }
 
     /// Sequences of the context where so many answers may run. Some more keep what was read even then: not many, since
@@ -252,6 +261,7 @@ impl Loaded {
             tools,
             vectors: None,
             sha256: self.sha256.clone(),
+            swap_bytes: 0,
             confinement,
             placement: Placement::default(),
         }

@@ -11,13 +11,17 @@ use super::format::{Calling, Formats, Guide};
 use super::guard::{CUT, Guard};
 use super::manner::{Family, Manner};
 use super::parser::Parser;
+use super::prefixes::{WORTH_SHARING, common};
 use super::seam;
 use super::speech::{Rules, Speech};
 use super::template::Template;
 use super::text::Stops;
 use super::vocabulary::Vocabulary;
 use crate::frames::Submission;
-use crate::job::{Job, JobError, Lane, Must, Sampling, Scope};
+use crate::job::{Job, JobError, Lane, Message, Must, Sampling, Scope};
+
+/// Words of which no two begin alike, also where what precedes them takes their beginning into its own last token.
+const DIFFERENT: [&str; 3] = ["a", "\nb", "가"];
 
 /// A job that the engine can run.
 pub(super) struct Prepared {
@@ -116,6 +120,45 @@ impl Prompter {
             speech,
             guide,
         })
+    }
+
+    /// What prompts begin with whoever asks: the template's own words, up to a system message or to the first question.
+    pub(super) fn beginnings(&self) -> Vec<Vec<i32>> {
+        let with_system = |text: &str| vec![Message::new("system", text), Message::new("user", ".")];
+        let without = |text: &str| vec![Message::new("user", text)];
+        let mut beginnings: Vec<Vec<i32>> = Vec::new();
+        for tokens in [self.common(without), self.common(with_system)].into_iter().flatten() {
+            let is_known = beginnings.iter().any(|longer| longer.starts_with(&tokens));
+            if tokens.len() >= WORTH_SHARING && !is_known {
+                beginnings.push(tokens);
+            }
+        }
+        beginnings
+    }
+
+    /// What the prompts of conversations begin with that begin with different words. `None` where the template refuses
+    /// one of them.
+    fn common(&self, conversation: impl Fn(&str) -> Vec<Message>) -> Option<Vec<i32>> {
+        let prompts = DIFFERENT.map(|words| {
+            let job = Job {
+                messages: conversation(words),
+                answer_prefix: String::new(),
+                max_tokens: 1,
+                sampling: Sampling::default(),
+                stop: Vec::new(),
+                format: None,
+                tools: None,
+                template_arguments: None,
+                lane: Lane::Batch,
+                scope: None,
+            };
+            self.start(&job).ok().map(|start| start.prompt)
+        });
+        let [Some(mut tokens), rest @ ..] = prompts else { return None };
+        for other in rest {
+            tokens.truncate(common(&tokens, &other?));
+        }
+        Some(tokens)
     }
 
     fn start(&self, job: &Job) -> Result<Start, JobError> {

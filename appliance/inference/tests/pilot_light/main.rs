@@ -9,6 +9,7 @@
 mod answers;
 mod confinement;
 mod continuation;
+mod copy;
 mod deaths;
 mod formats;
 mod growth;

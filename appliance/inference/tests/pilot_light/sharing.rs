@@ -4,10 +4,17 @@ use std::cell::Cell;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use inference::{Event, Job, KnownAnswer, Lane, LocalModel, Scope};
+use inference::{Event, Job, KnownAnswer, Lane, LocalModel, Scope, Status};
 use tokio::sync::watch;
 
+use crate::copy::Copy;
 use crate::harness::*;
+
+/// A template with much to say before anybody else does.
+const WORDY: &str = "{{ '<|system|>\nWhat the building answers by itself, it answers from here, by day and by night, \
+                     whatever there is outside of its walls.<|end|>\n' }}{% for message in messages %}\
+                     {{ '<|' + message.role + '|>\n' + message.content + '<|end|>\n' }}{% endfor %}\
+                     {{ '<|assistant|>\n' }}";
 
 /// A question behind a text that is the same for all. The pilot light looks at one message alone, so it stands there.
 fn after(text: &[&KnownAnswer], question: &str, scope: Option<Scope>) -> Job {
@@ -42,6 +49,23 @@ fn a_conversation_goes_on_from_what_was_read_of_it_for_the_same_caller_alone() {
 }
 
 #[test]
+fn what_the_template_begins_every_prompt_with_is_read_once_for_all_and_nothing_behind_it() {
+    let copy = Copy::make(WORDY);
+    with_model(copy.spec, async |model| {
+        let known = middling(false, 2);
+        let ask_as = |scope: Option<&str>| Job { scope: scope.map(Scope::of), ..job(&known[0].question) };
+        let (first, pinned) = reused(model, ask_as(Some("ward"))).await;
+        assert!(pinned > 16, "{pinned} tokens: the proof that the model works has read them");
+        assert_eq!(reused(model, ask_as(Some("other"))).await, (first.clone(), pinned));
+        assert_eq!(reused(model, ask_as(None)).await, (first, pinned), "also without a scope");
+        let long = || after(&[&known[0]], &known[1].question, Some(Scope::of("ward")));
+        assert_eq!(reused(model, long()).await.1, pinned);
+        let (_, own) = reused(model, long()).await;
+        assert!(own > pinned + 16, "{own} tokens");
+    });
+}
+
+#[test]
 fn sixteen_that_begin_alike_and_come_at_once_read_their_beginning_once() {
     with_model(spec(), async |model| {
         let known = known_answers().into_iter().max_by_key(|known| known.question.len()).unwrap();
@@ -69,6 +93,27 @@ fn answers_stay_right_when_what_is_kept_must_be_given_up_again_and_again() {
             });
             join_all(asked).await;
         }
+    });
+}
+
+#[test]
+fn a_conversation_is_found_again_after_another_has_had_the_whole_context() {
+    let mut spec = spec();
+    (spec.sequences, spec.context_cells, spec.clinical_reserve) = (4, 1024, Some(0));
+    with_model(spec, async |model| {
+        let Status::Ready { facts, .. } = model.status().borrow().clone() else { panic!("ready") };
+        assert_eq!(facts.swap_bytes, 1024 * facts.kv_bytes_per_token / 2);
+        let known = known_answers().into_iter().max_by_key(|known| known.question.len()).unwrap();
+        let ask_as = |scope: &str| Job { scope: Some(Scope::of(scope)), ..job(&known.question) };
+        assert_eq!(reused(model, ask_as("ward")).await, (known.answer.clone(), 0));
+        // It may need all cells, so none is left to what is kept.
+        let other = middling(true, 1).remove(0);
+        let whole = Job { max_tokens: 1024, ..job(&other.question) };
+        assert_eq!(ask(model, whole).await.unwrap().text(), other.answer);
+        let (again, much) = reused(model, ask_as("ward")).await;
+        assert_eq!(again, known.answer);
+        assert!(much > 16, "{much} tokens");
+        assert_eq!(reused(model, ask_as("other")).await, (known.answer.clone(), 0), "another scope");
     });
 }
 

@@ -1,47 +1,17 @@
 //! Calls by real weights that know nothing of tools: the grammar makes them right whatever the weights say.
 
 use futures_util::StreamExt;
-use inference::{Call, Event, FinishReason, Job, JobError, Message, ModelSpec, Must, Sampling, Tool, Tools};
+use inference::{Call, Event, FinishReason, Job, JobError, Message, Must, Sampling, Tool, Tools};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::copy::Copy;
 use crate::harness::*;
 
 const TOOLS: &str = include_str!("tools.jinja");
 
 /// Begins to think where it is asked to.
 const THOUGHTS: &str = "{% if enable_thinking %}{{ '<think>\n' }}{% endif %}{# until </think> #}";
-
-/// A copy of the pilot light whose chat template has tools.
-struct Copy {
-    _folder: tempfile::TempDir,
-    spec: ModelSpec,
-}
-
-impl Copy {
-    fn make(template: &str) -> Copy {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("with-tools.gguf");
-        std::fs::write(&file, with_template(&std::fs::read(pilot_light()).unwrap(), template)).unwrap();
-        let mut spec = spec();
-        spec.file = file;
-        Copy { _folder: folder, spec }
-    }
-}
-
-/// The weights stay aligned, because the template grows by whole units of alignment.
-fn with_template(gguf: &[u8], template: &str) -> Vec<u8> {
-    const KEY: &[u8] = b"tokenizer.chat_template";
-    const ALIGNMENT: usize = 32;
-    let key = gguf.windows(KEY.len()).position(|window| window == KEY).unwrap();
-    let length = key + KEY.len() + 4;
-    let text = length + 8;
-    let old = u64::from_le_bytes(gguf[length..text].try_into().unwrap()) as usize;
-    let padding = (old + ALIGNMENT * ALIGNMENT * ALIGNMENT - template.len() - 4) % ALIGNMENT;
-    let template = format!("{{#{}#}}{template}", " ".repeat(padding));
-    let length_bytes = (template.len() as u64).to_le_bytes();
-    [&gguf[..length], &length_bytes, template.as_bytes(), &gguf[text + old..]].concat()
-}
 
 fn dose() -> Tool {
     let parameters = json!({"type": "object", "properties": {

@@ -1,21 +1,38 @@
 //! The sequences of the context: who has which, and what the empty ones still hold.
 
-use llama_cpp_2::context::LlamaContext;
+use std::time::Duration;
 
-use crate::worker::prefixes::Prefixes;
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::session::{LlamaStateSeqFlags, SeqState};
+use tokio::time::Instant;
+
+use crate::worker::pace::Pace;
+use crate::worker::prefixes::{Prefixes, Spot, common};
 use crate::worker::sequence::Sequence;
+
+/// Swapping out that takes longer than reading anew is given up when it has happened so often in a row.
+const MOST_SLOW: u32 = 3;
 
 /// The numbers of the context's sequences.
 pub(super) struct Seats {
     free: Vec<i32>,
     /// `None` where the model's memory cannot be cut, so that a beginning cannot be taken over.
-    prefixes: Option<Prefixes>,
+    prefixes: Option<Prefixes<SeqState>>,
+    /// What the template begins prompts with, which is to be pinned.
+    beginnings: Vec<Vec<i32>>,
+    /// How often in a row swapping out took longer than reading would have.
+    slow: u32,
 }
 
 /// Where a beginning is that has been read already.
 enum Found {
+    /// A sequence of the context holds it.
     Held {
         slot: i32,
+        tokens: usize,
+    },
+    SwappedOut {
+        number: u64,
         tokens: usize,
     },
     /// It is being read.
@@ -27,12 +44,15 @@ enum Found {
 }
 
 impl Seats {
-    pub(super) fn new(count: u32, shares: bool) -> Seats {
-        Seats { free: (0..count as i32).rev().collect(), prefixes: shares.then(Prefixes::default) }
+    /// `swap_bytes` are what may be kept outside of the context, `beginnings` what the template begins prompts with.
+    pub(super) fn new(count: u32, shares: bool, swap_bytes: u64, beginnings: Vec<Vec<i32>>) -> Seats {
+        let most = usize::try_from(swap_bytes).unwrap_or(usize::MAX);
+        let prefixes = shares.then(|| Prefixes::new(most));
+        Seats { free: (0..count as i32).rev().collect(), prefixes, beginnings, slow: 0 }
     }
 
-    /// Gives a sequence its place, with what the context holds of its beginning. `free_cells` are those that no running
-    /// answer has reserved. There is a place: more than answers may run.
+    /// Gives a sequence its place, with what is held of its beginning. `free_cells` are those that no running answer has
+    /// reserved. There is a place: more than answers may run.
     pub(super) fn seat(
         &mut self,
         context: &mut LlamaContext<'_>,
@@ -43,15 +63,20 @@ impl Seats {
         let found = self.find(sequence, running);
         let slot = match self.free.pop() {
             Some(slot) => slot,
-            None => self.give_up(context, &found),
+            None => self.vacate(context, &found),
         };
         sequence.sit_down(slot, 0);
-        take_over(context, sequence, &found);
+        self.take_over(context, sequence, &found, free_cells);
         self.shrink(context, free_cells);
     }
 
     /// Once those are read that an answer waits for, it takes them over; where they went away, it looks for others.
-    pub(super) fn settle(&mut self, context: &mut LlamaContext<'_>, running: &mut [Sequence]) {
+    pub(super) fn settle(
+        &mut self,
+        context: &mut LlamaContext<'_>,
+        running: &mut [Sequence],
+        free_cells: u32,
+    ) {
         for index in 0..running.len() {
             let Some((id, tokens)) = running[index].awaited() else { continue };
             let reader = running.iter().find(|reader| reader.id == id);
@@ -61,35 +86,58 @@ impl Seats {
                 None => self.find(&running[index], &running[..index]),
             };
             running[index].take_over(0);
-            take_over(context, &mut running[index], &found);
+            self.take_over(context, &mut running[index], &found, free_cells);
         }
     }
 
     /// Takes a place back; what was read there is kept for those who begin alike.
     pub(super) fn leave(&mut self, context: &mut LlamaContext<'_>, sequence: &Sequence) {
         let read = sequence.read();
+        self.pin(context, sequence.slot, read);
         match (&mut self.prefixes, sequence.scope) {
             (Some(prefixes), Some(scope)) if !read.is_empty() => {
                 for slot in prefixes.keep(sequence.slot, scope, read.to_vec()) {
-                    clear(context, slot);
-                    self.free.push(slot);
+                    self.empty(context, slot);
                 }
             }
-            _ => {
-                clear(context, sequence.slot);
-                self.free.push(sequence.slot);
+            _ => self.empty(context, sequence.slot),
+        }
+    }
+
+    /// Pins what the template begins prompts with, as soon as somebody has read it.
+    fn pin(&mut self, context: &mut LlamaContext<'_>, slot: i32, read: &[i32]) {
+        let Some(prefixes) = &mut self.prefixes else { return };
+        let is_new = |tokens: &&Vec<i32>| read.starts_with(tokens) && !prefixes.has_pinned(tokens);
+        let Some(tokens) = self.beginnings.iter().find(is_new) else { return };
+        if let Some(free) = self.free.pop() {
+            if context.copy_kv_cache_seq(slot, free, Some(0), Some(tokens.len() as u32)).is_ok() {
+                prefixes.pin(free, tokens.clone());
+            } else {
+                self.free.push(free);
             }
         }
     }
 
-    /// Gives up what is kept until it fits into so many cells.
-    pub(super) fn shrink(&mut self, context: &mut LlamaContext<'_>, cells: u32) {
+    /// Before a step of so many rows, swaps out what would cost the steps more if it stayed.
+    pub(super) fn pass(
+        &mut self,
+        context: &mut LlamaContext<'_>,
+        rows: usize,
+        running: &[Sequence],
+        pace: &Pace,
+    ) {
         let Some(prefixes) = &mut self.prefixes else { return };
-        while prefixes.cells() > cells
-            && let Some(slot) = prefixes.give_up()
-        {
-            clear(context, slot);
-            self.free.push(slot);
+        let dear = prefixes.pass(rows, |scope, tokens| {
+            let of_scope = running.iter().filter(|sequence| sequence.scope == Some(scope));
+            of_scope.map(|sequence| common(sequence.read(), tokens)).max().unwrap_or(0)
+        });
+        for (slot, tokens) in dear {
+            let begun = Instant::now();
+            if self.swap_out(context, slot, false) {
+                self.weigh(begun.elapsed(), pace.reading(tokens));
+            } else if let Some(prefixes) = &mut self.prefixes {
+                prefixes.stay(slot);
+            }
         }
     }
 
@@ -100,60 +148,157 @@ impl Seats {
 
     /// Among what is kept and what runs, the most that a sequence begins with too.
     fn find(&mut self, sequence: &Sequence, running: &[Sequence]) -> Found {
-        let (Some(prefixes), Some(scope)) = (&mut self.prefixes, sequence.scope) else {
-            return Found::Nothing;
-        };
-        let kept = prefixes.find(scope, sequence.tokens());
+        let Some(prefixes) = &mut self.prefixes else { return Found::Nothing };
         let of_running = running
             .iter()
             .filter(|reader| reader.awaited().is_none())
             .map(|reader| (reader.shares(sequence), reader))
-            .max_by_key(|(tokens, reader)| (*tokens, reader.read().len()));
-        match (kept, of_running) {
-            (Some((slot, tokens)), Some((most, _))) if tokens >= most => Found::Held { slot, tokens },
-            (Some((slot, tokens)), None) => Found::Held { slot, tokens },
-            (kept, Some((tokens, reader))) if tokens > 0 => {
-                let (slot, read) = (reader.slot, reader.read().len());
-                if read >= tokens {
-                    return Found::Held { slot, tokens };
+            .max_by_key(|(tokens, reader)| (*tokens, reader.read().len()))
+            .filter(|(tokens, _)| *tokens > 0);
+        let most = of_running.map_or(0, |(tokens, _)| tokens);
+        let kept = prefixes.find(sequence.scope, sequence.tokens(), most);
+        let kept_or_nothing = match kept {
+            Some((Spot::Context { slot }, tokens)) => Found::Held { slot, tokens },
+            Some((Spot::Memory { number }, tokens)) => Found::SwappedOut { number, tokens },
+            None => Found::Nothing,
+        };
+        match of_running {
+            Some((tokens, reader)) if kept.is_none_or(|(_, kept)| kept < tokens) => {
+                if reader.read().len() >= tokens {
+                    return Found::Held { slot: reader.slot, tokens };
                 }
                 // Nobody waits for one who may be passed over, nor for little.
                 if reader.lane <= sequence.lane && 2 * tokens >= sequence.tokens().len() {
                     return Found::Coming { id: reader.id, tokens };
                 }
-                kept.map_or(Found::Nothing, |(slot, tokens)| Found::Held { slot, tokens })
+                kept_or_nothing
             }
-            _ => Found::Nothing,
+            _ => kept_or_nothing,
         }
     }
 
-    /// The place of what was not used for longest; what is just found is not that, or is all that there is.
-    fn give_up(&mut self, context: &mut LlamaContext<'_>, found: &Found) -> i32 {
-        let slot = self.prefixes.as_mut().and_then(Prefixes::give_up).expect("a place is free or kept");
-        if !matches!(found, Found::Held { slot: held, .. } if *held == slot) {
-            clear(context, slot);
+    /// Lets a sequence that has its place go on from what was found.
+    fn take_over(
+        &mut self,
+        context: &mut LlamaContext<'_>,
+        sequence: &mut Sequence,
+        found: &Found,
+        free_cells: u32,
+    ) {
+        match *found {
+            Found::Held { slot, tokens } => {
+                let is_there = if slot == sequence.slot {
+                    cut(context, slot, tokens)
+                } else {
+                    context.copy_kv_cache_seq(slot, sequence.slot, Some(0), Some(tokens as u32)).is_ok()
+                };
+                if is_there {
+                    sequence.take_over(tokens);
+                }
+            }
+            Found::SwappedOut { number, tokens } => {
+                if self.swap_in(context, number, tokens, sequence, free_cells) {
+                    sequence.take_over(tokens);
+                }
+            }
+            Found::Coming { id, tokens } => sequence.await_reader(id, tokens),
+            Found::Nothing => {}
         }
-        slot
+    }
+
+    /// Copies what was swapped out into the place of a sequence. `false` where there is no room for it now.
+    fn swap_in(
+        &mut self,
+        context: &mut LlamaContext<'_>,
+        number: u64,
+        tokens: usize,
+        sequence: &Sequence,
+        free_cells: u32,
+    ) -> bool {
+        // All of it must have room for a moment, also what is not needed.
+        let of_prefixes =
+            |seats: &Seats| seats.prefixes.as_ref()?.swapped(number).map(|(_, tokens)| tokens as u32);
+        let beyond = of_prefixes(self).map(|all| all.saturating_sub(sequence.cells));
+        let Some(beyond) = beyond.filter(|beyond| *beyond <= free_cells) else { return false };
+        self.shrink(context, free_cells - beyond);
+        let Some(prefixes) = &mut self.prefixes else { return false };
+        let Some((state, _)) = prefixes.swapped(number) else { return false };
+        if context.state_seq_set(state, sequence.slot).is_err() {
+            clear(context, sequence.slot);
+            return false;
+        }
+        prefixes.swapped_in(number, tokens);
+        cut(context, sequence.slot, tokens)
+    }
+
+    /// Takes what is kept out of the context until it fits into so many cells.
+    fn shrink(&mut self, context: &mut LlamaContext<'_>, cells: u32) {
+        while let Some(prefixes) = &self.prefixes
+            && prefixes.cells() > cells
+            && let Some(slot) = prefixes.oldest()
+        {
+            self.take_out(context, slot);
+        }
+    }
+
+    /// A place of what was not used for longest. What is just found there stays, if that is it, for the one who found it.
+    fn vacate(&mut self, context: &mut LlamaContext<'_>, found: &Found) -> i32 {
+        let prefixes = self.prefixes.as_mut().expect("no more run than there are places");
+        let slot = prefixes.oldest().expect("a place is free or kept");
+        if matches!(found, Found::Held { slot: held, .. } if *held == slot) {
+            prefixes.give_up(slot);
+            return slot;
+        }
+        self.take_out(context, slot);
+        self.free.pop().expect("it was just vacated")
+    }
+
+    /// Swaps out what a sequence of the context keeps, or forgets it where there is no room for it.
+    fn take_out(&mut self, context: &mut LlamaContext<'_>, slot: i32) {
+        if !self.swap_out(context, slot, true)
+            && let Some(prefixes) = &mut self.prefixes
+        {
+            prefixes.give_up(slot);
+            self.empty(context, slot);
+        }
+    }
+
+    /// `false` where there is no room for it in memory.
+    fn swap_out(&mut self, context: &mut LlamaContext<'_>, slot: i32, is_urgent: bool) -> bool {
+        let Some(prefixes) = &mut self.prefixes else { return false };
+        let bytes = context.state_seq_get_size_ext(slot, LlamaStateSeqFlags::empty());
+        if !prefixes.make_room(bytes, is_urgent) {
+            return false;
+        }
+        let Ok(state) = context.state_seq_get(slot, LlamaStateSeqFlags::empty()) else { return false };
+        prefixes.swapped_out(slot, state, bytes);
+        self.empty(context, slot);
+        true
+    }
+
+    /// Where a device gives its memory in small pieces only, it is quicker to read anew.
+    fn weigh(&mut self, took: Duration, reading: f64) {
+        self.slow = if took.as_secs_f64() > reading { self.slow + 1 } else { 0 };
+        if self.slow >= MOST_SLOW
+            && let Some(prefixes) = &mut self.prefixes
+        {
+            prefixes.stop_swapping();
+        }
+    }
+
+    fn empty(&mut self, context: &mut LlamaContext<'_>, slot: i32) {
+        clear(context, slot);
+        self.free.push(slot);
     }
 }
 
-fn take_over(context: &mut LlamaContext<'_>, sequence: &mut Sequence, found: &Found) {
-    match *found {
-        Found::Held { slot, tokens } => {
-            if slot == sequence.slot {
-                let cut = context.clear_kv_cache_seq(Some(slot as u32), Some(tokens as u32), None);
-                if !cut.unwrap_or(false) {
-                    clear(context, slot);
-                    return;
-                }
-            } else if context.copy_kv_cache_seq(slot, sequence.slot, Some(0), Some(tokens as u32)).is_err() {
-                return;
-            }
-            sequence.take_over(tokens);
-        }
-        Found::Coming { id, tokens } => sequence.await_reader(id, tokens),
-        Found::Nothing => {}
+/// Leaves so many tokens of a sequence; none where its memory does not take that.
+fn cut(context: &mut LlamaContext<'_>, slot: i32, tokens: usize) -> bool {
+    let is_cut = context.clear_kv_cache_seq(Some(slot as u32), Some(tokens as u32), None).unwrap_or(false);
+    if !is_cut {
+        clear(context, slot);
     }
+    is_cut
 }
 
 /// A whole sequence can always be removed.
