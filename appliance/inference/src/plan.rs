@@ -190,12 +190,10 @@ impl Need {
     }
 }
 
-/// What a model may keep of ended answers in this machine's memory, beside what it needs: half as much as its context
-/// holds, but no more than an eighth of what is left.
-pub(crate) fn swap_bytes(need: &Need, available: Option<u64>, is_on_gpu: bool) -> u64 {
-    let needed = if is_on_gpu { BESIDES_BYTES } else { need.total() };
-    let left = available.map_or(0, |bytes| bytes.saturating_sub(needed));
-    (need.context / 2).min(left / 8)
+/// What a model may keep of ended answers beside what it needs: half as much as its context holds, but no more than an
+/// eighth of what is left.
+pub(crate) fn swap_bytes(need: &Need, free: &Free) -> u64 {
+    (need.context / 2).min(free.bytes.saturating_sub(need.total()) / 8)
 }
 
 /// Tokens that a model that makes vectors computes at once: short texts together, a long one alone.

@@ -76,6 +76,8 @@ impl Child {
             .envs(std::env::vars_os().filter(|(name, _)| is_inherited(&name.to_string_lossy())))
             // Else a failed assertion of ggml asks a debugger to look, from a child of a dying process.
             .env("GGML_NO_BACKTRACE", "1")
+            // Each token goes through all weights: with large pages that takes a tenth less time on the CPU.
+            .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

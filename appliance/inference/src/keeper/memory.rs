@@ -193,6 +193,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_worker_may_keep_of_ended_answers_is_no_growth() {
+        let begun = Instant::now();
+        let mut scale = Scale::new(Growth::default());
+        scale.allow(200 * MB);
+        scale.has_worked(begun);
+        let later = begun + Growth::default().warm_up;
+        scale.weigh(own(1000), later);
+        assert_eq!((0..9).find_map(|_| scale.weigh(own(1700), later)), None, "half, and what it may keep");
+        assert_eq!((0..9).find_map(|_| scale.weigh(own(1701), later)), Some((1000 * MB, 1701 * MB, false)));
+    }
+
+    #[test]
     fn a_small_worker_may_grow_by_a_floor() {
         assert_eq!(weighed(&[own(10), own(138), own(138), own(138)]), [None; 4]);
         assert_eq!(weighed(&[own(10), own(139), own(139), own(139)])[3], Some((10 * MB, 139 * MB, false)));

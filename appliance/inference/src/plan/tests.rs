@@ -42,6 +42,14 @@ fn the_need_is_weights_and_context_and_work() {
 }
 
 #[test]
+fn half_a_context_may_be_kept_beside_it_where_there_is_much_more_than_is_needed() {
+    let need = Need::of(&eight_b(), WISH);
+    assert_eq!(swap_bytes(&need, &free(64 * GB, false)), need.context / 2);
+    assert_eq!(swap_bytes(&need, &free(need.total() + 8_000_000, false)), 1_000_000);
+    assert_eq!(swap_bytes(&need, &free(need.total() - 1, false)), 0);
+}
+
+#[test]
 fn what_does_not_fit_is_told_with_the_least_that_must_be_given_up() {
     let table = [
         (12 * GB, false, "it fits"),

@@ -224,13 +224,13 @@ impl<'a> Engine<'a> {
     /// One batch through the model, and one more token for every answer whose prompt has been read.
     fn step(&mut self) -> Result<(), WorkerError> {
         self.seats.settle(&mut self.context, &mut self.running, self.scheduler.free_cells());
-        let begun = Instant::now();
         self.filler.may_use(self.seats.spare(self.scheduler.free_cells()));
         let step = fill::fill(&mut self.batch, &self.running, &self.pace, &self.filler, self.wrote)?;
         if step.writing > 0 {
             self.wrote = Instant::now();
         }
-        self.seats.pass(&mut self.context, self.batch.n_tokens() as usize, &self.running, &self.pace);
+        self.seats.pass(&mut self.context, self.batch.n_tokens() as usize, &self.running);
+        let begun = Instant::now();
         self.context.decode(&mut self.batch).map_err(|error| WorkerError::Engine(error.to_string()))?;
         if step.filled > 0 {
             self.filler.clear(&mut self.context);

@@ -31,8 +31,6 @@ pub(super) struct Ground {
     pub(super) time_zone: TimeZone,
     /// None where nothing is known of it.
     pub(super) free: Option<Free>,
-    /// What this machine has free of its own memory, whatever holds the model.
-    pub(super) memory_bytes: Option<u64>,
     pub(super) devices: Vec<Device>,
     /// The other GPUs that would hold the whole model, where it lies on one of several.
     pub(super) other_gpus: Vec<u32>,
@@ -74,7 +72,6 @@ impl Ground {
             cores: available_parallelism().ok().and_then(|cores| cores.get().try_into().ok()).unwrap_or(1),
             time_zone: TimeZone::system(),
             free,
-            memory_bytes: available_bytes(),
             only,
             other_gpus: Vec::new(),
             devices: found,

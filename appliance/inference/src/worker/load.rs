@@ -135,13 +135,11 @@ impl Loaded {
         if self.model.size() < SMALL_MODEL_BYTES { 1 } else { cores }
     }
 
-    /// What may be kept of ended answers outside of the context. Where a program plays the GPU, it gives its memory in small
-    /// pieces only.
+    /// What may be kept of ended answers outside of the context. Nothing beside a GPU: it would give what it holds in a
+    /// thousand small pieces, one by one.
     pub(super) fn swap_bytes(&self, ground: &Ground, options: &WorkerOptions) -> u64 {
-        if ground.is_software || !self.shares_prefixes() {
-            return 0;
-        }
-        swap_bytes(&Need::of(&self.file, wish(options)), ground.memory_bytes, ground.with_gpu)
+        let available = ground.free.as_ref().filter(|_| !ground.with_gpu && self.shares_prefixes());
+        available.map_or(0, |free| swap_bytes(&Need::of(&self.file, wish(options)), free))
     }
 
     /// Sequences of the context where so many answers may run. Some more keep what was read even then: not many, since

@@ -124,7 +124,7 @@ impl Prompter {
 
     /// What prompts begin with whoever asks: the template's own words, up to a system message or to the first question.
     pub(super) fn beginnings(&self) -> Vec<Vec<i32>> {
-        let with_system = |text: &str| vec![Message::new("system", text), Message::new("user", ".")];
+        let with_system = |text: &str| vec![Message::new("system", text), Message::new("user", text)];
         let without = |text: &str| vec![Message::new("user", text)];
         let mut beginnings: Vec<Vec<i32>> = Vec::new();
         for tokens in [self.common(without), self.common(with_system)].into_iter().flatten() {

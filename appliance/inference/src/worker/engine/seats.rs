@@ -1,17 +1,10 @@
 //! The sequences of the context: who has which, and what the empty ones still hold.
 
-use std::time::Duration;
-
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::session::{LlamaStateSeqFlags, SeqState};
-use tokio::time::Instant;
 
-use crate::worker::pace::Pace;
-use crate::worker::prefixes::{Prefixes, Spot, common};
+use crate::worker::prefixes::{Prefixes, Spot, WORTH_SHARING, common};
 use crate::worker::sequence::Sequence;
-
-/// Swapping out that takes longer than reading anew is given up when it has happened so often in a row.
-const MOST_SLOW: u32 = 3;
 
 /// The numbers of the context's sequences.
 pub(super) struct Seats {
@@ -20,8 +13,6 @@ pub(super) struct Seats {
     prefixes: Option<Prefixes<SeqState>>,
     /// What the template begins prompts with, which is to be pinned.
     beginnings: Vec<Vec<i32>>,
-    /// How often in a row swapping out took longer than reading would have.
-    slow: u32,
 }
 
 /// Where a beginning is that has been read already.
@@ -48,7 +39,7 @@ impl Seats {
     pub(super) fn new(count: u32, shares: bool, swap_bytes: u64, beginnings: Vec<Vec<i32>>) -> Seats {
         let most = usize::try_from(swap_bytes).unwrap_or(usize::MAX);
         let prefixes = shares.then(|| Prefixes::new(most));
-        Seats { free: (0..count as i32).rev().collect(), prefixes, beginnings, slow: 0 }
+        Seats { free: (0..count as i32).rev().collect(), prefixes, beginnings }
     }
 
     /// Gives a sequence its place, with what is held of its beginning. `free_cells` are those that no running answer has
@@ -60,7 +51,7 @@ impl Seats {
         running: &[Sequence],
         free_cells: u32,
     ) {
-        let found = self.find(sequence, running);
+        let found = self.find(sequence, running, free_cells);
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => self.vacate(context, &found),
@@ -83,7 +74,7 @@ impl Seats {
             let found = match reader {
                 Some(reader) if reader.read().len() >= tokens => Found::Held { slot: reader.slot, tokens },
                 Some(_) => continue,
-                None => self.find(&running[index], &running[..index]),
+                None => self.find(&running[index], &running[..index], free_cells),
             };
             running[index].take_over(0);
             self.take_over(context, &mut running[index], &found, free_cells);
@@ -96,7 +87,7 @@ impl Seats {
         self.pin(context, sequence.slot, read);
         match (&mut self.prefixes, sequence.scope) {
             (Some(prefixes), Some(scope)) if !read.is_empty() => {
-                for slot in prefixes.keep(sequence.slot, scope, read.to_vec()) {
+                for slot in prefixes.keep(sequence.slot, Some(scope), read.to_vec()) {
                     self.empty(context, slot);
                 }
             }
@@ -104,38 +95,34 @@ impl Seats {
         }
     }
 
-    /// Pins what the template begins prompts with, as soon as somebody has read it.
+    /// Pins what the template begins prompts with, when one who has read it leaves; as far as it still is what the template
+    /// says, in which there may be a date.
     fn pin(&mut self, context: &mut LlamaContext<'_>, slot: i32, read: &[i32]) {
         let Some(prefixes) = &mut self.prefixes else { return };
-        let is_new = |tokens: &&Vec<i32>| read.starts_with(tokens) && !prefixes.has_pinned(tokens);
-        let Some(tokens) = self.beginnings.iter().find(is_new) else { return };
-        if let Some(free) = self.free.pop() {
-            if context.copy_kv_cache_seq(slot, free, Some(0), Some(tokens.len() as u32)).is_ok() {
-                prefixes.pin(free, tokens.clone());
-            } else {
-                self.free.push(free);
-            }
+        let is_new = |tokens: &&[i32]| tokens.len() >= WORTH_SHARING && !prefixes.has_pinned(tokens);
+        let mut read_again = self.beginnings.iter().map(|tokens| &tokens[..common(tokens, read)]);
+        let Some(tokens) = read_again.find(is_new) else { return };
+        let Some(free) = self.free.pop() else { return };
+        let mut useless = vec![free];
+        if context.copy_kv_cache_seq(slot, free, Some(0), Some(tokens.len() as u32)).is_ok() {
+            useless = prefixes.keep(free, None, tokens.to_vec());
+        }
+        for slot in useless {
+            self.empty(context, slot);
         }
     }
 
     /// Before a step of so many rows, swaps out what would cost the steps more if it stayed.
-    pub(super) fn pass(
-        &mut self,
-        context: &mut LlamaContext<'_>,
-        rows: usize,
-        running: &[Sequence],
-        pace: &Pace,
-    ) {
+    pub(super) fn pass(&mut self, context: &mut LlamaContext<'_>, rows: usize, running: &[Sequence]) {
         let Some(prefixes) = &mut self.prefixes else { return };
         let dear = prefixes.pass(rows, |scope, tokens| {
             let of_scope = running.iter().filter(|sequence| sequence.scope == Some(scope));
             of_scope.map(|sequence| common(sequence.read(), tokens)).max().unwrap_or(0)
         });
-        for (slot, tokens) in dear {
-            let begun = Instant::now();
-            if self.swap_out(context, slot, false) {
-                self.weigh(begun.elapsed(), pace.reading(tokens));
-            } else if let Some(prefixes) = &mut self.prefixes {
+        for slot in dear {
+            if !self.swap_out(context, slot, false)
+                && let Some(prefixes) = &mut self.prefixes
+            {
                 prefixes.stay(slot);
             }
         }
@@ -147,7 +134,7 @@ impl Seats {
     }
 
     /// Among what is kept and what runs, the most that a sequence begins with too.
-    fn find(&mut self, sequence: &Sequence, running: &[Sequence]) -> Found {
+    fn find(&mut self, sequence: &Sequence, running: &[Sequence], free_cells: u32) -> Found {
         let Some(prefixes) = &mut self.prefixes else { return Found::Nothing };
         let of_running = running
             .iter()
@@ -156,7 +143,8 @@ impl Seats {
             .max_by_key(|(tokens, reader)| (*tokens, reader.read().len()))
             .filter(|(tokens, _)| *tokens > 0);
         let most = of_running.map_or(0, |(tokens, _)| tokens);
-        let kept = prefixes.find(sequence.scope, sequence.tokens(), most);
+        let kept =
+            prefixes.find(sequence.scope, sequence.tokens(), most, (sequence.cells + free_cells) as usize);
         let kept_or_nothing = match kept {
             Some((Spot::Context { slot }, tokens)) => Found::Held { slot, tokens },
             Some((Spot::Memory { number }, tokens)) => Found::SwappedOut { number, tokens },
@@ -206,7 +194,7 @@ impl Seats {
         }
     }
 
-    /// Copies what was swapped out into the place of a sequence. `false` where there is no room for it now.
+    /// Copies what was swapped out into the place of a sequence.
     fn swap_in(
         &mut self,
         context: &mut LlamaContext<'_>,
@@ -215,12 +203,11 @@ impl Seats {
         sequence: &Sequence,
         free_cells: u32,
     ) -> bool {
-        // All of it must have room for a moment, also what is not needed.
-        let of_prefixes =
-            |seats: &Seats| seats.prefixes.as_ref()?.swapped(number).map(|(_, tokens)| tokens as u32);
-        let beyond = of_prefixes(self).map(|all| all.saturating_sub(sequence.cells));
-        let Some(beyond) = beyond.filter(|beyond| *beyond <= free_cells) else { return false };
-        self.shrink(context, free_cells - beyond);
+        let swapped = self.prefixes.as_ref().and_then(|prefixes| prefixes.swapped(number));
+        let Some((_, all)) = swapped else { return false };
+        // All of it has its room for a moment, also what is not needed.
+        let beyond = (all as u32).saturating_sub(sequence.cells);
+        self.shrink(context, free_cells.saturating_sub(beyond));
         let Some(prefixes) = &mut self.prefixes else { return false };
         let Some((state, _)) = prefixes.swapped(number) else { return false };
         if context.state_seq_set(state, sequence.slot).is_err() {
@@ -264,26 +251,16 @@ impl Seats {
     }
 
     /// `false` where there is no room for it in memory.
-    fn swap_out(&mut self, context: &mut LlamaContext<'_>, slot: i32, is_urgent: bool) -> bool {
+    fn swap_out(&mut self, context: &mut LlamaContext<'_>, slot: i32, must: bool) -> bool {
         let Some(prefixes) = &mut self.prefixes else { return false };
         let bytes = context.state_seq_get_size_ext(slot, LlamaStateSeqFlags::empty());
-        if !prefixes.make_room(bytes, is_urgent) {
+        if !prefixes.make_room(slot, bytes, must) {
             return false;
         }
         let Ok(state) = context.state_seq_get(slot, LlamaStateSeqFlags::empty()) else { return false };
         prefixes.swapped_out(slot, state, bytes);
         self.empty(context, slot);
         true
-    }
-
-    /// Where a device gives its memory in small pieces only, it is quicker to read anew.
-    fn weigh(&mut self, took: Duration, reading: f64) {
-        self.slow = if took.as_secs_f64() > reading { self.slow + 1 } else { 0 };
-        if self.slow >= MOST_SLOW
-            && let Some(prefixes) = &mut self.prefixes
-        {
-            prefixes.stop_swapping();
-        }
     }
 
     fn empty(&mut self, context: &mut LlamaContext<'_>, slot: i32) {
