@@ -190,10 +190,10 @@ impl Need {
     }
 }
 
-/// What a model may keep of ended answers beside what it needs: half as much as its context holds, but no more than an
+/// What a model may keep of ended answers beside what it needs: a quarter of what its context holds, but no more than an
 /// eighth of what is left.
 pub(crate) fn swap_bytes(need: &Need, free: &Free) -> u64 {
-    (need.context / 2).min(free.bytes.saturating_sub(need.total()) / 8)
+    (need.context / 4).min(free.bytes.saturating_sub(need.total()) / 8)
 }
 
 /// Tokens that a model that makes vectors computes at once: short texts together, a long one alone.

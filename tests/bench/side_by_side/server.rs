@@ -55,7 +55,7 @@ impl Server {
     pub(crate) async fn start_peer(options: &Options) -> Server {
         let address = free_port();
         let file = gguf::inspect(&options.model).expect("a model");
-        let kept_mib = (u64::from(CELLS) * file.shape.kv_bytes_per_token() / 2) >> 20;
+        let kept_mib = (u64::from(CELLS) * file.shape.kv_bytes_per_token() / 4) >> 20;
         let mut command = Command::new(options.peers.join("llama-server"));
         command
             .arg("--model")

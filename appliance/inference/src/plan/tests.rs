@@ -42,9 +42,9 @@ fn the_need_is_weights_and_context_and_work() {
 }
 
 #[test]
-fn half_a_context_may_be_kept_beside_it_where_there_is_much_more_than_is_needed() {
+fn a_quarter_of_a_context_may_be_kept_beside_it_where_there_is_much_more_than_is_needed() {
     let need = Need::of(&eight_b(), WISH);
-    assert_eq!(swap_bytes(&need, &free(64 * GB, false)), need.context / 2);
+    assert_eq!(swap_bytes(&need, &free(64 * GB, false)), need.context / 4);
     assert_eq!(swap_bytes(&need, &free(need.total() + 8_000_000, false)), 1_000_000);
     assert_eq!(swap_bytes(&need, &free(need.total() - 1, false)), 0);
 }

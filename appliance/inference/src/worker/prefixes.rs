@@ -19,9 +19,9 @@ const SWAP_COSTS_ROWS: u64 = 64;
 /// So many tokens are swapped out in a step for each of its rows, beyond the first beginning: the step takes little longer.
 const SWAPPED_PER_ROW: usize = 32;
 
-/// What was not used while so many rows passed gives way to what was: to have it in the context all that time would have
-/// taken about as long as to read it again.
-const FORGOTTEN_AFTER_ROWS: u64 = 10_000;
+/// What was not used while so many rows passed gives way to what was: to have that in the context instead costs all who
+/// run, and after as long it has cost a fifth of what reading takes.
+const FORGOTTEN_AFTER_ROWS: u64 = 4000;
 
 /// At least so many tokens are swapped in while one is read.
 const SWAPPED_IN_ONE_READ: usize = 8;
@@ -234,7 +234,7 @@ impl<S> Prefixes<S> {
 
     /// Lets a sequence of the context stay for a while, since there is no room for it in memory.
     pub(super) fn stay(&mut self, slot: i32) {
-        let later = self.rows + FORGOTTEN_AFTER_ROWS / 10;
+        let later = self.rows + FORGOTTEN_AFTER_ROWS / 4;
         let place = self.kept.iter_mut().find(|kept| kept.slot() == Some(slot)).map(|kept| &mut kept.place);
         if let Some(Place::Context { due, .. }) = place {
             *due = later;

@@ -102,7 +102,7 @@ fn a_conversation_is_found_again_after_another_has_had_the_whole_context() {
     (spec.sequences, spec.context_cells, spec.clinical_reserve) = (4, 1024, Some(0));
     with_model(spec, async |model| {
         let Status::Ready { facts, .. } = model.status().borrow().clone() else { panic!("ready") };
-        assert_eq!(facts.swap_bytes, 1024 * facts.kv_bytes_per_token / 2);
+        assert_eq!(facts.swap_bytes, 1024 * facts.kv_bytes_per_token / 4);
         let known = known_answers().into_iter().max_by_key(|known| known.question.len()).unwrap();
         let ask_as = |scope: &str| Job { scope: Some(Scope::of(scope)), ..job(&known.question) };
         assert_eq!(reused(model, ask_as("ward")).await, (known.answer.clone(), 0));
