@@ -37,6 +37,24 @@ pub struct Job {
     pub scope: Option<Scope>,
 }
 
+impl Job {
+    /// Asks for the likeliest words, in no form and for nobody.
+    pub fn plain(messages: Vec<Message>, max_tokens: u32, lane: Lane) -> Job {
+        Job {
+            messages,
+            answer_prefix: String::new(),
+            max_tokens,
+            sampling: Sampling::default(),
+            stop: Vec::new(),
+            format: None,
+            tools: None,
+            template_arguments: None,
+            lane,
+            scope: None,
+        }
+    }
+}
+
 /// Whose a job is, as a digest: the worker need not know who that is.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope([u8; 32]);

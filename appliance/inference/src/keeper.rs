@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::frames::{FromWorker, Progress, ToWorker};
 use crate::gpus::GpuView;
-use crate::job::{Job, JobError, Lane, Message, Sampling, VectorJob};
+use crate::job::{Job, JobError, Lane, Message, VectorJob};
 use crate::kind::Kind;
 use crate::model::{Counters, Ends, Facts, Order, OwnStatus, Status};
 use crate::spec::ModelSpec;
@@ -434,18 +434,7 @@ struct Life {
 }
 
 fn proof() -> Job {
-    Job {
-        messages: vec![Message::new("user", "Are you ready?")],
-        answer_prefix: String::new(),
-        max_tokens: 1,
-        sampling: Sampling::default(),
-        stop: Vec::new(),
-        format: None,
-        tools: None,
-        template_arguments: None,
-        lane: Lane::Interactive,
-        scope: None,
-    }
+    Job::plain(vec![Message::new("user", "Are you ready?")], 1, Lane::Interactive)
 }
 
 /// `None` where the model is asked for words.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::job::{Event, Job, Lane, Message, Sampling};
+use crate::job::{Event, Job, Lane, Message};
 use crate::model::{Facts, LocalModel, Status};
 use crate::spec::ModelSpec;
 use crate::worker::{Confinement, Placement};
@@ -101,18 +101,7 @@ async fn check(model: &LocalModel, known: &KnownAnswer) -> Option<Wrong> {
 }
 
 async fn answer(model: &LocalModel, question: &str) -> Result<String, String> {
-    let mut events = model.generate(Job {
-        messages: vec![Message::new("user", question)],
-        answer_prefix: String::new(),
-        max_tokens: 400,
-        sampling: Sampling::default(),
-        stop: Vec::new(),
-        format: None,
-        tools: None,
-        template_arguments: None,
-        lane: Lane::Batch,
-        scope: None,
-    });
+    let mut events = model.generate(Job::plain(vec![Message::new("user", question)], 400, Lane::Batch));
     let mut text = String::new();
     while let Some(event) = events.next().await {
         if let Event::Text(more) = event.map_err(|error| error.to_string())? {

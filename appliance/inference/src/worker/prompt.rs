@@ -140,18 +140,7 @@ impl Prompter {
     /// one of them.
     fn common(&self, conversation: impl Fn(&str) -> Vec<Message>) -> Option<Vec<i32>> {
         let prompts = DIFFERENT.map(|words| {
-            let job = Job {
-                messages: conversation(words),
-                answer_prefix: String::new(),
-                max_tokens: 1,
-                sampling: Sampling::default(),
-                stop: Vec::new(),
-                format: None,
-                tools: None,
-                template_arguments: None,
-                lane: Lane::Batch,
-                scope: None,
-            };
+            let job = Job::plain(conversation(words), 1, Lane::Batch);
             self.start(&job).ok().map(|start| start.prompt)
         });
         let [Some(mut tokens), rest @ ..] = prompts else { return None };
