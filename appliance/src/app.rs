@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use gateway::{BuildError, Door, Gateway, Monitor};
 use inference::gpus::GpuWatch;
-use inference::{LocalModel, Replicas};
+use inference::{LoadLine, LocalModel, Replicas};
 use prometheus_client::registry::Registry;
 use store::{DirectoryRules, Store};
 use web::{IdentityProvider, Portal, PortalOptions};
@@ -69,6 +69,7 @@ impl App {
         audit_keeper::register(&mut registry, store.audit.clone());
         let (gpu_watch, gpus) = GpuWatch::new();
         let (mut locals, mut models, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+        let line = LoadLine::default();
         for mut spec in config.locals {
             let expected = models::expected(&spec, &config.data_dir, &store)
                 .map_err(|error| Failure::Failed(error.to_string()))?;
@@ -79,7 +80,7 @@ impl App {
                 unseen.push((model.clone(), file));
             }
             locals.push(model);
-            models.push((name, replicas.with_gpus(gpus.clone())));
+            models.push((name, replicas.with_gpus(gpus.clone()).in_line(&line)));
         }
         let first_sight = FirstSight { store: store.clone(), models: unseen };
         let (gateway, monitor) = Gateway::build(config.gateway, locals, store.clone(), &mut registry)

@@ -20,6 +20,7 @@ use crate::frames::{FromWorker, Progress, ToWorker};
 use crate::gpus::GpuView;
 use crate::job::{Job, JobError, Lane, Message, VectorJob};
 use crate::kind::Kind;
+use crate::load_line::LoadPlace;
 use crate::model::{Counters, Ends, Facts, Order, OwnStatus, Status};
 use crate::spec::ModelSpec;
 use crate::worker::Measured;
@@ -60,6 +61,10 @@ pub(crate) struct Keeper {
     replaced: watch::Sender<Option<Replacement>>,
     /// Who knows what processes have on GPUs.
     gpus: GpuView,
+    /// When it may load beside the other models of the box.
+    place: Arc<LoadPlace>,
+    /// A worker was loaded since the model is wanted: the next one takes its room.
+    has_room: bool,
     journal: Journal,
     /// Workers that have died early, one after another.
     early_deaths: u32,
@@ -82,7 +87,7 @@ enum Outcome {
 }
 
 impl Keeper {
-    pub(crate) fn new(spec: ModelSpec, ends: Ends, gpus: GpuView) -> Keeper {
+    pub(crate) fn new(spec: ModelSpec, ends: Ends, gpus: GpuView, place: LoadPlace) -> Keeper {
         let Ends { orders, counters, status, wanted, replaced } = ends;
         Keeper {
             spec,
@@ -92,6 +97,8 @@ impl Keeper {
             wanted,
             replaced,
             gpus,
+            place: Arc::new(place),
+            has_room: false,
             journal: Journal::default(),
             early_deaths: 0,
             proof: None,
@@ -107,7 +114,11 @@ impl Keeper {
                 continue;
             }
             self.status.set(Status::Starting);
+            if !self.comes_to_load(&cancel).await {
+                continue;
+            }
             let outcome = self.one_life(&cancel).await;
+            self.place.leave();
             self.counters.pid.store(0, Ordering::Relaxed);
             self.counters.memory.send_replace(None);
             let pause = match outcome {
@@ -117,7 +128,7 @@ impl Keeper {
                 Outcome::Unusable(reason) => self.give_up(reason),
                 Outcome::Died(how) => self.mourn(&how),
             };
-            self.wait(pause, &cancel).await;
+            self.wait(sleep(pause), &cancel).await;
             self.counters.restarts.fetch_add(1, Ordering::Relaxed);
         }
         self.journal.refuse_all(&JobError::Unready("the box is stopping".into()));
@@ -133,6 +144,7 @@ impl Keeper {
             }
         };
         self.counters.pid.store(child.pid().unwrap_or(0), Ordering::Relaxed);
+        self.journal.worker_comes();
         let mut life = Life {
             child,
             facts: None,
@@ -178,6 +190,7 @@ impl Keeper {
                 }
                 _ = look.tick(), if life.child.pid().is_some() => self.weigh(&mut life),
             }
+            self.give_what_is_due(&life);
             if self.may_leave(&life) {
                 return self.leave(life).await;
             }
@@ -238,15 +251,24 @@ impl Keeper {
         }
     }
 
-    /// Lets `pause` pass, still taking orders; a model that is not wanted is waited for no longer.
-    async fn wait(&mut self, pause: Duration, cancel: &CancellationToken) {
-        let pause = sleep(pause);
-        tokio::pin!(pause);
+    /// Waits for its turn to load, unless it has room. `false` where there is nothing to load any more.
+    async fn comes_to_load(&mut self, cancel: &CancellationToken) -> bool {
+        if self.has_room {
+            return true;
+        }
+        let place = self.place.clone();
+        self.wait(place.turn(), cancel).await
+    }
+
+    /// Waits for `it`, still taking orders; `false` where that was cut short, since the box stops or there is a new order
+    /// to have the model or not.
+    async fn wait(&mut self, it: impl Future<Output = ()>, cancel: &CancellationToken) -> bool {
+        tokio::pin!(it);
         loop {
             tokio::select! {
-                () = cancel.cancelled() => return,
-                () = &mut pause => return,
-                _ = self.wanted.changed() => return,
+                () = cancel.cancelled() => return false,
+                () = &mut it => return true,
+                _ = self.wanted.changed() => return false,
                 Some(order) = self.orders.recv() => self.obey(order, None),
             }
         }
@@ -260,9 +282,6 @@ impl Keeper {
                     return;
                 }
                 self.journal.add(id, *job, Some(ticket), Some(events));
-                if let Some(life) = life {
-                    self.submit(id, life);
-                }
             }
             Order::Compute { id, job, ticket, whole } => {
                 if let Some(reason) = self.status.look(Status::refusal) {
@@ -270,9 +289,6 @@ impl Keeper {
                     return;
                 }
                 self.journal.add_vectors(id, *job, Some(ticket), Some(whole));
-                if let Some(life) = life {
-                    self.submit(id, life);
-                }
             }
             Order::Cancel { id } => {
                 if let (true, Some(life)) = (self.journal.forget(id), life) {
@@ -282,12 +298,18 @@ impl Keeper {
         }
     }
 
-    /// Sends a job to a worker that is ready for it; the others get theirs when they are.
-    fn submit(&self, id: u64, life: &mut Life) {
+    /// Gives a worker that is ready the jobs that are due.
+    fn give_what_is_due(&mut self, life: &Life) {
         if life.facts.is_none() {
             return;
         }
-        if let Some(order) = self.journal.order(id) {
+        for id in self.journal.due() {
+            self.give(id, life);
+        }
+    }
+
+    fn give(&mut self, id: u64, life: &Life) {
+        if let Some(order) = self.journal.give(id) {
             life.child.send(&order);
         }
     }
@@ -317,13 +339,11 @@ impl Keeper {
                 self.measured = measured;
                 life.scale.allow(facts.swap_bytes);
                 life.facts = Some(Arc::from(facts));
+                self.place.leave();
+                self.has_room = true;
                 self.proof = None;
+                // Before all that is due.
                 self.prove(life);
-                for id in self.journal.ids() {
-                    if self.proof != Some(id) {
-                        self.submit(id, life);
-                    }
-                }
             }
             FromWorker::Started { id, prompt_tokens } => self.journal.started(id, prompt_tokens),
             FromWorker::Refused { id, error } => {
@@ -395,7 +415,7 @@ impl Keeper {
             None => self.journal.add(id, proof(), None, None),
         }
         self.proof = Some(id);
-        self.submit(id, life);
+        self.give(id, life);
     }
 
     fn is_stuck(&self, life: &Life) -> bool {

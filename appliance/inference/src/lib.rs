@@ -12,6 +12,7 @@ mod job;
 mod keeper;
 pub mod kind;
 pub mod library;
+mod load_line;
 mod model;
 pub mod plan;
 mod queue;
@@ -28,6 +29,7 @@ pub use job::{
 };
 pub use keeper::{Growth, Memory, Replacement};
 pub use kind::{Kind, Pooling};
+pub use load_line::LoadLine;
 pub use model::{Computation, Facts, Generation, LocalModel, PROVEN_FOR, Status};
 pub use queue::{Occupancy, Place};
 pub use replicas::Replicas;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gpus::{self, GpuView};
 use crate::keeper::Keeper;
+use crate::load_line::{LoadLine, LoadPlace};
 use crate::model::{Ends, LocalModel, Status};
 use crate::spec::ModelSpec;
 use crate::worker::Placement;
@@ -18,11 +19,24 @@ pub struct Replicas {
     spec: ModelSpec,
     first: Ends,
     gpus: GpuView,
+    line: LoadLine,
+    place: LoadPlace,
 }
 
 impl Replicas {
     pub(crate) fn new(model: LocalModel, spec: ModelSpec, first: Ends) -> Replicas {
-        Replicas { model, spec, first, gpus: gpus::none() }
+        let line = LoadLine::default();
+        let place = line.place(bytes_of(&spec));
+        Replicas { model, spec, first, gpus: gpus::none(), line, place }
+    }
+
+    /// Loads one at a time with the other models of this line. It is lined up from now on if it is to be loaded at once.
+    pub fn in_line(self, line: &LoadLine) -> Replicas {
+        let place = line.place(bytes_of(&self.spec));
+        if self.spec.resident {
+            place.line_up();
+        }
+        Replicas { line: line.clone(), place, ..self }
     }
 
     /// Watches what the workers have on GPUs, too.
@@ -32,9 +46,9 @@ impl Replicas {
 
     /// Keeps the workers until `cancel`; then no worker process is left.
     pub async fn run(self, cancel: CancellationToken) {
-        let Replicas { model, spec, first, gpus } = self;
+        let Replicas { model, spec, first, gpus, line, place } = self;
         let mut keepers: FuturesUnordered<_> =
-            [Keeper::new(spec.clone(), first, gpus.clone()).run(cancel.clone())].into_iter().collect();
+            [Keeper::new(spec.clone(), first, gpus.clone(), place).run(cancel.clone())].into_iter().collect();
         let mut status = model.status();
         tokio::select! {
             _ = keepers.next() => return,
@@ -45,7 +59,8 @@ impl Replicas {
                 };
                 for spec in others(&spec, &placement) {
                     let ends = model.one_more(&spec);
-                    keepers.push(Keeper::new(spec, ends, gpus.clone()).run(cancel.clone()));
+                    let place = line.place(bytes_of(&spec));
+                    keepers.push(Keeper::new(spec, ends, gpus.clone(), place).run(cancel.clone()));
                 }
             }
         }
@@ -55,6 +70,11 @@ impl Replicas {
         }
         while keepers.next().await.is_some() {}
     }
+}
+
+/// What its file has; nothing where it can't be read, which its worker will tell.
+fn bytes_of(spec: &ModelSpec) -> u64 {
+    std::fs::metadata(&spec.file).map_or(0, |file| file.len())
 }
 
 /// The replicas besides the first, which lies as it is told here.

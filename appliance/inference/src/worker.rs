@@ -32,6 +32,7 @@ mod sequence;
 mod speech;
 mod template;
 mod text;
+mod tokenizer;
 mod vectors;
 mod vocabulary;
 
@@ -53,7 +54,7 @@ use crate::kind::Kind;
 use crate::model::Facts;
 use engine::{Engine, Means, Order};
 use ground::Ground;
-use placement::{Listener, Listening};
+use placement::{Listener, Listening, Told};
 use prompt::Prompter;
 use scheduler::Room;
 
@@ -112,9 +113,8 @@ fn serve(
     let mut ground = Ground::take(options).map_err(WorkerError::Load)?;
     let mut confinement = confine(&ground.file, ground.with_gpu);
     confinement.files &= writer_is_walled;
-    listening.begin();
-    let loaded = load::load(&mut ground, options, out).map_err(WorkerError::Load)?;
-    let placement = placement(listening, &ground);
+    let loaded = load::load(&mut ground, options, listening, out).map_err(WorkerError::Load)?;
+    let placement = placement(&loaded.told, &ground);
     if options.kind != Kind::Chat {
         return vectors::serve(options, &ground, &loaded, (confinement, placement), socket, out);
     }
@@ -142,6 +142,7 @@ fn serve(
     let refusals = out.clone();
     thread::Builder::new()
         .name("reader".into())
+        .stack_size(tokenizer::STACK_BYTES)
         .spawn(move || read_orders(socket, &prompter, &orders, &refusals))?;
     let facts = Facts { placement, swap_bytes, ..loaded.facts(limit, &ground, confinement, tools) };
     let _ = out.send(FromWorker::Ready { facts: Box::new(facts), measured: Some(measured) });
@@ -165,12 +166,11 @@ fn engine_speaks_to_tracing() {
     ONCE.call_once(|| send_logs_to_tracing(LogOptions::default()));
 }
 
-fn placement(listening: &Listening, ground: &Ground) -> Placement {
-    let (layers, layers_on_gpu, gpu_weight_bytes) = listening.end(&ground.devices);
+fn placement(told: &Told, ground: &Ground) -> Placement {
     Placement {
-        layers,
-        layers_on_gpu,
-        gpu_weight_bytes,
+        layers: told.layers,
+        layers_on_gpu: told.layers_on_gpu,
+        gpu_weight_bytes: told.gpu_weight_bytes,
         wants_gpu: ground.with_gpu,
         may_use_gpu: ground.may_use_gpu,
         devices: ground.devices.clone(),

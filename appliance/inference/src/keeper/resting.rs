@@ -20,6 +20,8 @@ impl Keeper {
 
     /// Without a worker, until one is wanted.
     pub(super) async fn rest(&mut self, cancel: &CancellationToken) {
+        self.place.leave();
+        self.has_room = false;
         self.journal.refuse_all(&unloaded());
         self.status.set(Status::Unloaded);
         // Nobody waits for its next load, as after a death.

@@ -19,6 +19,15 @@ impl Guard {
         Guard { controls }
     }
 
+    /// Whether a control token is spelled out in a text from before this byte to behind it.
+    pub(super) fn is_within_control(&self, text: &str, at: usize) -> bool {
+        self.controls.iter().any(|control| {
+            let around = at.saturating_sub(control.len() - 1)..(at + control.len() - 1).min(text.len());
+            let mut places = text.as_bytes()[around].windows(control.len());
+            places.any(|place| place == control.as_bytes())
+        })
+    }
+
     /// Silences all texts of a value, keys too. `true` where there was something to silence.
     pub(super) fn silence(&self, value: &mut Value) -> bool {
         match value {

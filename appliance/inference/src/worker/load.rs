@@ -17,9 +17,10 @@ use super::ground::Ground;
 use super::guard::Guard;
 use super::manner::Manner;
 use super::options::WorkerOptions;
-use super::placement::Placement;
+use super::placement::{Listening, Placement, Told};
 use super::prompt::Prompter;
 use super::template::Template;
+use super::tokenizer::Tokenizer;
 use super::vocabulary::Vocabulary;
 use crate::digest;
 use crate::frames::FromWorker;
@@ -37,6 +38,9 @@ const SMALL_MODEL_BYTES: u64 = 32 << 20;
 /// llama.cpp's own number for it.
 const NO_FLASH_ATTENTION: i32 = 0;
 
+/// llama.cpp makes a context of whole blocks of so many cells, but cuts its steps to what was asked for.
+const CELLS_TOGETHER: u32 = 256;
+
 /// Sequences of a context: llama.cpp's own limit.
 const MOST_SEQUENCES: u32 = 256;
 
@@ -44,6 +48,8 @@ const MOST_SEQUENCES: u32 = 256;
 pub(super) struct Loaded {
     pub(super) model: Arc<LlamaModel>,
     pub(super) file: Gguf,
+    /// What the engine said of it.
+    pub(super) told: Told,
     sha256: String,
 }
 
@@ -54,6 +60,7 @@ pub(super) struct Loaded {
 pub(super) fn load(
     ground: &mut Ground,
     options: &WorkerOptions,
+    listening: &Listening,
     out: &Sender<FromWorker>,
 ) -> Result<Loaded, String> {
     let path = options.model.display();
@@ -64,11 +71,13 @@ pub(super) fn load(
     fits(&file, ground, options)?;
     let progress = out.clone();
     let params = ground.placement()?.with_progress_callback(move |share| tell(&progress, 0.5 + share * 0.5));
+    listening.begin();
     let model = LlamaModel::load_from_file(&ground.backend, ground.open_path(), &params).map_err(|_| {
         let (kind, device) = (&file.architecture, &ground.device);
         format!("llama.cpp can't load {path} ({kind}): choose another model, or make room on {device}")
     })?;
-    Ok(Loaded { model: Arc::new(model), file, sha256 })
+    let told = listening.end(&ground.devices);
+    Ok(Loaded { model: Arc::new(model), file, told, sha256 })
 }
 
 /// Gives the digest of the file, which must be the one that is expected, where one is.
@@ -161,9 +170,7 @@ impl Loaded {
     /// Whether what was read of a beginning can be cut off at any token, and be read on from there. A memory that rolls
     /// everything up, or forgets all but the last tokens, cannot.
     pub(super) fn shares_prefixes(&self) -> bool {
-        let window = format!("{}.attention.sliding_window", self.file.architecture);
-        let forgets = self.model.meta_val_str(&window).is_ok_and(|tokens| tokens.trim() != "0");
-        !forgets && !self.model.is_recurrent() && !self.model.is_hybrid()
+        self.told.window == Some(0) && !self.model.is_recurrent() && !self.model.is_hybrid()
     }
 
     /// # Errors
@@ -180,7 +187,7 @@ impl Loaded {
             CacheKind::Q8_0 => KvCacheType::Q8_0,
         };
         let params = LlamaContextParams::default()
-            .with_n_ctx(NonZeroU32::new(options.context))
+            .with_n_ctx(NonZeroU32::new(options.context.next_multiple_of(CELLS_TOGETHER)))
             .with_n_seq_max(
                 self.seats(options.sequences) + u32::from(self.filler(options.sequences).is_some()),
             )
@@ -236,7 +243,8 @@ impl Loaded {
         let vocabulary = Arc::new(Vocabulary::of(&self.model, &manner.marks()));
         let formats = Formats::new(vocabulary.clone());
         let guard = Guard::new(controls);
-        Ok(Prompter { model: self.model.clone(), vocabulary, template, manner, formats, guard, limit })
+        let (model, tokenizer) = (self.model.clone(), Tokenizer::new(self.model.clone()));
+        Ok(Prompter { model, tokenizer, vocabulary, template, manner, formats, guard, limit })
     }
 
     pub(super) fn facts(

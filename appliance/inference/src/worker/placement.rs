@@ -46,9 +46,21 @@ impl Placement {
 #[derive(Clone, Default)]
 pub(super) struct Listening(Arc<Mutex<Option<Heard>>>);
 
+/// What the engine has said of a model that was loaded.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The layers of the model, and those on GPUs.
+    pub(super) layers: u32,
+    pub(super) layers_on_gpu: u32,
+    pub(super) gpu_weight_bytes: u64,
+    /// Of how many tokens the past goes back in the layers that forget; 0 where none does.
+    pub(super) window: Option<u32>,
+}
+
 /// What the engine has said so far.
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
+    window: Option<u32>,
     /// The device of each layer.
     layers: Vec<String>,
     /// Buffers of weights, with their bytes.
@@ -61,8 +73,8 @@ impl Listening {
         *self.heard() = Some(Heard::default());
     }
 
-    /// Of a model that was loaded meanwhile: its layers, those on GPUs, and the weights there.
-    pub(super) fn end(&self, devices: &[Device]) -> (u32, u32, u64) {
+    /// Of a model that was loaded meanwhile.
+    pub(super) fn end(&self, devices: &[Device]) -> Told {
         self.heard().take().unwrap_or_default().summary(devices)
     }
 
@@ -84,11 +96,13 @@ impl Heard {
                 size.trim().strip_suffix(" MiB").and_then(|number| number.trim().parse::<f64>().ok());
             let name = name.rsplit(": ").next().unwrap_or_default().trim().to_owned();
             self.buffers.push((name, megabytes.map_or(0, |number| (number * f64::from(1 << 20)) as u64)));
+        } else if let Some((_, window)) = line.split_once("n_swa  ") {
+            self.window = window.trim_start_matches([' ', '=']).trim().parse().ok();
         }
     }
 
     /// A device whose buffers hold nothing computes nothing, whatever was assigned to it.
-    fn summary(&self, devices: &[Device]) -> (u32, u32, u64) {
+    fn summary(&self, devices: &[Device]) -> Told {
         let gpus = || devices.iter().filter(|device| device.is_gpu());
         // `CUDA0` is the device; what lies in the CPU's memory for it is called `CUDA_Host`.
         let bytes_of = |device: &Device| {
@@ -97,7 +111,12 @@ impl Heard {
         };
         let is_on_gpu = |layer: &&String| gpus().any(|gpu| gpu.name == **layer && bytes_of(gpu) > 0);
         let on_gpu = self.layers.iter().filter(is_on_gpu).count();
-        (self.layers.len() as u32, on_gpu as u32, gpus().map(bytes_of).sum())
+        Told {
+            layers: self.layers.len() as u32,
+            layers_on_gpu: on_gpu as u32,
+            gpu_weight_bytes: gpus().map(bytes_of).sum(),
+            window: self.window,
+        }
     }
 }
 
@@ -154,7 +173,7 @@ mod tests {
         }
     }
 
-    fn heard(lines: &[&str]) -> (u32, u32, u64) {
+    fn heard(lines: &[&str]) -> Told {
         let mut heard = Heard::default();
         lines.iter().for_each(|line| heard.hear(line));
         heard.summary(&[device("CPU", DeviceKind::Cpu), device("CUDA0", DeviceKind::Gpu)])
@@ -168,8 +187,10 @@ mod tests {
             "layer   2 assigned to device CUDA0, is_swa = 1",
             "  CPU_Mapped model buffer size =    10.00 MiB",
             "       CUDA0 model buffer size =     2.50 MiB",
+            "print_info: n_swa                 = 4096",
         ];
-        assert_eq!(heard(&lines), (3, 2, 5 << 19));
+        let told = Told { layers: 3, layers_on_gpu: 2, gpu_weight_bytes: 5 << 19, window: Some(4096) };
+        assert_eq!(heard(&lines), told);
     }
 
     #[test]
@@ -179,12 +200,14 @@ mod tests {
             "offloaded 1/1 layers to GPU",
             "   CUDA_Host model buffer size =    10.00 MiB",
         ];
-        assert_eq!(heard(&lines), (1, 0, 0));
+        assert_eq!(heard(&lines), Told { layers: 1, ..Told::default() });
     }
 
     #[test]
     fn what_the_engine_does_not_tell_is_no_success() {
-        let (layers, layers_on_gpu, _) = heard(&["loading model tensors, this can take a while..."]);
+        let Told { layers, layers_on_gpu, window, .. } =
+            heard(&["loading model tensors, this can take a while..."]);
+        assert_eq!(window, None);
         let silent = Placement { layers, layers_on_gpu, wants_gpu: true, ..Placement::default() };
         assert!(silent.is_short());
         assert!(!Placement { wants_gpu: false, ..silent }.is_short());

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token::LlamaToken;
 use tokio::time::Instant;
 
 use super::conversation::Conversation;
@@ -16,6 +15,7 @@ use super::seam;
 use super::speech::{Rules, Speech};
 use super::template::Template;
 use super::text::Stops;
+use super::tokenizer::Tokenizer;
 use super::vocabulary::Vocabulary;
 use crate::frames::Submission;
 use crate::job::{Job, JobError, Lane, Message, Must, Sampling, Scope};
@@ -54,6 +54,7 @@ pub(super) struct Prepared {
 /// Prepares jobs for one model.
 pub(super) struct Prompter {
     pub(super) model: Arc<LlamaModel>,
+    pub(super) tokenizer: Tokenizer,
     pub(super) vocabulary: Arc<Vocabulary>,
     pub(super) template: Template,
     pub(super) manner: Manner,
@@ -161,15 +162,15 @@ impl Prompter {
             rendered.push_str(&format!("\n{}\n\n", thinking.close));
         }
         let mut prompt = if guarded {
-            rendered.split(CUT).flat_map(|piece| self.tokenize(piece, true)).collect()
+            rendered.split(CUT).flat_map(|piece| self.tokenizer.of_prompt(piece, &self.guard)).collect()
         } else {
-            self.tokenize(&rendered, true)
+            self.tokenizer.of_prompt(&rendered, &self.guard)
         };
         let vocab = self.model.vocab();
         if vocab.should_add_bos() && prompt.first() != Some(&vocab.bos().0) {
             prompt.insert(0, vocab.bos().0);
         }
-        let prefix = self.tokenize(&job.answer_prefix, false);
+        let prefix = self.tokenizer.of_words(&job.answer_prefix);
         Ok(Start { prompt, prefix, inside })
     }
 
@@ -199,13 +200,5 @@ impl Prompter {
         // A stop string may have begun in the prefix.
         let stops = Stops::new(job.stop.clone(), &job.answer_prefix);
         Ok((guide, Speech::new(parser, stops, rules, words)))
-    }
-
-    fn tokenize(&self, text: &str, parse_special: bool) -> Vec<i32> {
-        if text.is_empty() {
-            return Vec::new();
-        }
-        let tokens = self.model.vocab().tokenize(text.as_bytes(), false, parse_special);
-        tokens.into_iter().map(|LlamaToken(token)| token).collect()
     }
 }

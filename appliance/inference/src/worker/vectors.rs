@@ -24,6 +24,7 @@ use super::ground::Ground;
 use super::load::Loaded;
 use super::options::WorkerOptions;
 use super::placement::Placement;
+use super::tokenizer::STACK_BYTES;
 use crate::frames::{self, FromWorker, ToWorker};
 use crate::job::VectorFacts;
 use crate::kind::{self, Pooling};
@@ -60,6 +61,7 @@ pub(super) fn serve(
     let refusals = out.clone();
     thread::Builder::new()
         .name("reader".into())
+        .stack_size(STACK_BYTES)
         .spawn(move || read_orders(socket, &reader, &orders, &refusals))?;
     let mut facts = loaded.facts(limit, ground, confinement, false);
     facts.vectors = Some(VectorFacts { pooling, dimensions });

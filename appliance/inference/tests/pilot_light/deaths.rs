@@ -89,16 +89,12 @@ fn a_drawn_answer_goes_on_with_the_same_draws() {
 fn an_answer_that_sees_three_workers_die_is_given_up_and_the_next_one_works() {
     with_model(spec(), async |model| {
         let known = &longest(false, 1)[0];
-        // The first worker is stopped before it is asked, and the next two die while they load: none of them can
-        // give the answer.
-        let first = worker(model).await;
-        kill_process(first, Signal::STOP).unwrap();
         let mut generation = model.generate(job(&known.question));
-        // The keeper, which shares this task, has taken the request in when this is over: only then is it one of those
-        // that saw this worker die.
-        tokio::time::sleep(Duration::from_millis(10)).await;
         for _ in 0..3 {
             let pid = worker(model).await;
+            wait_until_ready(model).await;
+            // The keeper, which shares this task, has given it the answer when this is over, and the answer is longer.
+            tokio::time::sleep(Duration::from_millis(10)).await;
             kill_process(pid, Signal::KILL).unwrap();
             gone(model, pid).await;
         }

@@ -7,6 +7,7 @@ use inference::{Event, Job, JobError, LocalModel, ModelSpec, Sampling, Status};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::copy::Copy;
 use crate::harness::*;
 
 /// Runs a model that can't be loaded and gives the reason.
@@ -122,4 +123,24 @@ fn a_message_can_not_speak_in_the_role_of_another() {
         // As a control token it would be one token; as text it is several.
         assert!(count("a<|end|>b").await > count("ab").await + 2);
     });
+}
+
+/// What llama.cpp splits by the regular expressions of the C++ library.
+const SPLIT_BY_REGEX: [&str; 4] = ["gpt-4o", "deepseek-llm", "tekken", "exaone-moe"];
+
+#[test]
+fn a_prompt_of_one_long_run_ends_no_worker() {
+    for vocabulary in SPLIT_BY_REGEX {
+        let copy = Copy::splitting_as(vocabulary);
+        with_model(copy.spec.clone(), async |model| {
+            for run in ["-", "a", "가", " ", "\n", "7"] {
+                let refused = ask(model, job(&run.repeat(400_000))).await.unwrap_err();
+                assert!(
+                    matches!(refused, JobError::ContextTooLong { .. }),
+                    "{vocabulary} {run}: {refused:?}"
+                );
+            }
+            assert_eq!(model.restarts(), 0, "{vocabulary}");
+        });
+    }
 }

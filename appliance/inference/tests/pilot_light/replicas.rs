@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use inference::{Event, Generation, LocalModel, ModelSpec, Status};
+use inference::{Event, Generation, LoadLine, LocalModel, ModelSpec, Status};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio_util::sync::CancellationToken;
 
+use crate::copy::Copy;
 use crate::harness::*;
 
 /// Two workers with two sequences each.
@@ -121,5 +123,35 @@ fn both_are_unloaded_together_and_loaded_again() {
         until_both_are_ready(model).await;
         let known = &longest(false, 1)[0];
         assert_eq!(ask(model, job(&known.question)).await.unwrap().text(), known.answer);
+    });
+}
+
+#[test]
+fn models_of_one_box_are_loaded_one_after_another_the_smallest_first_and_a_death_waits_for_nobody() {
+    let with_longer_template = Copy::make(&"{# more #}".repeat(100));
+    run(async || {
+        let line = LoadLine::default();
+        let (large, large_keeper) = LocalModel::new(with_longer_template.spec.clone());
+        let (small, small_keeper) = LocalModel::new(spec());
+        let [large_keeper, small_keeper] = [large_keeper, small_keeper].map(|keeper| keeper.in_line(&line));
+        let stop = CancellationToken::new();
+        let watched = async {
+            until(|| large.worker_pid().is_some()).await;
+            let is_loaded =
+                |status: &Status| matches!(status, Status::Loading { percent: 100 } | Status::Ready { .. });
+            let status = small.status().borrow().clone();
+            assert!(is_loaded(&status), "{status:?}");
+
+            let pid = large.worker_pid().unwrap();
+            signal(pid, Signal::STOP);
+            signal(small.worker_pid().unwrap(), Signal::KILL);
+            until(|| small.restarts() == 1 && small.devices().len() == 1).await;
+            assert_eq!(large.worker_pid(), Some(pid), "it is still loading");
+            assert!(large.devices().is_empty());
+            signal(pid, Signal::CONT);
+            until(|| large.devices().len() == 1).await;
+            stop.cancel();
+        };
+        tokio::join!(large_keeper.run(stop.clone()), small_keeper.run(stop.clone()), watched);
     });
 }

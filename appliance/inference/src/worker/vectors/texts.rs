@@ -1,5 +1,6 @@
 //! From texts to tokens: all of a job's texts are read and measured before any of them is worked on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use llama_cpp_2::model::LlamaModel;
@@ -9,10 +10,12 @@ use super::hangul;
 use super::schedule::Texts;
 use crate::frames::VectorSubmission;
 use crate::job::{JobError, VectorJob};
+use crate::worker::tokenizer::Tokenizer;
 
 /// Reads texts for one model.
 pub(super) struct Reader {
     model: Arc<LlamaModel>,
+    tokenizer: Tokenizer,
     /// The vocabulary is one of word pieces, as BERT's.
     has_word_pieces: bool,
     /// It strips accents, too.
@@ -36,19 +39,22 @@ impl Reader {
         let strips = is_true("tokenizer.ggml.normalizer.strip_accents")
             .or_else(|| is_true("tokenizer.ggml.normalizer.lowercase"));
         let has_word_pieces = says("tokenizer.ggml.model").as_deref() == Some("bert");
-        Reader { strips_accents: has_word_pieces && strips.unwrap_or(true), has_word_pieces, model, limit }
+        let tokenizer = Tokenizer::new(model.clone());
+        let strips_accents = has_word_pieces && strips.unwrap_or(true);
+        Reader { strips_accents, has_word_pieces, tokenizer, model, limit }
     }
 
     /// # Errors
     /// A text that is too long, or one without a single token: which one it is, before any work.
     pub(super) fn read(&self, submission: VectorSubmission) -> Result<Texts, JobError> {
         let VectorSubmission { id, job: VectorJob { texts, query, lane }, waited_ms } = submission;
-        let query = query.map(|query| (self.tokenize(&query, false), self.pair()));
+        let query = query.map(|query| (self.tokenizer.of_words(&self.as_read(&query)), self.pair()));
         let one = |(index, text): (usize, &String)| {
+            let text = self.as_read(text);
             let tokens = match &query {
-                None => self.tokenize(text, true),
+                None => self.tokenizer.of_whole(&text),
                 Some((query, Pair { begin, between, end })) => {
-                    [begin, query, between, &self.tokenize(text, false), end]
+                    [begin, query, between, &self.tokenizer.of_words(&text), end]
                         .into_iter()
                         .flatten()
                         .copied()
@@ -69,12 +75,9 @@ impl Reader {
         }
     }
 
-    /// What people wrote never becomes a control token.
-    fn tokenize(&self, text: &str, with_marks: bool) -> Vec<i32> {
-        let letters = self.strips_accents.then(|| hangul::in_letters(text));
-        let text = letters.as_deref().unwrap_or(text);
-        let tokens = self.model.vocab().tokenize(text.as_bytes(), with_marks, false);
-        tokens.into_iter().map(|LlamaToken(token)| token).collect()
+    /// A text as this vocabulary reads it.
+    fn as_read<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.strips_accents { hangul::in_letters(text).into() } else { text.into() }
     }
 
     /// `[CLS] query [SEP] document [SEP]` for word pieces; else what the file says that its vocabulary adds, such as `<s>

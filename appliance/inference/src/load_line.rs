@@ -1,0 +1,127 @@
+//! Who loads a model next: one at a time, the smallest first.
+//!
+//! A worker looks at what is free when it starts, and takes it bit by bit. Of two that load together each would count on the
+//! same room: both choose the same GPU, or fill the machine's memory between them. A worker that only takes the place of a
+//! dead one does not line up: its room has just become free.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// The models of one box that are to be loaded.
+#[derive(Clone, Default)]
+pub struct LoadLine(Arc<watch::Sender<Line>>);
+
+#[derive(Default)]
+struct Line {
+    waiting: BTreeSet<Key>,
+    loading: Option<Key>,
+    /// The number of the next one.
+    next: u64,
+}
+
+/// The bytes of its file, and a number of its own.
+type Key = (u64, u64);
+
+/// One that may come to load; dropped, it has left the line.
+pub(crate) struct LoadPlace {
+    line: LoadLine,
+    key: Key,
+}
+
+impl LoadLine {
+    /// For a model whose file has so many bytes. It is not in the line yet.
+    pub(crate) fn place(&self, bytes: u64) -> LoadPlace {
+        let mut number = 0;
+        self.0.send_modify(|line| {
+            number = line.next;
+            line.next += 1;
+        });
+        LoadPlace { line: self.clone(), key: (bytes, number) }
+    }
+}
+
+impl LoadPlace {
+    /// From now on no larger one goes before it.
+    pub(crate) fn line_up(&self) {
+        self.line.0.send_modify(|line| {
+            if line.loading != Some(self.key) {
+                line.waiting.insert(self.key);
+            }
+        });
+    }
+
+    /// Lines up, and waits until it is the first and nobody loads. May be dropped while waiting: it stays in the line.
+    pub(crate) async fn turn(&self) {
+        self.line_up();
+        let mut line = self.line.0.subscribe();
+        let is_next = |line: &Line| match line.loading {
+            None => line.waiting.first() == Some(&self.key),
+            Some(loading) => loading == self.key,
+        };
+        loop {
+            let mut is_its_turn = false;
+            self.line.0.send_if_modified(|line| {
+                is_its_turn = is_next(line);
+                let begins = is_its_turn && line.waiting.remove(&self.key);
+                if begins {
+                    line.loading = Some(self.key);
+                }
+                begins
+            });
+            if is_its_turn {
+                return;
+            }
+            line.changed().await.expect("a place holds on to its line");
+        }
+    }
+
+    /// It has loaded, or will not.
+    pub(crate) fn leave(&self) {
+        self.line.0.send_if_modified(|line| {
+            let loaded = line.loading.take_if(|loading| *loading == self.key).is_some();
+            line.waiting.remove(&self.key) || loaded
+        });
+    }
+}
+
+impl Drop for LoadPlace {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn one_loads_at_a_time_the_smallest_first() {
+        let line = LoadLine::default();
+        let [large, small, middling] = [30, 10, 20].map(|bytes| line.place(bytes));
+        [&large, &small, &middling].into_iter().for_each(LoadPlace::line_up);
+        let is_turn = |place: &LoadPlace| place.turn().now_or_never().is_some();
+        assert_eq!([&large, &middling, &small].map(is_turn), [false, false, true]);
+        assert!(is_turn(&small), "it keeps its turn");
+        small.leave();
+        assert_eq!([&large, &middling].map(is_turn), [false, true]);
+        drop(middling);
+        assert!(is_turn(&large));
+        assert!(!is_turn(&small), "even the smallest waits for one that has begun");
+    }
+
+    #[test]
+    fn who_leaves_the_line_keeps_nobody_waiting() {
+        let line = LoadLine::default();
+        let [small, large] = [10, 20].map(|bytes| line.place(bytes));
+        small.line_up();
+        let turn = large.turn();
+        tokio::pin!(turn);
+        assert!(turn.as_mut().now_or_never().is_none());
+        small.leave();
+        assert!(turn.now_or_never().is_some());
+    }
+}
