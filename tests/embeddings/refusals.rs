@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use inference::{
-    Event, Job, JobError, Kind, LocalModel, Message, ModelSpec, Pooling, Sampling, Status, VectorJob,
+    Event, Job, JobError, Kind, Lane, LocalModel, Message, ModelSpec, Pooling, Status, VectorJob,
 };
 use tests::embedder::Tiny;
 use tests::repository;
@@ -90,18 +90,7 @@ async fn a_model_without_a_single_vector_never_gets_ready() {
 
 #[tokio::test]
 async fn a_model_is_asked_only_for_what_it_is_for() {
-    let talk = Job {
-        messages: vec![Message::new("user", "the")],
-        answer_prefix: String::new(),
-        max_tokens: 1,
-        sampling: Sampling::default(),
-        stop: Vec::new(),
-        format: None,
-        tools: None,
-        template_arguments: None,
-        lane: inference::Lane::Batch,
-        scope: None,
-    };
+    let talk = Job::plain(vec![Message::new("user", "the")], 1, Lane::Batch);
     let (_folder, spec) = spec_of(Tiny::Mean);
     with_model(spec, async |model| {
         let first: Result<Event, JobError> =

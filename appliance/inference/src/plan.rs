@@ -192,7 +192,7 @@ impl Need {
 
 /// What a model may keep of ended answers beside what it needs: a quarter of what its context holds, but no more than an
 /// eighth of what is left.
-pub(crate) fn swap_bytes(need: &Need, free: &Free) -> u64 {
+pub fn swap_bytes(need: &Need, free: &Free) -> u64 {
     (need.context / 4).min(free.bytes.saturating_sub(need.total()) / 8)
 }
 

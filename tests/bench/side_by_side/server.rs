@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use inference::gguf;
+use inference::plan::{self, Need};
+use inference::{ModelSpec, gguf, worker};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -54,8 +55,7 @@ impl Server {
     /// of its context than the box does.
     pub(crate) async fn start_peer(options: &Options) -> Server {
         let address = free_port();
-        let file = gguf::inspect(&options.model).expect("a model");
-        let kept_mib = (u64::from(CELLS) * file.shape.kv_bytes_per_token() / 4) >> 20;
+        let kept_mib = kept_bytes(&options.model) >> 20;
         let mut command = Command::new(options.peers.join("llama-server"));
         command
             .arg("--model")
@@ -141,6 +141,19 @@ fn child_of(pid: u32) -> Option<u32> {
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("target").expect("a folder on the disk of the checkout")
+}
+
+/// What the box keeps of ended answers outside of the context of this model.
+fn kept_bytes(model: &Path) -> u64 {
+    let file = gguf::inspect(model).expect("a model");
+    let spec = ModelSpec {
+        context_cells: CELLS,
+        sequences: SEQUENCES,
+        on_cpu: true,
+        ..ModelSpec::new("model", model, "genset")
+    };
+    let free = worker::free_memory(&spec).expect("the machine tells what is free");
+    plan::swap_bytes(&Need::of(&file, spec.wish()), &free)
 }
 
 fn free_port() -> SocketAddr {

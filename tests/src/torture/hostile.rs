@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use inference::{Event, Job, KnownAnswer, Lane, LocalModel, Message, ModelSpec, Sampling, Status, gguf};
+use inference::{Event, Job, KnownAnswer, Lane, LocalModel, Message, ModelSpec, Status, gguf};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -206,18 +206,8 @@ async fn ask_known(model: &LocalModel) -> bool {
 }
 
 async fn ask(model: &LocalModel, question: &str) -> Result<String, String> {
-    let mut events = model.generate(Job {
-        messages: vec![Message::new("user", question)],
-        answer_prefix: String::new(),
-        max_tokens: 64,
-        sampling: Sampling::default(),
-        stop: Vec::new(),
-        format: None,
-        tools: None,
-        template_arguments: None,
-        lane: Lane::Interactive,
-        scope: None,
-    });
+    let asked = Job::plain(vec![Message::new("user", question)], 64, Lane::Interactive);
+    let mut events = model.generate(asked);
     let mut text = String::new();
     while let Some(event) = events.next().await {
         if let Event::Text(more) = event.map_err(|error| error.to_string())? {

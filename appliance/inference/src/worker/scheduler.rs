@@ -190,7 +190,8 @@ impl Scheduler {
     }
 
     /// Who must pause, where nobody can be admitted, so that the most urgent one can: answers of lower lanes, the lowest
-    /// and latest first, and no more than are needed. The clinical lane is more urgent than whoever waits before it.
+    /// and latest first, and no more than are needed. The clinical lane is more urgent than whoever waits before it: where
+    /// it has room already, nobody pauses.
     pub(super) fn make_way(&self, running: &[Held]) -> Option<Way> {
         let is_clinical = |(_, job): &(&Key, &Waiting)| job.lane() == Lane::Clinical;
         let (key, urgent) =
@@ -209,7 +210,7 @@ impl Scheduler {
             *taken = taken.without(last.cells);
             pausing.push(last.id);
         }
-        (!pausing.is_empty()).then_some(Way { first: *key, pausing })
+        Some(Way { first: *key, pausing })
     }
 
     /// The first job where it fits; else the first clinical one where it fits into what is left of the reserve, so
@@ -242,4 +243,4 @@ impl Scheduler {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use futures_util::StreamExt;
 use inference::{
     Event, FinishReason, Generation, Job, JobError, KnownAnswer, Lane, LocalModel, Message, ModelSpec,
-    Sampling, Status, TokenOdds, Usage,
+    Status, TokenOdds, Usage,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -65,18 +65,7 @@ pub(crate) fn spec() -> ModelSpec {
 }
 
 pub(crate) fn job(question: &str) -> Job {
-    Job {
-        messages: vec![Message::new("user", question)],
-        answer_prefix: String::new(),
-        max_tokens: 300,
-        sampling: Sampling::default(),
-        stop: Vec::new(),
-        format: None,
-        tools: None,
-        template_arguments: None,
-        lane: Lane::Interactive,
-        scope: None,
-    }
+    Job::plain(vec![Message::new("user", question)], 300, Lane::Interactive)
 }
 
 /// Runs `body` with a model that is ready; ends when it does.

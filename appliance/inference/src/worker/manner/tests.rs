@@ -1,7 +1,7 @@
 //! The published templates of each family: what is found out about them, and what they render.
 
 use super::*;
-use crate::job::{Call, Job, Lane, Message, Must, Sampling, Tool, Tools};
+use crate::job::{Call, Job, Lane, Message, Must, Tool, Tools};
 use crate::worker::guard::{CUT, Guard};
 
 macro_rules! published {
@@ -68,21 +68,15 @@ fn job(messages: usize, id: &str) -> Job {
         strict: false,
         callable: true,
     };
+    let messages = given["messages"].as_array().unwrap().iter().take(messages).map(message).collect();
     Job {
-        messages: given["messages"].as_array().unwrap().iter().take(messages).map(message).collect(),
-        answer_prefix: String::new(),
-        max_tokens: 1,
-        sampling: Sampling::default(),
-        stop: Vec::new(),
-        format: None,
         tools: Some(Tools {
             list: given["tools"].as_array().unwrap().iter().map(tool).collect(),
             must: Must::May,
             parallel: true,
         }),
         template_arguments: Some(given["arguments"].to_string()),
-        lane: Lane::Interactive,
-        scope: None,
+        ..Job::plain(messages, 1, Lane::Interactive)
     }
 }
 

@@ -14,7 +14,7 @@ const NO_MANNER: Manner = Manner { family: None, thinking: None, text_arguments:
 
 const START: Duration = Duration::from_secs(1000);
 
-fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
+pub(in crate::worker) fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
     Prepared {
         id,
         came: tokio::time::Instant::now(),
@@ -205,6 +205,20 @@ fn nobody_pauses_for_an_equal_or_in_vain_or_for_ever() {
     assert!(scheduler.make_way(&held).is_some_and(|way| way.pausing == [2]));
     let tired: Vec<Held> = held.into_iter().map(|held| Held { pauses: MOST_PAUSES, ..held }).collect();
     assert_eq!(scheduler.make_way(&tired), None, "it has paused often enough");
+}
+
+#[test]
+fn the_clinical_lane_takes_what_is_free_whoever_waits_before_it_for_more() {
+    let mut scheduler = scheduler(100, 2, 0);
+    scheduler.add(job(1, Interactive, 40), START);
+    let held = running(&mut scheduler);
+    scheduler.add(job(2, Interactive, 80), START);
+    scheduler.add(job(3, Clinical, 10), START + Lane::Interactive.handicap());
+    assert_eq!(admitted(&mut scheduler), [0; 0], "the first waits for its room");
+    let way = scheduler.make_way(&held).expect("60 cells are free");
+    assert_eq!(way.pausing, [0; 0]);
+    assert_eq!(scheduler.take(way.first).map(|job| job.id()), Some(3));
+    assert_eq!(scheduler.make_way(&held), None, "an equal");
 }
 
 #[test]
