@@ -39,6 +39,18 @@ fn eight_streams_at_once_each_get_their_own_answer() {
 }
 
 #[test]
+fn a_context_of_any_size_is_used_to_its_end() {
+    let small = ModelSpec { context_cells: 300, sequences: 2, clinical_reserve: Some(0), ..spec() };
+    with_model(small, async |model| {
+        let question = longest(false, 1)[0].question.clone();
+        let long = Job { max_tokens: 16, ..job(&question.repeat(200 / question.len() + 1)) };
+        let both = join_all([ask(model, long.clone()), ask(model, long)]).await;
+        assert!(both.iter().all(Result::is_ok), "{both:?}");
+        assert_eq!(model.restarts(), 0);
+    });
+}
+
+#[test]
 fn a_long_prompt_is_read_between_the_steps_of_running_answers() {
     let mut spec = spec();
     spec.sequences = 8;
