@@ -2,6 +2,7 @@
 
 #[cfg_attr(feature = "simulation", path = "simulation/child.rs")]
 mod child;
+mod file;
 mod growing;
 mod journal;
 mod memory;
@@ -25,6 +26,7 @@ use crate::model::{Counters, Ends, Facts, Order, OwnStatus, Status};
 use crate::spec::ModelSpec;
 use crate::worker::Measured;
 use child::Child;
+use file::Print;
 use journal::Journal;
 use memory::{Grown, Scale};
 
@@ -136,6 +138,7 @@ impl Keeper {
 
     /// Starts a worker and serves with it until it ends.
     async fn one_life(&mut self, cancel: &CancellationToken) -> Outcome {
+        let print = Print::of(&self.spec.file);
         let child = match Child::start(&self.spec, self.measured.clone()) {
             Ok(child) => child,
             Err(error) => {
@@ -147,9 +150,11 @@ impl Keeper {
         self.journal.worker_comes();
         let mut life = Life {
             child,
+            print,
             facts: None,
             has_worked: false,
             refusal: None,
+            is_unfit: false,
             begun: Instant::now(),
             heard: Instant::now(),
             silent_ticks: 0,
@@ -173,7 +178,7 @@ impl Keeper {
                 frame = life.child.next() => match frame {
                     Some(frame) => {
                         self.hear(frame, &mut life);
-                        if life.refusal.is_some() {
+                        if life.refusal.is_some() || life.is_unfit {
                             break;
                         }
                     }
@@ -188,7 +193,14 @@ impl Keeper {
                     }
                     self.prove(&mut life);
                 }
-                _ = look.tick(), if life.child.pid().is_some() => self.weigh(&mut life),
+                _ = look.tick(), if life.child.pid().is_some() => {
+                    if life.print.is_some_and(|print| print.is_overwritten(&self.spec.file)) {
+                        let file = self.spec.file.display();
+                        tracing::warn!(model = self.spec.name, "{file} was written into: its worker is killed");
+                        break;
+                    }
+                    self.weigh(&mut life);
+                }
             }
             self.give_what_is_due(&life);
             if self.may_leave(&life) {
@@ -337,7 +349,7 @@ impl Keeper {
                 // The next worker of this model must find the same file.
                 self.spec.sha256.get_or_insert_with(|| facts.sha256.clone());
                 self.measured = measured;
-                life.scale.allow(facts.swap_bytes);
+                life.scale.allow(facts.swap_bytes.saturating_add(facts.forms_bytes));
                 life.facts = Some(Arc::from(facts));
                 self.place.leave();
                 self.has_room = true;
@@ -347,10 +359,8 @@ impl Keeper {
             }
             FromWorker::Started { id, prompt_tokens } => self.journal.started(id, prompt_tokens),
             FromWorker::Refused { id, error } => {
-                if self.proof == Some(id) && self.spec.kind != Kind::Chat && !life.has_worked {
-                    // What it can't make of one word it will make of none.
-                    let file = self.spec.file.display();
-                    life.refusal = Some(format!("{file} gives no vectors: {error}; choose another model"));
+                if self.proof == Some(id) {
+                    self.proof_refused(&error, life);
                 }
                 self.journal.refuse(id, error);
             }
@@ -418,6 +428,18 @@ impl Keeper {
         self.give(id, life);
     }
 
+    /// What it can't make of one word it will make of none. One that could before is not what it was.
+    fn proof_refused(&self, error: &JobError, life: &mut Life) {
+        let file = self.spec.file.display();
+        if life.has_worked {
+            tracing::warn!(model = self.spec.name, %error, "the worker fails its proof and is killed");
+            life.is_unfit = true;
+        } else {
+            let what = if self.spec.kind == Kind::Chat { "answers" } else { "vectors" };
+            life.refusal = Some(format!("{file} gives no {what}: {error}; choose another model"));
+        }
+    }
+
     fn is_stuck(&self, life: &Life) -> bool {
         // Ticks, not time: while the box itself was held up, the worker's signs are still to be read.
         match life.facts {
@@ -432,12 +454,16 @@ impl Keeper {
 /// One worker process while it serves.
 struct Life {
     child: Child,
+    /// The file that it was started with.
+    print: Option<Print>,
     /// What it said of its model, once it was ready for jobs.
     facts: Option<Arc<Facts>>,
     /// It has given at least one token.
     has_worked: bool,
     /// Why it can't load its model.
     refusal: Option<String>,
+    /// It can't do any more what it could.
+    is_unfit: bool,
     begun: Instant,
     /// When it last sent anything but a sign of life.
     heard: Instant,

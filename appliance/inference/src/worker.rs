@@ -36,11 +36,11 @@ mod tokenizer;
 mod vectors;
 mod vocabulary;
 
-use std::io::{BufReader, Write};
+use std::io::{self, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Once;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
+use std::sync::{Arc, Once};
 use std::thread;
 
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
@@ -122,7 +122,9 @@ fn serve(
     let room = Room::new(context.n_ctx(), options.sequences, options.clinical_reserve);
     let limit = room.largest_job().min(options.context).min(loaded.model.n_ctx_train());
     let prompter = loaded.prompter(&ground, options, limit).map_err(WorkerError::Load)?;
+    let prompter = Arc::new(prompter);
     let vocabulary = prompter.vocabulary.clone();
+    let forms_bytes = format::bytes_for(&vocabulary);
     let tools = prompter.manner.family.is_some();
     let swap_bytes = loaded.swap_bytes(&ground, options);
     let (orders, taken) = channel();
@@ -144,7 +146,8 @@ fn serve(
         .name("reader".into())
         .stack_size(tokenizer::STACK_BYTES)
         .spawn(move || read_orders(socket, &prompter, &orders, &refusals))?;
-    let facts = Facts { placement, swap_bytes, ..loaded.facts(limit, &ground, confinement, tools) };
+    let facts =
+        Facts { placement, swap_bytes, forms_bytes, ..loaded.facts(limit, &ground, confinement, tools) };
     let _ = out.send(FromWorker::Ready { facts: Box::new(facts), measured: Some(measured) });
     engine.run()
 }
@@ -200,36 +203,64 @@ fn write_frames(mut socket: UnixStream, frames: &Receiver<FromWorker>) {
     }
 }
 
-/// Reads until the end of the socket or an order to stop; then the engine's channel closes, and it ends.
+/// Reads until the end of the socket or an order to stop; then the engine's channel closes, and it ends. What takes longer to
+/// prepare is prepared beside, so that nobody else waits for it.
 fn read_orders(
     socket: UnixStream,
+    prompter: &Arc<Prompter>,
+    orders: &Sender<Order>,
+    refusals: &Sender<FromWorker>,
+) -> io::Result<()> {
+    let (slow, waiting) = channel();
+    let beside = (prompter.clone(), orders.clone(), refusals.clone());
+    thread::Builder::new().name("preparer".into()).stack_size(tokenizer::STACK_BYTES).spawn(move || {
+        let (prompter, orders, refusals) = beside;
+        while let Ok(frame) = waiting.recv() {
+            if obey(frame, &prompter, &orders, &refusals).is_err() {
+                return;
+            }
+        }
+    })?;
+    let mut socket = BufReader::new(socket);
+    while let Ok(Some(frame)) = frames::read(&mut socket) {
+        let taken = match frame {
+            ToWorker::Stop => break,
+            ToWorker::Submit(submission) if Prompter::is_slow_for(&submission.job) => {
+                slow.send(ToWorker::Submit(submission)).is_ok()
+            }
+            // It goes the way that the job went: before that the engine does not know it.
+            ToWorker::Cancel { id } => {
+                slow.send(ToWorker::Cancel { id }).is_ok() && orders.send(Order::Cancel { id }).is_ok()
+            }
+            frame => obey(frame, prompter, orders, refusals).is_ok(),
+        };
+        if !taken {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
+/// The engine has gone.
+fn obey(
+    frame: ToWorker,
     prompter: &Prompter,
     orders: &Sender<Order>,
     refusals: &Sender<FromWorker>,
-) {
-    let mut socket = BufReader::new(socket);
-    while let Ok(Some(frame)) = frames::read(&mut socket) {
-        let order = match frame {
-            ToWorker::Stop => return,
-            ToWorker::Cancel { id } => Order::Cancel { id },
-            ToWorker::Compute(submission) => {
-                let error = JobError::WrongKind;
-                let _ = refusals.send(FromWorker::Refused { id: submission.id, error });
-                continue;
+) -> Result<(), SendError<Order>> {
+    let refuse = |id, error| drop(refusals.send(FromWorker::Refused { id, error }));
+    match frame {
+        ToWorker::Stop => {}
+        ToWorker::Cancel { id } => orders.send(Order::Cancel { id })?,
+        ToWorker::Compute(submission) => refuse(submission.id, JobError::WrongKind),
+        ToWorker::Submit(submission) => {
+            let id = submission.id;
+            match prompter.prepare(*submission) {
+                Ok(prepared) => orders.send(Order::Run(Box::new(prepared)))?,
+                Err(error) => refuse(id, error),
             }
-            ToWorker::Submit(submission) => {
-                let id = submission.id;
-                match prompter.prepare(*submission) {
-                    Ok(prepared) => Order::Run(Box::new(prepared)),
-                    Err(error) => {
-                        let _ = refusals.send(FromWorker::Refused { id, error });
-                        continue;
-                    }
-                }
-            }
-        };
-        if orders.send(order).is_err() {
-            return;
         }
     }
+    Ok(())
 }

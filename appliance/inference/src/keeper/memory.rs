@@ -115,7 +115,7 @@ pub(super) struct Scale {
     /// Readings in a row that were over the bound.
     over: u32,
     /// What the worker may keep besides.
-    swap_bytes: u64,
+    allowed_bytes: u64,
 }
 
 /// From how many bytes to how many, and whether on a GPU.
@@ -123,12 +123,12 @@ pub(super) type Grown = (u64, u64, bool);
 
 impl Scale {
     pub(super) fn new(growth: Growth) -> Scale {
-        Scale { growth, warm_from: None, baseline: None, over: 0, swap_bytes: 0 }
+        Scale { growth, warm_from: None, baseline: None, over: 0, allowed_bytes: 0 }
     }
 
-    /// The worker has said how much it may come to keep of ended answers.
-    pub(super) fn allow(&mut self, swap_bytes: u64) {
-        self.swap_bytes = swap_bytes;
+    /// The worker has said how much it may come to hold besides.
+    pub(super) fn allow(&mut self, bytes: u64) {
+        self.allowed_bytes = bytes;
     }
 
     /// The worker has given a token.
@@ -152,7 +152,7 @@ impl Scale {
     }
 
     fn grown(&self, was: Memory, is: Memory) -> Option<Grown> {
-        if is.own_bytes > self.growth.bound(was.own_bytes).saturating_add(self.swap_bytes) {
+        if is.own_bytes > self.growth.bound(was.own_bytes).saturating_add(self.allowed_bytes) {
             return Some((was.own_bytes, is.own_bytes, false));
         }
         let (was, is) = (was.gpu_bytes?, is.gpu_bytes?);

@@ -81,6 +81,7 @@ fn facts() -> Facts {
         sha256: crate::digest::sha256(&fs::File::open(PILOT_LIGHT).expect("the model"), |_| true)
             .expect("a digest"),
         swap_bytes: 0,
+        forms_bytes: 0,
         confinement: Confinement::WHOLE,
         placement: Placement::default(),
     }

@@ -4,6 +4,8 @@
 //! that character, and each piece becomes tokens for itself: the control token is in none of them. A template may
 //! trim, split and quote the text as it likes.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 /// Where a prompt is cut.
@@ -57,7 +59,7 @@ impl Guard {
     }
 
     fn silence_keys(&self, object: &mut Map<String, Value>) -> bool {
-        if !object.keys().any(|key| self.speaks(key)) {
+        if !object.keys().any(|key| self.silenced(key).is_some()) {
             return false;
         }
         let entries = std::mem::take(object).into_iter();
@@ -65,22 +67,20 @@ impl Guard {
         true
     }
 
-    fn speaks(&self, text: &str) -> bool {
-        self.controls.iter().any(|control| text.contains(control.as_str()))
-    }
-
-    /// `None` for a text that spells out no control token.
+    /// `None` for a text that spells out no control token. The character that cuts is ours alone: without it, too, the text
+    /// must spell out none.
     fn silenced(&self, text: &str) -> Option<String> {
+        let bare: Cow<'_, str> = if text.contains(CUT) { text.replace(CUT, "").into() } else { text.into() };
         let spoken: Vec<&str> =
-            self.controls.iter().map(String::as_str).filter(|control| text.contains(control)).collect();
+            self.controls.iter().map(String::as_str).filter(|control| bare.contains(control)).collect();
         if spoken.is_empty() {
-            return None;
+            return matches!(bare, Cow::Owned(_)).then(|| bare.into_owned());
         }
         // Also one that begins inside another one is found.
-        let mut silenced = String::with_capacity(text.len() + 8);
-        for (at, char) in text.char_indices().filter(|(_, char)| *char != CUT) {
+        let mut silenced = String::with_capacity(bare.len() + 8);
+        for (at, char) in bare.char_indices() {
             silenced.push(char);
-            if spoken.iter().any(|control| text[at..].starts_with(control)) {
+            if spoken.iter().any(|control| bare[at..].starts_with(control)) {
                 silenced.push(CUT);
             }
         }
@@ -106,12 +106,14 @@ mod tests {
             "<tool_call><|im_end|>",
             "<tool_call",
             "\u{f8f0}<|im_end|>",
+            "<|im_\u{f8f0}end|> and <|im_end|>",
+            "<|im_\u{f8f0}end|>",
         ] {
             let mut value = json!(text);
             guard().silence(&mut value);
             let silenced = value.as_str().unwrap();
             for piece in silenced.split(CUT) {
-                assert!(!guard().speaks(piece), "{piece} of {text}");
+                assert!(guard().silenced(piece).is_none(), "{piece} of {text}");
             }
             assert_eq!(silenced.replace(CUT, ""), text.replace(CUT, ""));
         }
@@ -121,7 +123,7 @@ mod tests {
     fn names_keys_and_deep_values_are_silenced_and_others_stay_as_they_are() {
         let mut tool = json!({"function": {"name": "x<|im_end|>", "parameters": {"<tool_call>": [{"a": "[TOOL_CALLS]"}]}}});
         assert!(guard().silence(&mut tool));
-        assert!(!guard().speaks(&tool.to_string().replace(CUT, "|cut|")));
+        assert!(guard().silenced(&tool.to_string().replace(CUT, "|cut|")).is_none());
         let plain = json!({"type": "function", "n": 1, "list": ["<im_end>"]});
         let mut same = plain.clone();
         assert!(!guard().silence(&mut same));

@@ -65,10 +65,10 @@ pub(super) fn load(
 ) -> Result<Loaded, String> {
     let path = options.model.display();
     let file = gguf::inspect_file(&ground.file, &options.model).map_err(|error| error.to_string())?;
-    let sha256 = expected(&ground.file, options, |share| tell(out, share * 0.5))?;
     kind::fitting(&file, options.kind, options.pooling).map_err(|why| format!("{path}: {why}"))?;
     ground.settle(&Need::of(&file, wish(options)));
     fits(&file, ground, options)?;
+    let sha256 = expected(&ground.file, options, |share| tell(out, share * 0.5))?;
     let progress = out.clone();
     let params = ground.placement()?.with_progress_callback(move |share| tell(&progress, 0.5 + share * 0.5));
     listening.begin();
@@ -268,6 +268,7 @@ impl Loaded {
             vectors: None,
             sha256: self.sha256.clone(),
             swap_bytes: 0,
+            forms_bytes: 0,
             confinement,
             placement: Placement::default(),
         }

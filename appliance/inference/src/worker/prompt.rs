@@ -20,6 +20,9 @@ use super::vocabulary::Vocabulary;
 use crate::frames::Submission;
 use crate::job::{Job, JobError, Lane, Message, Must, Sampling, Scope};
 
+/// So much text is prepared in a few milliseconds.
+const QUICK_BYTES: u64 = 64 << 10;
+
 /// Words of which no two begin alike, also where what precedes them takes their beginning into its own last token.
 const DIFFERENT: [&str; 3] = ["a", "\nb", "가"];
 
@@ -73,6 +76,11 @@ struct Start {
 }
 
 impl Prompter {
+    /// A form is compiled in a moment or in seconds, and so is a text as long as a book cut into tokens.
+    pub(super) fn is_slow_for(job: &Job) -> bool {
+        job.format.is_some() || job.tools.is_some() || job.text_bytes() > QUICK_BYTES
+    }
+
     /// # Errors
     /// A prompt that is too long, or that the template refuses; a form that can't be compiled, or that the answer's
     /// prefix does not have.

@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use jsonschema::Validator;
-
+use super::format::Judge;
 use super::parser::{Broken, Parser};
 use super::text::{Characters, Stops};
 use crate::job::{JobError, Said};
 
 /// The rules for the arguments of each function that may be called.
-pub(super) type Rules = HashMap<String, Validator>;
+pub(super) type Rules = HashMap<String, Judge>;
 
 pub(super) struct Speech {
     characters: Characters,
@@ -128,7 +127,7 @@ impl Speech {
             Said::CallEnded => {
                 let (name, arguments) = self.call.take().ok_or(JobError::FormatMissed)?;
                 let rule = self.rules.get(&name).ok_or(JobError::FormatMissed)?;
-                let holds = serde_json::from_str(&arguments).is_ok_and(|value| rule.is_valid(&value));
+                let holds = serde_json::from_str(&arguments).is_ok_and(|value| rule.accepts(&value));
                 if !holds {
                     return Err(JobError::FormatMissed);
                 }

@@ -1,5 +1,6 @@
 //! What can't be served, and how that is said.
 
+use std::io::{Seek, SeekFrom, Write};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -143,4 +144,22 @@ fn a_prompt_of_one_long_run_ends_no_worker() {
             assert_eq!(model.restarts(), 0, "{vocabulary}");
         });
     }
+}
+
+#[test]
+fn a_file_that_somebody_writes_into_is_served_no_longer() {
+    let mut copy = Copy::splitting_as("gpt-2");
+    copy.spec.growth.every = Duration::from_millis(50);
+    let file = copy.spec.file.clone();
+    with_model(copy.spec, async |model| {
+        let middle = std::fs::metadata(&file).unwrap().len() / 2;
+        let mut written = std::fs::File::options().write(true).open(&file).unwrap();
+        written.seek(SeekFrom::Start(middle)).unwrap();
+        written.write_all(&[0; 4096]).unwrap();
+        let mut status = model.status();
+        let failed = status.wait_for(|status| matches!(status, Status::Failed { .. }));
+        let failed = timeout(Duration::from_secs(60), failed).await.expect("it fails").unwrap().clone();
+        let Status::Failed { reason, .. } = failed else { unreachable!() };
+        assert!(reason.contains("its SHA-256 is"), "{reason}");
+    });
 }

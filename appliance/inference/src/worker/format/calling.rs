@@ -3,7 +3,7 @@
 use llguidance::api::TopLevelGrammar;
 use serde_json::{Map, Value, json};
 
-use super::{Formats, Guide, Proof, compilable, refused, validator};
+use super::{Formats, Guide, Judge, Proof, compilable, refused};
 use crate::job::{Format, JobError, Must, Tool, Tools};
 use crate::worker::grammar::{Grammar, Plan, Words};
 use crate::worker::manner::{Family, Thinking};
@@ -30,7 +30,7 @@ impl Formats {
         let mut rules = Rules::new();
         for tool in calling.tools.callable() {
             let schema = schema_of(tool)?;
-            let rule = validator(&schema).map_err(|error| named(tool, error))?;
+            let rule = Judge::new(&schema).map_err(|error| named(tool, error))?;
             rules.insert(tool.name.clone(), rule);
             if !is_plain(&tool.name) && !is_json(calling.family) {
                 return Err(named(tool, refused(&"the model's calls can't have this name")));
@@ -79,13 +79,27 @@ fn words(calling: &Calling<'_>) -> Result<(Option<Words>, Proof), JobError> {
     let schema = match calling.words {
         None => return Ok((None, Proof::Matcher)),
         Some(Format::Regex(pattern)) => {
-            return Ok((Some(Words::Regex(pattern.replace('/', "\\/"))), Proof::Matcher));
+            return Ok((Some(Words::Regex(between_slashes(pattern))), Proof::Matcher));
         }
         Some(Format::JsonObject) => json!({"type": "object"}),
         Some(Format::JsonSchema(schema)) => serde_json::from_str(schema).map_err(|error| refused(&error))?,
     };
-    let validator = validator(&schema)?;
-    Ok((Some(Words::Json(compilable(schema)?)), Proof::JsonOrCalls(Box::new(validator))))
+    let judge = Judge::new(&schema)?;
+    Ok((Some(Words::Json(compilable(schema)?)), Proof::JsonOrCalls(Box::new(judge))))
+}
+
+/// A pattern as the grammar has it: a slash would end it, unless it is escaped already.
+fn between_slashes(pattern: &str) -> String {
+    let mut is_escaped = false;
+    let mut escaped = String::with_capacity(pattern.len());
+    for char in pattern.chars() {
+        if char == '/' && !is_escaped {
+            escaped.push('\\');
+        }
+        is_escaped = char == '\\' && !is_escaped;
+        escaped.push(char);
+    }
+    escaped
 }
 
 fn schema_of(tool: &Tool) -> Result<Value, JobError> {
