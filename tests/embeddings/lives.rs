@@ -72,23 +72,24 @@ async fn a_job_that_sees_worker_after_worker_die_is_given_up_and_the_model_goes_
 }
 
 #[tokio::test]
-async fn a_clinical_job_does_not_wait_for_a_batch_that_came_before() {
+async fn a_short_job_waits_for_no_long_one_of_its_own_lane_or_a_lower_one() {
     let (_folder, spec) = spec_of(Tiny::Mean);
     with_model(ModelSpec { threads: Some(1), ..spec }, async |model| {
         let texts = vec!["the ward ".repeat(50); 2000];
-        let batch = model.compute(VectorJob { lane: Lane::Batch, ..job(&texts) });
-        tokio::pin!(batch);
-        let before = model.tokens_generated();
-        tokio::select! {
-            _ = &mut batch => panic!("two thousand texts take their time"),
-            () = until_tokens(model, before + 1) => {}
-        }
-        let clinical =
-            model.compute(VectorJob { lane: Lane::Clinical, ..job(&["the patient needs oxygen"]) });
-        tokio::select! {
-            biased;
-            _ = &mut batch => panic!("the clinical one goes first"),
-            made = clinical => assert_eq!(made.unwrap().list.len(), 1),
+        for (long, short) in [(Lane::Batch, Lane::Clinical), (Lane::Interactive, Lane::Interactive)] {
+            let before = model.tokens_generated();
+            let long = model.compute_for("one", VectorJob { lane: long, ..job(&texts) });
+            tokio::pin!(long);
+            tokio::select! {
+                _ = &mut long => panic!("two thousand texts take their time"),
+                () = until_tokens(model, before + 1) => {}
+            }
+            let short = VectorJob { lane: short, ..job(&["the patient needs oxygen"]) };
+            tokio::select! {
+                biased;
+                _ = &mut long => panic!("the short one is through first"),
+                made = model.compute_for("another", short) => assert_eq!(made.unwrap().list.len(), 1),
+            }
         }
     })
     .await;

@@ -41,6 +41,9 @@ async fn a_text_that_is_too_long_is_named_before_any_work_and_the_others_are_ser
         let refused = compute(model, &["the", &long, &long]).await.unwrap_err();
         assert_eq!(refused, JobError::TextTooLong { index: 1, tokens: 129, limit: 128 });
         assert_eq!(model.tokens_generated(), 0, "nothing was worked on");
+        let word = "a".repeat(200_000);
+        let refused = compute(model, &["the", &word]).await.unwrap_err();
+        assert_eq!(refused, JobError::TextTooLong { index: 1, tokens: 1563, limit: 128 }, "by its bytes");
         let just = "the ".repeat(126);
         assert_eq!(compute(model, &[just]).await.unwrap().tokens, 128);
     })

@@ -244,7 +244,7 @@ pub enum JobError {
     #[error("the conversation has {bytes} bytes, more than the {limit} that one request may have")]
     TooLarge { bytes: u64, limit: u64 },
     /// One of several texts, counted from 0.
-    #[error("text {index} has {tokens} tokens, more than the {limit} that the model can read")]
+    #[error("text {index} has at least {tokens} tokens, more than the {limit} that the model can read")]
     TextTooLong { index: u32, tokens: u32, limit: u32 },
     #[error("text {index} has nothing in it that the model can read")]
     TextEmpty { index: u32 },

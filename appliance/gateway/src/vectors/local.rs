@@ -116,7 +116,7 @@ fn refused(ask: &VectorAsk, model: &LocalModel, error: &JobError) -> Gave {
             let place = format!("{field}[{index}]");
             let with = if field == "documents" { " with the query" } else { "" };
             let message = format!(
-                "\"{place}\" has {tokens} tokens{with}, and the local model {name} reads {limit} at most. Cut it into \
+                "\"{place}\" has at least {tokens} tokens{with}, and the local model {name} reads {limit} at most. Cut it into \
                  shorter ones; nothing is left out silently."
             );
             invalid("context_length_exceeded", &place, message)

@@ -58,7 +58,8 @@ impl<'a> Engine<'a> {
     /// A step that llama.cpp could not compute.
     pub(super) fn run(mut self) -> Result<(), WorkerError> {
         while self.take_orders() {
-            let picks = self.schedule.next_step(self.sequences, STEP_TOKENS as usize);
+            let now = self.began.elapsed();
+            let picks = self.schedule.next_step(self.sequences, STEP_TOKENS as usize, now);
             if !picks.is_empty() {
                 self.step(&picks)?;
             }

@@ -12,6 +12,9 @@ use crate::frames::VectorSubmission;
 use crate::job::{JobError, VectorJob};
 use crate::worker::tokenizer::Tokenizer;
 
+/// No token of the usual vocabularies has more bytes, white space aside: the longest are rows of dashes.
+const LONGEST_TOKEN_BYTES: usize = 128;
+
 /// Reads texts for one model.
 pub(super) struct Reader {
     model: Arc<LlamaModel>,
@@ -48,6 +51,9 @@ impl Reader {
     /// A text that is too long, or one without a single token: which one it is, before any work.
     pub(super) fn read(&self, submission: VectorSubmission) -> Result<Texts, JobError> {
         let VectorSubmission { id, job: VectorJob { texts, query, lane }, waited_ms } = submission;
+        if let Some(error) = far_too_long(&texts, query.as_deref(), self.limit) {
+            return Err(error);
+        }
         let query = query.map(|query| (self.tokenizer.of_words(&self.as_read(&query)), self.pair()));
         let one = |(index, text): (usize, &String)| {
             let text = self.as_read(text);
@@ -95,5 +101,35 @@ impl Reader {
         // A vocabulary without an end of its own ends its texts with a separator.
         let eos = mark(vocab.should_add_eos(), vocab.eos()).or(mark(vocab.should_add_eos(), vocab.sep()));
         Pair { begin, between: eos.into_iter().chain(sep).collect(), end: eos.into_iter().collect() }
+    }
+}
+
+/// Refuses by its bytes a text that can't fit, with the fewest tokens that it can have: to make tokens of it would hold
+/// up all who come after it. White space counts nothing: many vocabularies drop most of it.
+fn far_too_long(texts: &[String], query: Option<&str>, limit: u32) -> Option<JobError> {
+    let bytes = |text: &str| text.split_whitespace().map(str::len).sum::<usize>();
+    let with = query.map_or(0, bytes);
+    let least = texts.iter().map(|text| (with + bytes(text)).div_ceil(LONGEST_TOKEN_BYTES) as u32);
+    let (index, tokens) = (0..).zip(least).find(|(_, tokens)| *tokens > limit)?;
+    Some(JobError::TextTooLong { index, tokens, limit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_too_many_bytes_for_its_tokens_is_refused_unread() {
+        let refused = |texts: &[&str], query: Option<&str>| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            far_too_long(&texts, query, 8)
+        };
+        let (just, over) = ("x".repeat(8 * LONGEST_TOKEN_BYTES), "x".repeat(8 * LONGEST_TOKEN_BYTES + 1));
+        let error = |index| Some(JobError::TextTooLong { index, tokens: 9, limit: 8 });
+        assert_eq!(refused(&["", &just], None), None);
+        assert_eq!(refused(&["", &just, &over, &over], None), error(2));
+        assert_eq!(refused(&["", "x"], Some(&just)), error(1), "a document has its query beside it");
+        let spaced = format!("{}{just}{}", " \n\u{3000}".repeat(1000), "\t".repeat(1000));
+        assert_eq!(refused(&[&spaced], None), None, "white space may be nothing");
     }
 }
