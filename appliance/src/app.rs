@@ -30,6 +30,7 @@ pub(crate) struct App {
     models: Vec<(String, Replicas)>,
     gpu_watch: GpuWatch,
     first_sight: FirstSight,
+    pilot_light: Option<LocalModel>,
     monitor: Monitor,
     audit_keeper: AuditKeeper,
     keeping: Keeping,
@@ -69,6 +70,7 @@ impl App {
         audit_keeper::register(&mut registry, store.audit.clone());
         let (gpu_watch, gpus) = GpuWatch::new();
         let (mut locals, mut models, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pilot_light = None;
         let line = LoadLine::default();
         for mut spec in config.locals {
             let expected = models::expected(&spec, &config.data_dir, &store)
@@ -76,6 +78,9 @@ impl App {
             spec.sha256 = expected.map(|(sha256, _)| sha256);
             let (name, file, is_new) = (spec.name.clone(), spec.file.clone(), spec.sha256.is_none());
             let (model, replicas) = LocalModel::new(spec);
+            if file == pilot_light::file_in(&config.data_dir) {
+                pilot_light = Some(model.clone());
+            }
             if is_new {
                 unseen.push((model.clone(), file));
             }
@@ -102,6 +107,7 @@ impl App {
             models,
             gpu_watch,
             first_sight,
+            pilot_light,
             monitor,
             audit_keeper,
             keeping,
@@ -131,6 +137,11 @@ impl App {
         supervisor.spawn(Floor::Monitor, "watch of the GPUs", self.gpu_watch.run(cancel));
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "first sight of models", self.first_sight.run(cancel));
+        if let Some(model) = self.pilot_light {
+            let cancel = supervisor.token(Floor::Monitor);
+            let task = pilot_light::keep(model, self.data_dir.join("models"), cancel);
+            supervisor.spawn(Floor::Monitor, "watch of the pilot light", task);
+        }
         let cancel = supervisor.token(Floor::Monitor);
         supervisor.spawn(Floor::Monitor, "keeping", self.keeping.run(cancel));
         if let Some(keeper) = self.directory {
@@ -259,10 +270,9 @@ async fn bind(config: &Config) -> Result<Vec<Listener>, Failure> {
 
 /// The pilot light is put in place where the configuration asks for it by its own name and has no other file there.
 fn place_pilot_light(config: &Config) {
-    let models = config.data_dir.join("models");
-    let wanted = models.join(pilot_light::FILE_NAME);
+    let wanted = pilot_light::file_in(&config.data_dir);
     if config.locals.iter().any(|spec| spec.file == wanted) {
-        match pilot_light::place(&models) {
+        match pilot_light::place(&config.data_dir.join("models")) {
             Ok(path) => tracing::info!("the pilot light is in place at {}", path.display()),
             Err(error) => {
                 tracing::error!("{}: the pilot light cannot be put in place ({error})", wanted.display());

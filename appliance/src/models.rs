@@ -35,7 +35,7 @@ pub(crate) fn expected(
     if let Some(sha256) = library::by_name(&spec.file) {
         return Ok(Some((sha256, Voucher::Library)));
     }
-    if spec.file == data_dir.join("models").join(pilot_light::FILE_NAME) {
+    if spec.file == pilot_light::file_in(data_dir) {
         return Ok(Some((pilot_light::sha256(), Voucher::Program)));
     }
     let seen = store.core.setting(&setting(&spec.file))?;

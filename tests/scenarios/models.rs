@@ -106,3 +106,18 @@ async fn a_file_that_has_changed_since_it_was_first_seen_is_refused_until_somebo
     let log = out(&appliance.cli(&["audit", "export"]));
     assert!(log.contains("model-first-seen") && log.contains("model-accepted"));
 }
+
+#[tokio::test]
+async fn the_pilot_light_is_put_back_whatever_happens_to_its_file() {
+    let appliance = TestAppliance::builder().start().await;
+    until(&appliance, "pilot-light", "ready").await;
+    let first = appliance.workers();
+    alter(&appliance.data_dir().join("models/pilot-light.gguf"));
+    let begun = Instant::now();
+    while appliance.workers() == first {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    until(&appliance, "pilot-light", "ready").await;
+    assert!(appliance.log().contains("was written into"), "{}", appliance.log());
+}
