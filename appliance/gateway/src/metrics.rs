@@ -213,8 +213,8 @@ impl Collector for Readings {
         };
         gauge(
             "local_ready",
-            "1 while the local model is ready",
-            of_locals(|m| f64::from(u8::from(is_ready(m)))),
+            "1 while the local model is ready, and has generated a token within the last minute",
+            of_locals(|m| f64::from(u8::from(m.status().borrow().is_proven()))),
         )?;
         let waiting = self.locals.iter().flat_map(|model| {
             let waiting = model.occupancy().waiting;
@@ -297,8 +297,4 @@ fn with_memory(
         Some(("model", model.name().to_owned(), bytes as f64))
     };
     locals.iter().filter_map(of_one).collect()
-}
-
-fn is_ready(model: &LocalModel) -> bool {
-    matches!(*model.status().borrow(), Status::Ready { .. })
 }

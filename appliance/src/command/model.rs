@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use inference::gguf::{self, Gguf};
+use inference::gguf::{self, Gguf, GgufError};
 use inference::library::{self, Library, LibraryError};
 use inference::plan::{Plan, Size, plan};
 use inference::{ModelSpec, Pooling, kind, worker};
@@ -12,6 +12,10 @@ use serde_json::json;
 use crate::cli::{Failure, ModelCommand, say, tell};
 use crate::config::Config;
 use crate::models::{self, Voucher};
+use crate::pilot_light;
+
+/// What is said of the pilot light's file in a box that has never run.
+const TO_COME: &str = "the box writes it at its start";
 
 pub(crate) async fn run(command: ModelCommand) -> Result<ExitCode, Failure> {
     match command {
@@ -32,8 +36,13 @@ async fn import(config: &Config, source: &Path, name: Option<String>) -> Result<
     let store = super::open_to_change(config).await?;
     let library = library(config);
     let mut told = Told::default();
-    let imported =
-        library.import(source, &name, |share| told.so_far("copied", share)).map_err(|e| failure(&e))?;
+    let unusable = |error: LibraryError| match error {
+        LibraryError::Disk(path, why) if path == source => {
+            failure(&GgufError::Unreadable(path, why.kind()).into())
+        }
+        error => failure(&error),
+    };
+    let imported = library.import(source, &name, |share| told.so_far("copied", share)).map_err(unusable)?;
     let (sha256, bytes) = (imported.sha256.clone(), imported.size_bytes);
     tell(&described(&imported.gguf));
     let detail = json!({"name": name, "sha256": sha256, "size_bytes": bytes, "by": super::who()});
@@ -50,7 +59,11 @@ fn list(config: &Config) -> Result<ExitCode, Failure> {
         let users: Vec<&str> = users(config, &file).map(|spec| spec.name.as_str()).collect();
         let used =
             if users.is_empty() { "not used".to_owned() } else { format!("used by {}", users.join(", ")) };
-        let facts = gguf::inspect(&file).map_or_else(|error| error.to_string(), |gguf| described(&gguf));
+        let facts = match gguf::inspect(&file) {
+            Ok(gguf) => described(&gguf),
+            Err(_) if is_to_come(config, &file) => TO_COME.to_owned(),
+            Err(error) => error.to_string(),
+        };
         let hash = library::by_name(&file);
         let hash = hash.as_deref().map_or("in no library", |hash| &hash[..12]);
         say(&format!("{name}\t{hash}\t{used}\t{facts}"));
@@ -83,12 +96,8 @@ fn described(gguf: &Gguf) -> String {
 fn verify(config: &Config, only: Option<&str>) -> Result<ExitCode, Failure> {
     let store = super::open_store(config)?;
     let mut all_fine = true;
-    let all: Vec<(String, PathBuf)> =
-        all(config)?.into_iter().filter(|(name, _)| only.is_none_or(|only| only == name)).collect();
-    if let Some(name) = only.filter(|_| all.is_empty()) {
-        return Err(failure(&LibraryError::Unknown(name.to_owned())));
-    }
-    for (name, file) in all {
+    let wanted = only.map_or_else(|| all(config), |name| named(config, name))?;
+    for (name, file) in wanted {
         let spec = users(config, &file).next().cloned();
         let spec = spec.unwrap_or_else(|| ModelSpec::new(&name, &file, ""));
         let expected = models::expected(&spec, &config.data_dir, &store)
@@ -99,7 +108,11 @@ fn verify(config: &Config, only: Option<&str>) -> Result<ExitCode, Failure> {
             (Ok(found), Some((expected, _))) if found == expected => ("fine", found),
             (Ok(found), None) => ("not seen before", found),
             (Ok(found), Some((expected, _))) => ("WRONG", format!("{found} and must be {expected}")),
-            (Err(error), _) => ("WRONG", error.to_string()),
+            (Err(_), _) if is_to_come(config, &file) => ("not there yet", TO_COME.to_owned()),
+            (Err(error), _) => {
+                let mend = "put the model there, or correct the path";
+                ("WRONG", format!("{}: cannot be read ({error}): {mend}", file.display()))
+            }
         };
         all_fine &= word != "WRONG";
         say(&format!("{name}\t{word}\t{detail}"));
@@ -151,7 +164,7 @@ async fn remove(config: &Config, name: &str) -> Result<ExitCode, Failure> {
     let library = library(config);
     let entry = library.entry(name).map_err(|error| failure(&error))?;
     let link = config.data_dir.join("models").join(format!("{name}.gguf"));
-    if let Some(user) = config.locals.iter().find(|spec| spec.file == link) {
+    if let Some(user) = users(config, &link).next() {
         let mend = "give it another file, or take it out of the configuration first";
         return Err(Failure::Unusable(format!(
             "\"{name}\" is the model of [[local]] \"{}\": {mend}",
@@ -180,16 +193,38 @@ fn local<'a>(config: &'a Config, name: &str) -> Result<&'a ModelSpec, Failure> {
 fn all(config: &Config) -> Result<Vec<(String, PathBuf)>, Failure> {
     let entries = library(config).entries().map_err(|error| failure(&error))?;
     let mut all: Vec<_> = entries.into_iter().map(|entry| (entry.name, entry.file)).collect();
-    let own =
-        config.locals.iter().filter(|spec| library::by_name(&spec.file).is_none() && spec.file.exists());
+    let known: Vec<_> = all.iter().map(|(_, file)| resolved(file)).collect();
+    let own = config.locals.iter().filter(|spec| !known.contains(&resolved(&spec.file)));
     all.extend(own.map(|spec| (spec.name.clone(), spec.file.clone())));
     Ok(all)
 }
 
+/// What has this name in the library, in the configuration, or in both.
+fn named(config: &Config, name: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let mut found = all(config)?;
+    found.retain(|(known, _)| known == name);
+    if let Some(spec) = config.locals.iter().find(|spec| spec.name == name)
+        && !found.iter().any(|(_, file)| resolved(file) == resolved(&spec.file))
+    {
+        found.push((name.to_owned(), spec.file.clone()));
+    }
+    if found.is_empty() { Err(failure(&LibraryError::Unknown(name.to_owned()))) } else { Ok(found) }
+}
+
 /// The local models that are this file, by whatever path.
 fn users<'a>(config: &'a Config, file: &Path) -> impl Iterator<Item = &'a ModelSpec> {
-    let file = file.canonicalize().ok();
-    config.locals.iter().filter(move |spec| file.is_some() && spec.file.canonicalize().ok() == file)
+    let file = resolved(file);
+    config.locals.iter().filter(move |spec| resolved(&spec.file) == file)
+}
+
+/// The file that a path leads to; a path that leads to none, as it is written.
+fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// The pilot light is part of the program, and its file is there once the box has run.
+fn is_to_come(config: &Config, file: &Path) -> bool {
+    file == pilot_light::file_in(&config.data_dir) && !file.exists()
 }
 
 fn failure(error: &LibraryError) -> Failure {
@@ -212,3 +247,6 @@ impl Told {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

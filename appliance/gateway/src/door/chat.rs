@@ -26,6 +26,9 @@ use crate::gateway::Gateway;
 /// A client that trickles its request holds a connection for so long at most.
 const BODY_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Each stop text is looked for at every token of a local answer.
+const LONGEST_STOP_BYTES: usize = 1024;
+
 pub(super) async fn completions(
     State(gateway): State<Gateway>,
     holder: KeyHolder,
@@ -38,6 +41,7 @@ pub(super) async fn completions(
     let place = gateway.enter(&holder.subject(), lane).await?;
     let body = read_body(body, gateway.settings().limits.max_body_bytes).await?;
     let request = ChatRequest::parse(&body)?;
+    check_stop(&request)?;
     let streamed = request.stream;
     let shape = Shape {
         include_usage: request.include_usage,
@@ -121,6 +125,14 @@ pub(super) fn check_kind(headers: &HeaderMap) -> Result<(), Refusal> {
     let message =
         "This path takes JSON alone. Send the header \"Content-Type: application/json\" with the body.";
     Err(Refusal::new(415, "invalid_request_error", "unsupported_media_type", message))
+}
+
+fn check_stop(request: &ChatRequest) -> Result<(), Refusal> {
+    if request.stop.iter().all(|stop| stop.len() <= LONGEST_STOP_BYTES) {
+        return Ok(());
+    }
+    let message = format!("\"stop\" must have no text of more than {LONGEST_STOP_BYTES} bytes.");
+    Err(Refusal::invalid("invalid_value", "stop", message))
 }
 
 pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {

@@ -2,8 +2,56 @@
 
 use dialect::openai::{self, ChatRequest, Message, ResponseFormat};
 use inference::{Call, Format, Job, Must, Penalties, Sampling, Scope, Tool, Tools};
+use serde_json::Value;
 
-use crate::answer::Ask;
+use crate::answer::{Ask, Refusal};
+
+/// Why no local model can be asked this, whichever it is. A cloud may take it.
+pub(super) fn refusal(request: &ChatRequest) -> Option<Refusal> {
+    too_high_token(request).or_else(|| no_function(request)).or_else(|| no_object(request))
+}
+
+fn too_high_token(request: &ChatRequest) -> Option<Refusal> {
+    let (token, _) = request.logit_bias.iter().find(|(token, _)| i32::try_from(*token).is_err())?;
+    let most = i32::MAX;
+    let message = format!("\"logit_bias\" names the token {token}; no local model has one beyond {most}.");
+    Some(Refusal::invalid("invalid_value", "logit_bias", message))
+}
+
+/// A call must be made, and none may be: the answer would have no end.
+fn no_function(request: &ChatRequest) -> Option<Refusal> {
+    let choice = &request.tool_choice;
+    let is_empty = choice.only.as_ref().is_some_and(Vec::is_empty);
+    (choice.must == openai::Must::Call && is_empty).then(|| {
+        let message = "\"tool_choice\" asks for a call, and its list of \"tools\" names no function.";
+        Refusal::invalid("invalid_tools", "tool_choice.allowed_tools.tools", message)
+    })
+}
+
+/// Arguments are an object, whatever a schema says.
+fn no_object(request: &ChatRequest) -> Option<Refusal> {
+    let is_used =
+        |tool: &&openai::Tool| request.tool_choice.must != openai::Must::Not && is_callable(request, tool);
+    let tool = request.tools.iter().filter(is_used).find(|tool| !takes_an_object(tool))?;
+    let message = format!(
+        "The \"parameters\" of the function \"{}\" must be a schema with the \"type\" \"object\".",
+        tool.name
+    );
+    Some(Refusal::invalid("invalid_tools", "tools", message))
+}
+
+/// A schema without a type is taken for one of an object.
+fn takes_an_object(tool: &openai::Tool) -> bool {
+    match tool.parameters.as_ref().and_then(|schema| schema.get("type")) {
+        Some(Value::String(kind)) => kind == "object",
+        Some(Value::Array(kinds)) => kinds.iter().all(|kind| kind == "object"),
+        _ => true,
+    }
+}
+
+fn is_callable(request: &ChatRequest, tool: &openai::Tool) -> bool {
+    request.tool_choice.only.as_ref().is_none_or(|names| names.contains(&tool.name))
+}
 
 /// One job for each answer that is wanted. Several from one seed are as many draws, and come out the same again.
 pub(super) fn jobs(ask: &Ask, begun: &str, max_tokens: u32) -> Vec<Job> {
@@ -43,13 +91,13 @@ fn job(ask: &Ask, begun: &str, max_tokens: u32) -> Job {
         template_arguments: request
             .template_arguments
             .clone()
-            .map(|arguments| serde_json::Value::Object(arguments).to_string()),
+            .map(|arguments| Value::Object(arguments).to_string()),
         lane: ask.lane,
         scope: Some(Scope::of(&ask.caller.id())),
     }
 }
 
-/// No model has a token of the number that stands for all beyond its own.
+/// What does not fit is refused before any job is made.
 fn number(token: u32) -> i32 {
     i32::try_from(token).unwrap_or(i32::MAX)
 }
@@ -86,13 +134,12 @@ fn tools(request: &ChatRequest) -> Option<Tools> {
     if request.tools.is_empty() && !request.needs.tools {
         return None;
     }
-    let only = &request.tool_choice.only;
     let tool = |tool: &openai::Tool| Tool {
         name: tool.name.clone(),
         entry: tool.entry.to_string(),
         parameters: tool.parameters.as_ref().map(ToString::to_string),
         strict: tool.strict,
-        callable: only.as_ref().is_none_or(|names| names.contains(&tool.name)),
+        callable: is_callable(request, tool),
     };
     let must = match request.tool_choice.must {
         _ if request.tools.is_empty() => Must::Not,
@@ -105,4 +152,59 @@ fn tools(request: &ChatRequest) -> Option<Tools> {
         must,
         parallel: request.parallel_tool_calls,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(fields: &Value) -> Option<Refusal> {
+        let mut body = json!({"model": "a", "messages": [{"role": "user", "content": "hello"}]});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        refusal(&ChatRequest::parse(body.to_string().as_bytes()).expect("a cloud may take it"))
+    }
+
+    fn function(name: &str, parameters: &Value) -> Value {
+        json!({"type": "function", "function": {"name": name, "parameters": parameters}})
+    }
+
+    #[test]
+    fn a_token_that_no_model_can_have_is_named_as_it_was_given() {
+        assert_eq!(refused(&json!({"logit_bias": {"2147483647": 1}})), None, "the model says what it has");
+        let refusal = refused(&json!({"logit_bias": {"7": 1, "4294967295": 1}})).expect("refused");
+        assert_eq!((refusal.status, refusal.param.as_deref()), (400, Some("logit_bias")));
+        assert!(refusal.message.contains("the token 4294967295"), "{}", refusal.message);
+    }
+
+    #[test]
+    fn a_call_that_must_be_made_and_of_nothing_is_refused() {
+        let tools = json!([function("dose", &json!({"type": "object"}))]);
+        let choice = |mode: &str, names: &[&str]| {
+            let list: Vec<_> =
+                names.iter().map(|name| json!({"type": "function", "function": {"name": name}})).collect();
+            let allowed = json!({"mode": mode, "tools": list});
+            let choice = json!({"type": "allowed_tools", "allowed_tools": allowed});
+            refused(&json!({"tools": tools, "tool_choice": choice}))
+        };
+        assert_eq!((choice("auto", &[]), choice("required", &["dose"])), (None, None));
+        let refusal = choice("required", &[]).expect("refused");
+        assert_eq!((refusal.status, refusal.code.as_ref()), (400, "invalid_tools"));
+        assert!(refusal.message.contains("tool_choice"), "{}", refusal.message);
+    }
+
+    #[test]
+    fn a_function_whose_arguments_are_no_object_is_named() {
+        let of = |kind: Value| refused(&json!({"tools": [function("dose", &json!({"type": kind}))]}));
+        assert_eq!((of(json!("object")), of(json!(["object"]))), (None, None));
+        assert_eq!(refused(&json!({"tools": [function("dose", &json!({}))]})), None);
+        for kind in [json!("string"), json!(["object", "null"])] {
+            let refusal = of(kind).expect("refused");
+            assert_eq!((refusal.status, refusal.param.as_deref()), (400, Some("tools")));
+            assert!(refusal.message.contains("function \"dose\""), "{}", refusal.message);
+        }
+        let unused = json!({"tools": [function("dose", &json!({"type": "string"}))], "tool_choice": "none"});
+        assert_eq!(refused(&unused), None, "nobody calls it");
+    }
 }

@@ -89,6 +89,9 @@ fn opened(model: &LocalModel, begun: Begun, first: Result<Heard, JobError>) -> R
 
 async fn start(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result<Begun, Closed> {
     let (ask, gateway) = (opening.ask, opening.gateway);
+    if let Some(refusal) = asked::refusal(&ask.request) {
+        return Err(Closed::Next { reason: Reason::StandbyLacks, refusal: Some(Box::new(refusal)) });
+    }
     wait_until_ready(model).await?;
     let relief = match gateway.admission().relief(ask.lane, model) {
         Ok(relief) => relief,

@@ -3,10 +3,10 @@ use continuity::SiteState;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use super::{Shape, Wire, whole};
+use super::{Shape, Wire, check_stop, whole};
 use crate::answer::{Answer, AnswerEvent, Refusal, Route, Served};
 use crate::reason::Reason;
-use dialect::openai::{LikelyToken, TokenOdds, Usage};
+use dialect::openai::{ChatRequest, LikelyToken, TokenOdds, Usage};
 
 fn served(by: &str, route: Route, reason: Reason) -> Served {
     Served { by: by.into(), route, reason, site_state: SiteState::Connected, shortened: None, brown_out: 0 }
@@ -197,4 +197,18 @@ async fn several_answers_in_one_piece_are_as_many_choices() {
         assert_eq!(tokens[0]["top_logprobs"][0]["logprob"], -0.5);
     }
     assert_eq!(choices[1]["finish_reason"], "stop");
+}
+
+#[test]
+fn a_stop_text_that_is_too_long_is_refused_by_its_field() {
+    let checked = |stop: Value| {
+        let body = json!({"model": "a", "messages": [{"role": "user", "content": "hello"}], "stop": stop});
+        check_stop(&ChatRequest::parse(body.to_string().as_bytes()).unwrap())
+    };
+    assert_eq!(checked(json!(["x".repeat(1024), "y"])), Ok(()));
+    for stop in [json!("x".repeat(1025)), json!(["y", "한".repeat(342)])] {
+        let refusal = checked(stop).unwrap_err();
+        assert_eq!((refusal.status, refusal.param.as_deref()), (400, Some("stop")));
+        assert!(refusal.message.contains("1024 bytes"), "{}", refusal.message);
+    }
 }
