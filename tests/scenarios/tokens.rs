@@ -132,10 +132,12 @@ async fn numbers_of_tokens_go_to_the_cloud_as_they_came_and_to_a_local_model_onl
     assert_eq!(appliance.client().ask(&own(json!({"300": -100}))).await.status, 200);
     let favoured = appliance.client().ask(&own(json!({"300": 100})).with("max_tokens", 3)).await;
     assert_ne!(favoured.said(), known.answer);
-    let unknown = appliance.client().ask(&own(json!({"4000000000": 1}))).await;
-    assert_eq!((unknown.status.as_u16(), unknown.error_code().as_str()), (400, "invalid_value"));
-    assert_eq!(unknown.json()["error"]["param"], "logit_bias");
-    assert!(unknown.error_message().contains("has tokens 0 to "), "{}", unknown.text());
+    for (token, why) in [("2000000000", "has tokens 0 to "), ("4000000000", "the token 4000000000;")] {
+        let unknown = appliance.client().ask(&own(json!({token: 1}))).await;
+        assert_eq!((unknown.status.as_u16(), unknown.error_code().as_str()), (400, "invalid_value"));
+        assert_eq!(unknown.json()["error"]["param"], "logit_bias");
+        assert!(unknown.error_message().contains(why), "{}", unknown.text());
+    }
 }
 
 #[tokio::test]
