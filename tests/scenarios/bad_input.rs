@@ -84,7 +84,7 @@ async fn a_missing_model_is_named_and_the_cloud_still_answers() {
 
     let ready = appliance.anonymous().get("/readyz?verbose").await;
     assert_eq!(ready.status, 503, "without a standby the box is not ready: {}", ready.text());
-    appliance.until_local("failed").await;
+    appliance.until_local_is("pilot-light", "failed").await;
     let detail = appliance.status().await["locals"][0]["detail"].clone();
     assert!(detail.as_str().unwrap().contains("/nowhere/large-model.gguf"), "{detail}");
 
@@ -102,7 +102,7 @@ async fn half_a_model_is_named_and_the_cloud_still_answers() {
     let whole = std::fs::read(repository().join("provisioning/pilot-light/pilot-light.gguf")).unwrap();
     std::fs::write(&half, &whole[..whole.len() / 2]).unwrap();
     let appliance = TestAppliance::builder().cloud(&cloud).model_file(&half).start_unready().await;
-    appliance.until_local("failed").await;
+    appliance.until_local_is("pilot-light", "failed").await;
     let detail = appliance.status().await["locals"][0]["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("half.gguf") && !detail.contains('\n'), "{detail}");
     let reply = appliance.client().ask(&Chat::new("assistant", "Please go on without it")).await;

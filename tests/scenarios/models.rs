@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tests::{FakeCloud, TestAppliance, repository};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,20 +25,6 @@ fn alter(file: &Path) {
     let mut bytes = fs::read(&file).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&file, bytes).unwrap();
-}
-
-async fn until(appliance: &TestAppliance, name: &str, wanted: &str) -> Value {
-    let begun = Instant::now();
-    loop {
-        let status = appliance.status().await;
-        let locals = status["locals"].as_array().unwrap();
-        let local = locals.iter().find(|local| local["name"] == name).expect("it is configured");
-        if local["status"] == wanted {
-            return local.clone();
-        }
-        assert!(begun.elapsed() < PATIENCE, "{local}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test]
@@ -81,7 +66,7 @@ async fn a_file_that_has_changed_since_it_was_first_seen_is_refused_until_somebo
     let cloud = FakeCloud::start();
     let alias = "\n[[alias]]\nname = \"own\"\ncloud = []\nstandby = [\"own\"]\n";
     let mut appliance = TestAppliance::builder().cloud(&cloud).standby("own", "").extra(alias).start().await;
-    let first = until(&appliance, "own", "ready").await;
+    let first = appliance.until_local_is("own", "ready").await;
     let seen = first["facts"]["sha256"].as_str().unwrap().to_owned();
     assert_eq!(seen.len(), 64);
     let plan = appliance.cli(&["model", "plan", "own"]);
@@ -94,14 +79,14 @@ async fn a_file_that_has_changed_since_it_was_first_seen_is_refused_until_somebo
     appliance.stop().await;
     alter(&appliance.model_file("own"));
     appliance.start_again().await;
-    let refused = until(&appliance, "own", "failed").await;
+    let refused = appliance.until_local_is("own", "failed").await;
     let detail = refused["detail"].as_str().unwrap();
     assert!(detail.contains("is not the file that is expected") && detail.contains(&seen), "{detail}");
     let accepted = appliance.cli(&["model", "accept", "own"]);
     assert!(accepted.status.success(), "{}", told(&accepted));
     appliance.stop().await;
     appliance.start_again().await;
-    let now = until(&appliance, "own", "ready").await;
+    let now = appliance.until_local_is("own", "ready").await;
     assert_ne!(now["facts"]["sha256"], seen.as_str());
     let log = out(&appliance.cli(&["audit", "export"]));
     assert!(log.contains("model-first-seen") && log.contains("model-accepted"));
@@ -110,7 +95,7 @@ async fn a_file_that_has_changed_since_it_was_first_seen_is_refused_until_somebo
 #[tokio::test]
 async fn the_pilot_light_is_put_back_whatever_happens_to_its_file() {
     let appliance = TestAppliance::builder().start().await;
-    until(&appliance, "pilot-light", "ready").await;
+    appliance.until_local_is("pilot-light", "ready").await;
     let first = appliance.workers();
     alter(&appliance.data_dir().join("models/pilot-light.gguf"));
     let begun = Instant::now();
@@ -118,6 +103,6 @@ async fn the_pilot_light_is_put_back_whatever_happens_to_its_file() {
         assert!(begun.elapsed() < PATIENCE);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    until(&appliance, "pilot-light", "ready").await;
+    appliance.until_local_is("pilot-light", "ready").await;
     assert!(appliance.log().contains("was written into"), "{}", appliance.log());
 }

@@ -32,7 +32,7 @@ async fn a_standby_that_cannot_be_loaded_is_a_red_item_while_the_cloud_is_well()
     let missing = std::path::Path::new("/nowhere/large-model.gguf");
     let builder = TestAppliance::builder().cloud(&cloud).https().model_file(missing);
     let appliance = builder.start_unready().await;
-    appliance.until_local("failed").await;
+    appliance.until_local_is("pilot-light", "failed").await;
     let ready = appliance.anonymous().get("/readyz?verbose").await;
     assert_eq!(ready.status, 503, "{}", ready.text());
     let ready = ready.json();

@@ -15,20 +15,6 @@ const NARROW: &str = "\n[[local]]\nname = \"narrow\"\nfile = \"pilot-light.gguf\
 /// What a hospital sees of its queue: an answer in time, or a clear word when to come again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A box is ready when one of its models is: this waits for the narrow one.
-async fn narrow_is_ready(appliance: &TestAppliance) {
-    let begun = Instant::now();
-    loop {
-        let status = appliance.status().await;
-        let mut locals = status["locals"].as_array().unwrap().iter();
-        if locals.any(|local| local["name"] == "narrow" && local["status"] == "ready") {
-            return;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{status}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 struct Asked {
     lane: &'static str,
     first_word: Option<Duration>,
@@ -59,7 +45,6 @@ fn median_first_word(asked: &[Asked], lane: &str) -> Duration {
 async fn of_sixty_four_clients_at_once_the_clinical_ones_go_first_and_nobody_is_left_without_a_word() {
     let cloud = FakeCloud::start();
     let appliance = TestAppliance::builder().cloud(&cloud).extra(NARROW).start().await;
-    narrow_is_ready(&appliance).await;
     let known = known_answer(false);
     let lanes = ["clinical", "interactive", "interactive", "batch", "batch"];
     let clients = ["clinical", "interactive", "batch"].map(|lane| (lane, client_of(&appliance, lane)));
@@ -92,7 +77,6 @@ async fn a_refusal_says_the_place_in_the_queue_and_when_to_come_again() {
     let cloud = FakeCloud::start();
     let lines = NARROW.replace("queue_limit = 48", "queue_limit = 0");
     let appliance = TestAppliance::builder().cloud(&cloud).extra(&lines).start().await;
-    narrow_is_ready(&appliance).await;
     let chat = Chat::new("narrow", &known_answer(false).question);
     let client = appliance.client();
     let replies = join_all((0..16).map(|_| client.ask(&chat))).await;
@@ -137,7 +121,6 @@ async fn a_client_that_goes_away_while_it_waits_leaves_the_queue_at_once() {
     let cloud = FakeCloud::start();
     let lines = NARROW.replace("sequences = 4", "sequences = 1");
     let appliance = TestAppliance::builder().cloud(&cloud).extra(&lines).start().await;
-    narrow_is_ready(&appliance).await;
     let chat = Chat::new("narrow", &known_answer(false).question);
     let in_flight = async || appliance.status().await["locals"][1]["in_flight"].as_u64().unwrap();
     let until = async |wanted: u64| {
@@ -171,7 +154,6 @@ async fn the_ladder_is_climbed_in_a_crowd_and_left_after_it_and_every_step_is_to
     let cloud = FakeCloud::start();
     let lines = format!("{}{HURRIED}", NARROW.replace("queue_limit = 48", "queue_limit = 200"));
     let appliance = TestAppliance::builder().cloud(&cloud).extra(&lines).start().await;
-    narrow_is_ready(&appliance).await;
     let chat = Chat::new("narrow", &known_answer(false).question);
     let step = async || appliance.status().await["brown_out_step"].as_u64().unwrap();
     assert_eq!(step().await, 0);
@@ -242,7 +224,6 @@ async fn a_short_answer_in_a_crowd_says_which_step_cut_it() {
             .replace("settle_wait_ms = 200", "settle_wait_ms = 0")
             .replace("max_wait_ms = 0", "max_wait_ms = 60000");
     let appliance = TestAppliance::builder().cloud(&cloud).extra(&lines).start().await;
-    narrow_is_ready(&appliance).await;
     let (client, chat) = (appliance.client(), Chat::new("narrow", &known_answer(false).question));
     // A crowd of the same key would take the places that one key may have.
     let others = client_of(&appliance, "interactive");
@@ -271,7 +252,6 @@ async fn a_stream_that_waits_tells_its_place_in_comments_and_is_whole_in_the_end
     let cloud = FakeCloud::start();
     let lines = NARROW.replace("sequences = 4", "sequences = 1");
     let appliance = TestAppliance::builder().cloud(&cloud).extra(&lines).start().await;
-    narrow_is_ready(&appliance).await;
     let known = known_answer(false);
     let (client, chat) = (appliance.client(), Chat::new("narrow", &known.question));
     // Nobody is served until the keeper has replaced the workers, which takes longer than the first telling.

@@ -23,21 +23,7 @@ fn two_standbys(cloud: &FakeCloud, sequences: u32) -> Builder {
 /// Waits until both standbys have generated a token.
 async fn until_proven(appliance: &TestAppliance) {
     for name in ["first", "second"] {
-        until_local(appliance, name, |local| local["proven"] == true).await;
-    }
-}
-
-async fn until_local(appliance: &TestAppliance, name: &str, wanted: impl Fn(&Value) -> bool) {
-    let begun = Instant::now();
-    loop {
-        let status = appliance.status().await;
-        let locals = status["locals"].as_array().unwrap();
-        let local = locals.iter().find(|local| local["name"] == name).expect("it is configured");
-        if wanted(local) {
-            return;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{local}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        appliance.until_local(name, |local| local["proven"] == true).await;
     }
 }
 
@@ -102,7 +88,7 @@ async fn who_waits_for_the_larger_standby_when_the_smaller_one_goes_first_is_ser
     };
     assert!(ask(&callers[0], "first").await.unwrap().is_whole(), "now it is known how long an answer takes");
     let crowd: Vec<_> = callers.iter().cycle().take(120).map(|caller| ask(caller, "first")).collect();
-    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(60)).await;
+    appliance.until_local("first", |local| local["in_flight"].as_u64() >= Some(60)).await;
     assert!(
         appliance.status().await["brown_out_step"].as_u64() < Some(2),
         "nobody prefers the smaller one yet"
@@ -153,7 +139,7 @@ async fn a_late_cloud_is_raced_by_the_standby_that_could_begin_at_once() {
         appliance.freeze_worker_of("first");
         async move { client.stream_whole(&chat).await }
     });
-    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(1)).await;
+    appliance.until_local("first", |local| local["in_flight"].as_u64() >= Some(1)).await;
     race("local/second").await;
     appliance.kill_worker_of("first");
     assert_eq!(waiting.await.unwrap().said(), known.answer, "its own answer comes from the next worker");
@@ -176,7 +162,7 @@ async fn a_standby_that_breaks_while_it_takes_over_is_replaced_by_the_next_one_w
     // The first standby takes over, and is lost for good before it has said a word.
     appliance.freeze_worker_of("first");
     cloud.refuse();
-    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(1)).await;
+    appliance.until_local("first", |local| local["in_flight"].as_u64() >= Some(1)).await;
     std::fs::write(appliance.model_file("first"), "no model any more").unwrap();
     appliance.kill_worker_of("first");
 
@@ -186,7 +172,7 @@ async fn a_standby_that_breaks_while_it_takes_over_is_replaced_by_the_next_one_w
     let last = streamed.genset().pop().unwrap();
     assert_eq!(last["served_by"], "local/second", "{last}");
     assert!(streamed.seam().is_some_and(|characters| characters >= 20), "{last}");
-    until_local(&appliance, "first", |local| local["status"] == "failed").await;
+    appliance.until_local_is("first", "failed").await;
 }
 
 #[tokio::test]
@@ -219,7 +205,7 @@ async fn a_standby_that_has_proven_nothing_is_passed_over_until_it_has() {
     let made = std::process::Command::new("mkfifo").arg(&file).status().unwrap();
     assert!(made.success());
     appliance.kill_worker_of("first");
-    until_local(&appliance, "first", |local| local["proven"] == false).await;
+    appliance.until_local("first", |local| local["proven"] == false).await;
     let begun = Instant::now();
     let replies = join_all((0..4).map(|_| client.ask(&chat))).await;
     for reply in replies {
@@ -258,10 +244,10 @@ async fn a_model_is_unloaded_by_order_after_its_last_answers_and_loaded_again_wh
             tokio::spawn(async move { client.stream_whole(&chat).await })
         })
         .collect();
-    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(8)).await;
+    appliance.until_local("first", |local| local["in_flight"].as_u64() >= Some(8)).await;
 
     let id = order(&appliance, "unload", "first");
-    until_local(&appliance, "first", |local| local["status"] == "unloading").await;
+    appliance.until_local_is("first", "unloading").await;
     let reply = client.ask(&Chat::new("inside", &known.question)).await;
     assert_eq!(served(&reply).0, "local/second", "it takes no new request: {}", reply.text());
     appliance.thaw_worker_of("first");
@@ -269,7 +255,7 @@ async fn a_model_is_unloaded_by_order_after_its_last_answers_and_loaded_again_wh
         let streamed = answer.await.unwrap();
         assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
     }
-    until_local(&appliance, "first", |local| local["status"] == "unloaded").await;
+    appliance.until_local_is("first", "unloaded").await;
     assert_eq!(appliance.worker_of("first"), None, "its memory is free");
     let refused = client.ask(&Chat::new("first", &known.question)).await;
     assert_eq!(refused.status, 503, "{}", refused.text());
@@ -297,7 +283,7 @@ async fn an_answer_that_lasts_longer_than_an_unloaded_model_may_is_given_by_the_
         let (client, chat) = (client.clone(), Chat::new(alias, &known.question));
         tokio::spawn(async move { client.stream_whole(&chat).await })
     });
-    until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(2)).await;
+    appliance.until_local("first", |local| local["in_flight"].as_u64() >= Some(2)).await;
     order(&appliance, "unload", "first");
     // The frozen worker is noticed and killed; nothing begins in its place.
     let alone = alone.await.unwrap();
@@ -306,7 +292,7 @@ async fn an_answer_that_lasts_longer_than_an_unloaded_model_may_is_given_by_the_
     let streamed = waiting.await.unwrap();
     assert!(streamed.is_whole() && streamed.said() == known.answer, "{streamed:?}");
     assert_eq!(streamed.genset().pop().map(|last| last["served_by"].clone()), Some("local/second".into()));
-    until_local(&appliance, "first", |local| local["status"] == "unloaded").await;
+    appliance.until_local_is("first", "unloaded").await;
 }
 
 #[tokio::test]
@@ -318,7 +304,7 @@ async fn a_person_is_not_told_of_an_answer_that_broke_off_where_none_had_begun()
     let known = known_answer(false);
     appliance.freeze_worker_of("first");
     let unload = async {
-        until_local(&appliance, "first", |local| local["in_flight"].as_u64() >= Some(2)).await;
+        appliance.until_local("first", |local| local["in_flight"].as_u64() >= Some(2)).await;
         order(&appliance, "unload", "first");
     };
     let (moved, refused, ()) = tokio::join!(
@@ -346,8 +332,8 @@ async fn a_model_that_is_not_resident_is_loaded_by_order_and_stays_so_over_a_res
     let builder = TestAppliance::builder().cloud(&cloud);
     let builder = builder.standby("first", "resident = false\n").standby("second", "").extra(ALIASES);
     let mut appliance = builder.start().await;
-    until_local(&appliance, "second", |local| local["proven"] == true).await;
-    until_local(&appliance, "first", |local| local["status"] == "unloaded").await;
+    appliance.until_local("second", |local| local["proven"] == true).await;
+    appliance.until_local_is("first", "unloaded").await;
     let known = known_answer(false);
     let chat = Chat::new("inside", &known.question);
     let first_choice = async |appliance: &TestAppliance| appliance.client().ask(&chat).await.served_by();
@@ -364,7 +350,7 @@ async fn a_model_that_is_not_resident_is_loaded_by_order_and_stays_so_over_a_res
     assert!(refused(&appliance, ["unload", "first"]).contains("only while an order says so"));
 
     let id = order(&appliance, "load", "first");
-    until_local(&appliance, "first", |local| local["proven"] == true).await;
+    appliance.until_local("first", |local| local["proven"] == true).await;
     assert_eq!(first_choice(&appliance).await, "local/first");
     assert!(refused(&appliance, ["load", "first"]).contains("stands already"));
 
@@ -373,6 +359,6 @@ async fn a_model_that_is_not_resident_is_loaded_by_order_and_stays_so_over_a_res
     until_proven(&appliance).await;
     assert_eq!(first_choice(&appliance).await, "local/first");
     assert_eq!(appliance.cli(&["order", "lift", &id]).status.code(), Some(0));
-    until_local(&appliance, "first", |local| local["status"] == "unloaded").await;
+    appliance.until_local_is("first", "unloaded").await;
     assert_eq!(first_choice(&appliance).await, "local/second");
 }

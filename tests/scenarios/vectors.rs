@@ -43,20 +43,6 @@ fn note(client: &tests::Client, body: &Value) {
     }
 }
 
-async fn until_ready(appliance: &TestAppliance, name: &str) -> Value {
-    let begun = std::time::Instant::now();
-    loop {
-        let status = appliance.status().await;
-        let locals = status["locals"].as_array().unwrap();
-        let local = locals.iter().find(|local| local["name"] == name).expect("it is configured");
-        if local["proven"] == true {
-            return local.clone();
-        }
-        assert!(begun.elapsed().as_secs() < 30, "{local}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-}
-
 fn numbers(vector: &Value) -> Vec<f32> {
     vector.as_array().unwrap().iter().map(|number| number.as_f64().unwrap() as f32).collect()
 }
@@ -82,7 +68,7 @@ fn rows(appliance: &TestAppliance, alias: &str) -> Vec<Value> {
 #[tokio::test]
 async fn texts_become_vectors_in_the_building_in_either_encoding_and_the_log_has_their_request() {
     let appliance = described().start().await;
-    let local = until_ready(&appliance, "embedder").await;
+    let local = appliance.until_local_is("embedder", "ready").await;
     assert_eq!(
         (&local["kind"], &local["facts"]["vectors"]),
         (&json!("embedding"), &json!({"dimensions": 32, "pooling": "mean"}))
@@ -121,7 +107,6 @@ async fn texts_become_vectors_in_the_building_in_either_encoding_and_the_log_has
 #[tokio::test]
 async fn documents_are_put_in_order_by_how_well_they_answer() {
     let appliance = described().start().await;
-    until_ready(&appliance, "reranker").await;
     let documents = json!(["lunch at noon", {"text": "press on the wound"}, "정전 비상 발전기", "a"]);
     let mut body = json!({"model": "judge", "query": "patient needs oxygen?", "documents": documents});
     let told = ask(&appliance, "/v1/rerank", &body).await;
@@ -166,7 +151,6 @@ async fn the_real_model_finds_in_both_languages_what_sentence_transformers_finds
     let builder = TestAppliance::builder().model("minilm", file, "kind = \"embedding\"\nthreads = 1");
     let alias = "\n[[alias]]\nname = \"search\"\nstandby = [\"minilm\"]\n";
     let appliance = builder.extra(alias).start().await;
-    until_ready(&appliance, "minilm").await;
     let golden: Value =
         serde_json::from_slice(&std::fs::read(repository().join("tests/embeddings/golden.json")).unwrap())
             .unwrap();
@@ -187,7 +171,6 @@ async fn the_real_model_finds_in_both_languages_what_sentence_transformers_finds
 #[tokio::test]
 async fn a_worker_that_is_killed_amid_the_work_loses_no_request() {
     let appliance = described().start().await;
-    until_ready(&appliance, "embedder").await;
     let texts: Vec<String> = (0..1000).map(|n| format!("{} ward", "the ".repeat(n % 100))).collect();
     let body = json!({"model": "notes", "input": texts, "encoding_format": "base64"});
     let running: Vec<_> = (0..4)
@@ -213,8 +196,6 @@ async fn a_worker_that_is_killed_amid_the_work_loses_no_request() {
 async fn programs_and_people_see_what_each_model_is_for() {
     let cloud = FakeCloud::start();
     let appliance = described().cloud(&cloud).https().start().await;
-    until_ready(&appliance, "embedder").await;
-    until_ready(&appliance, "reranker").await;
     let models = appliance.client().get("/v1/models").await.json();
     let names: Vec<_> = models["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
     assert_eq!(names, ["assistant", "local-only", "notes", "judge"]);
@@ -236,7 +217,6 @@ async fn programs_and_people_see_what_each_model_is_for() {
 #[tokio::test]
 async fn a_box_that_only_makes_vectors_does_not_call_itself_ready_to_answer() {
     let appliance = described().model_file("/nowhere/model.gguf".as_ref()).start_unready().await;
-    until_ready(&appliance, "embedder").await;
     let ready = appliance.anonymous().get("/readyz?verbose").await;
     assert_eq!(ready.status, 503, "{}", ready.text());
     assert_eq!(ready.json()["standby"]["embedder"]["ready"], true, "{}", ready.text());

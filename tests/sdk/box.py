@@ -146,6 +146,7 @@ class Box:
             arguments = [self._genset, "serve", "--config", str(self._config)]
             self._process = subprocess.Popen(arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self._wait()
+        self._wait_for_models()
         self.base_url = f"http://{self._address}/v1"
         self.key = self.run("key", "create", "sdk").strip()
 
@@ -197,6 +198,14 @@ cloud = ["cloud/vectors"]
             except (urllib.error.URLError, OSError):
                 time.sleep(0.02)
         raise TimeoutError(f"the box does not get ready:\n{self._log.read_text()}")
+
+    def _wait_for_models(self) -> None:
+        """A box is ready when one of its models is: the others are waited for here."""
+        deadline = time.monotonic() + PATIENCE_S
+        while coming := [local for local in self.status()["locals"] if local["status"] in ("starting", "loading")]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not all models get ready: {coming}")
+            time.sleep(0.05)
 
     def run(self, *arguments: str) -> str:
         command = [self._genset, *arguments, "--config", str(self._config)]

@@ -170,13 +170,24 @@ impl TestAppliance {
         }
     }
 
-    /// Waits until the status of the local model is `wanted`.
-    pub async fn until_local(&self, wanted: &str) {
+    /// Waits until `/api/status` says of this local model what is `wanted`.
+    pub async fn until_local(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let started = Instant::now();
-        while self.status().await["locals"][0]["status"] != wanted {
-            assert!(started.elapsed() < PATIENCE, "the local model does not get {wanted}");
+        loop {
+            let status = self.status().await;
+            let mut locals = status["locals"].as_array().expect("a list").iter();
+            let local = locals.find(|local| local["name"] == name).expect("it is configured");
+            if wanted(local) {
+                return local.clone();
+            }
+            assert!(started.elapsed() < PATIENCE, "{local}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// The same of its status, such as `ready` or `failed`.
+    pub async fn until_local_is(&self, name: &str, wanted: &str) -> Value {
+        self.until_local(name, |local| local["status"] == wanted).await
     }
 
     /// The process id of control.
@@ -299,6 +310,7 @@ impl TestAppliance {
         let (folder, config) = (self.folder.path(), self.config_file());
         self.process = Some(Process::start(folder, &config, &self.environment, self.namespace.as_ref()));
         self.ready().await;
+        self.loaded().await;
     }
 
     /// Starts the box that was restored to another folder, on the same addresses.
@@ -317,9 +329,23 @@ impl TestAppliance {
         assert!(alone, "the key stands alone on standard output");
     }
 
-    /// Waits until the box says that it can do its work.
+    /// Waits until the box says that it can do its work: one of its models is proven.
     async fn ready(&mut self) {
         self.answers("/readyz").await;
+    }
+
+    /// Waits until every model is ready that comes with the box, or has failed.
+    async fn loaded(&self) {
+        let started = Instant::now();
+        let is_coming = |local: &Value| local["status"] == "starting" || local["status"] == "loading";
+        loop {
+            let locals = self.status().await["locals"].take();
+            if !locals.as_array().expect("a list").iter().any(is_coming) {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{locals}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Waits until `path` is answered with success.

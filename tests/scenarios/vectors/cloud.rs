@@ -36,7 +36,6 @@ async fn vectors_of_a_cloud_pass_through_untouched_under_the_boxs_own_key() {
 async fn no_other_model_answers_in_the_place_of_a_lost_one() {
     let cloud = FakeCloud::start();
     let appliance = described().cloud(&cloud).extra(FROM_CLOUD).start().await;
-    until_ready(&appliance, "embedder").await;
     let body = json!({"model": "library", "input": "the ward"});
     assert_eq!(ask(&appliance, "/v1/embeddings", &body).await.status, 200);
     cloud.refuse();
@@ -59,7 +58,6 @@ async fn the_same_model_in_the_building_takes_over_where_the_configuration_says_
     let cloud = FakeCloud::start();
     let alias = "\n[[alias]]\nname = \"library\"\ncloud = [\"cloud/vectors\"]\nstandby = [\"embedder\"]\nsame_model = true\n";
     let appliance = described().cloud(&cloud).extra(alias).start().await;
-    until_ready(&appliance, "embedder").await;
     let body = json!({"model": "library", "input": "the ward"});
     assert_eq!(ask(&appliance, "/v1/embeddings", &body).await.route(), "cloud");
     cloud.refuse();

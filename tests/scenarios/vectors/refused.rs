@@ -7,8 +7,6 @@ use super::*;
 #[tokio::test]
 async fn each_bad_request_is_refused_by_its_field_before_any_work() {
     let appliance = described().start().await;
-    until_ready(&appliance, "embedder").await;
-    until_ready(&appliance, "reranker").await;
     let long = "the ".repeat(200);
     let embed = |input: Value| json!({"model": "notes", "input": input});
     let rank = |documents: Value| json!({"model": "judge", "query": "the ward", "documents": documents});
@@ -83,7 +81,6 @@ async fn whoever_may_not_use_an_alias_gets_no_vectors_of_it() {
     );
     let given = appliance.cli(&["grant", "give", "key test-client", "use", "alias oncology"]);
     assert!(given.status.success(), "{}", String::from_utf8_lossy(&given.stderr));
-    until_ready(&appliance, "embedder").await;
     assert_eq!(
         ask(&appliance, "/v1/embeddings", &json!({"model": "oncology", "input": "a"})).await.status,
         200
@@ -95,7 +92,6 @@ async fn a_text_whose_vector_is_no_number_gets_an_error_and_no_vector() {
     let builder = TestAppliance::builder().model("embedder", tiny(Tiny::Poisoned), "kind = \"embedding\"");
     let alias = "\n[[alias]]\nname = \"notes\"\nstandby = [\"embedder\"]\n";
     let appliance = builder.extra(alias).start().await;
-    until_ready(&appliance, "embedder").await;
     let bad = ask(&appliance, "/v1/embeddings", &json!({"model": "notes", "input": ["the", "nan"]})).await;
     assert_eq!((bad.status.as_u16(), bad.error_code().as_str()), (502, "no_vector"), "{}", bad.text());
     assert_eq!(

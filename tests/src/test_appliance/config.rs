@@ -233,11 +233,12 @@ impl Builder {
         (code, appliance.log())
     }
 
-    /// Writes the configuration, starts the box, waits until it is ready and makes a key.
+    /// Writes the configuration, starts the box, waits until it and all its models are ready and makes a key.
     pub async fn start(self) -> TestAppliance {
         let mut appliance = self.launch();
         appliance.ready().await;
         appliance.make_key();
+        appliance.loaded().await;
         appliance
     }
 
