@@ -271,7 +271,10 @@ impl ChatRequest {
 /// A body that is no JSON object, where one with these `fields` is wanted.
 pub(crate) fn not_an_object(error: &serde_json::Error, fields: &str) -> ApiError {
     let place = format!("line {}, column {}", error.line(), error.column());
+    // It has no category of its own.
+    let is_too_deep = error.to_string().starts_with("recursion limit exceeded");
     let what = match error.classify() {
+        _ if is_too_deep => "The body is JSON, but nested more than 127 levels deep",
         serde_json::error::Category::Eof => "The body ends in the middle of its JSON",
         serde_json::error::Category::Data => "The body is JSON, but not an object",
         _ => "The body is not JSON",

@@ -105,9 +105,13 @@ fn each_bad_field_is_refused_by_its_name() {
 
 #[test]
 fn a_body_that_is_no_json_is_refused_with_its_place() {
-    for (body, words) in
-        [("hello", "not JSON"), ("{\"model\":", "ends in the middle"), ("[1]", "not an object")]
-    {
+    let deep = format!("{{\"model\": {}{}}}", "[".repeat(127), "]".repeat(127));
+    for (body, words) in [
+        ("hello", "not JSON"),
+        ("{\"model\":", "ends in the middle"),
+        ("[1]", "not an object"),
+        (&deep, "nested more than 127 levels"),
+    ] {
         let error = ChatRequest::parse(body.as_bytes()).expect_err("must be refused");
         assert_eq!((error.status, error.code.as_ref()), (400, "invalid_json"));
         assert!(error.message.contains(words), "{}", error.message);
