@@ -109,7 +109,11 @@ async fn several_answers_come_side_by_side_and_the_same_seed_gives_the_same_ones
     let same = texts(&same);
     assert!(same.iter().all(|text| *text == same[0]), "at temperature 0 there is one answer");
     let many = appliance.client().ask(&three.with("n", 9)).await;
-    assert_eq!(many.error_code(), "standby_lacks");
+    assert_eq!(
+        (many.status.as_u16(), many.error_code().as_str()),
+        (400, "standby_lacks"),
+        "no cloud to wait for"
+    );
     assert!(many.error_message().contains("more answers at once than 8"), "{}", many.text());
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Course {
     candidates: VecDeque<Candidate>,
     /// Routes that were not let in, and why.
     passed_over: Vec<(Candidate, Reason)>,
+    /// Every route was left out for what the request is, and none for how things stand: to ask again is of no use.
+    pub lacks_for_good: bool,
     wants: Wants,
     /// Why not the first route.
     pub reason: Reason,

@@ -44,6 +44,10 @@ impl Draft {
     pub(super) fn course(self, wants: Wants) -> Course {
         let Draft { mut candidates, last, passed_over, reason } = self;
         candidates.extend(last);
-        Course { candidates, passed_over, wants, reason: reason.unwrap_or(Reason::FirstRoute) }
+        let is_for_good = |reason: Reason| reason.is_a_lack() || reason == Reason::LocalOnly;
+        let lacks_for_good =
+            candidates.is_empty() && passed_over.iter().all(|(_, reason)| is_for_good(*reason));
+        let reason = reason.unwrap_or(Reason::FirstRoute);
+        Course { candidates, passed_over, lacks_for_good, wants, reason }
     }
 }

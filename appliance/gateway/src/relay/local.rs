@@ -14,7 +14,8 @@ use crate::course::Course;
 use crate::gateway::READY_PATIENCE;
 use crate::reason::Reason;
 
-/// How long a request may wait in a local model's queue for its first token.
+/// How long a request may wait in a local model's queue. Once its prompt is being read it is waited for as long as that
+/// takes: the keeper sees to it that the model gets on.
 pub(super) const LOCAL_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Who waits for the first word of a stream is told the place in the queue so often.
@@ -23,10 +24,15 @@ pub(super) const TELL_EVERY: Duration = Duration::from_secs(3);
 /// Asks a local model, and waits for its first token. `begun` is the text that the answer has already.
 pub(super) async fn open(opening: &Opening<'_>, model: &LocalModel, begun: &str) -> Result<Source, Closed> {
     let mut begun = start(opening, model, begun).await?;
-    match tokio::time::timeout(LOCAL_PATIENCE, begun.answers.first()).await {
-        Ok(first) => opened(model, begun, first),
-        Err(_) => Err(busy(model, begun.answers.waiting())),
-    }
+    let first = loop {
+        if let Ok(first) = tokio::time::timeout(LOCAL_PATIENCE, begun.answers.first()).await {
+            break first;
+        }
+        if let Some(place) = begun.answers.waiting() {
+            return Err(busy(model, Some(place)));
+        }
+    };
+    opened(model, begun, first)
 }
 
 /// The same; but a stream that stands in the queue begins before its first token, so that its place can be told. Who
@@ -44,15 +50,13 @@ pub(super) async fn open_or_queue(
     let mut begun = start(opening, model, begun).await?;
     let patience = begun.asked + LOCAL_PATIENCE;
     loop {
-        let look = patience.min(Instant::now() + TELL_EVERY);
-        if let Ok(first) = tokio::time::timeout_at(look, begun.answers.first()).await {
+        if let Ok(first) = tokio::time::timeout(TELL_EVERY, begun.answers.first()).await {
             return opened(model, begun, first);
         }
-        let place = begun.answers.waiting();
+        let Some(place) = begun.answers.waiting() else { continue };
         if Instant::now() >= patience {
-            return Err(busy(model, place));
+            return Err(busy(model, Some(place)));
         }
-        let Some(place) = place else { continue };
         if course.has_smaller_at_once(opening.gateway, opening.ask, model) {
             return Err(gives_way(model, place));
         }

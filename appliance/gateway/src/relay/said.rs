@@ -21,6 +21,7 @@ impl Relay {
                 self.finish_reason = Some(word(reason).to_owned());
                 return Ok(Step::Whole(None));
             }
+            Err(JobError::FormatMissed) => return Err(Fault::Malformed),
             // Another model would come to the same end.
             Err(JobError::CallCut) => return Ok(Step::Event(self.fail(call_cut()))),
             Err(_) => return Err(Fault::Cut),

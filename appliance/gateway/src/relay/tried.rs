@@ -67,8 +67,12 @@ impl Tried {
 /// No route that is left can do what the request needs.
 fn lacking(opening: Opening<'_>, course: &Course) -> Option<Refusal> {
     let (route, lack) = course.lack(opening.gateway)?;
-    let message =
-        format!("This request needs {lack}, and {route} cannot do that; nothing else can answer now.");
+    let told = |left: &str| format!("This request needs {lack}, and {route} cannot do that; {left}.");
+    if course.lacks_for_good {
+        let left = format!("\"{}\" has nothing else for it", opening.ask.request.model);
+        return Some(Refusal::new(400, "invalid_request_error", "standby_lacks", told(&left)));
+    }
+    let message = told("nothing else can answer now");
     Some(Refusal::unavailable("standby_lacks", message).retry_after(30))
 }
 
