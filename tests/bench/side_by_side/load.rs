@@ -54,7 +54,10 @@ pub(crate) struct Run(Vec<Answer>);
 /// One measurement of the pauses of a running answer.
 pub(crate) struct Pause {
     pub(crate) alone_ms: f64,
+    /// The longest while the prompt came in, and those that half and all but one in a hundred were shorter than.
     pub(crate) beside_ms: f64,
+    pub(crate) usual_ms: f64,
+    pub(crate) p99_ms: f64,
     pub(crate) first_token_ms: f64,
 }
 
@@ -121,9 +124,14 @@ pub(crate) async fn pause(server: &Server, round: u64, tokens: u32) -> Pause {
     let (answer, long) = tokio::join!(running, coming);
     let answer = answer.expect("a whole answer");
     let read = long.asked + Duration::from_secs_f64(long.first_token_ms() / 1000.0);
+    let beside = answer.pauses_ms(long.asked, read);
+    let at =
+        |percent: usize| beside.get(beside.len() * percent / 100).or(beside.last()).copied().unwrap_or(0.0);
     Pause {
         alone_ms: answer.longest_pause_within_ms(answer.asked, long.asked),
-        beside_ms: answer.longest_pause_ms(long.asked, read),
+        beside_ms: at(100),
+        usual_ms: at(50),
+        p99_ms: at(99),
         first_token_ms: long.first_token_ms(),
     }
 }

@@ -115,18 +115,23 @@ async fn streams(options: &Options, boxed: &Server, peer: &Server) {
 async fn pauses(options: &Options, boxed: &Server, peer: &Server) {
     let tokens = options.long_prompt;
     println!(
-        "\nlongest pause of a running answer | alone ms | while {tokens} tokens come in, ms | times (3 or less) | the long prompt's first token, ms"
+        "\nlongest pause of a running answer | alone ms | while {tokens} tokens come in, ms: p50 | p99 | longest | times (3 or less) | the long prompt's first token, ms"
     );
     for server in [boxed, peer] {
-        let (mut alone, mut beside, mut first) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pauses = Vec::new();
         for round in 0..options.rounds {
-            let pause = load::pause(server, round, tokens).await;
-            alone.push(pause.alone_ms);
-            beside.push(pause.beside_ms);
-            first.push(pause.first_token_ms);
+            pauses.push(load::pause(server, round, tokens).await);
         }
-        let (alone, beside, first) = (median(alone), median(beside), median(first));
-        println!("{} | {alone:.0} | {beside:.0} | {:.1} | {first:.0}", server.name, beside / alone);
+        let of = |figure: fn(&load::Pause) -> f64| median(pauses.iter().map(figure));
+        let (alone, beside) = (of(|pause| pause.alone_ms), of(|pause| pause.beside_ms));
+        println!(
+            "{} | {alone:.0} | {:.0} | {:.0} | {beside:.0} | {:.1} | {:.0}",
+            server.name,
+            of(|pause| pause.usual_ms),
+            of(|pause| pause.p99_ms),
+            beside / alone,
+            of(|pause| pause.first_token_ms)
+        );
     }
 }
 
