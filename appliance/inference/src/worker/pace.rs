@@ -27,11 +27,14 @@ const LEAST: usize = 3;
 /// left over it computes one by one, each as slowly as a whole block.
 pub(super) const BLOCK: usize = 4;
 
-/// A step that took less than this share of what it may take lets the next read more of a long prompt: so much of it, or of
-/// a block.
-const NEARLY: f64 = 0.85;
+/// What reads more of a long prompt is taken to last so many times as long, until a step has shown what it does.
+const LEAP: f64 = 1.18;
+
+/// So much more is read of it in the next step, of what was, or of a block.
 const TRIED: f64 = 0.125;
-const MOST_DOUBT: f64 = 32.0;
+
+/// How much of what was seen of a step that read more is forgotten with each step: the machine may have more room by now.
+const FORGOTTEN: f64 = 0.002;
 
 /// How much a new measurement counts.
 const NEWEST_COUNTS: f64 = 0.2;
@@ -57,8 +60,10 @@ pub(super) struct Pace {
     token: f64,
     /// The tokens of long prompts that fit into a step beside running answers, as steps have shown.
     long: f64,
-    /// How often it was found too large during this long prompt, as a power of two: it is tried the more seldom.
-    doubt: f64,
+    /// The tokens of the last step that was short enough, and its share of what it may take.
+    fitted: (f64, f64),
+    /// How many times as long a step is taken to last that reads more: it is only tried where it should fit.
+    leap: f64,
     /// Rows that are computed together: 1 where none are.
     block: usize,
 }
@@ -71,7 +76,7 @@ impl Pace {
         let (tokens, took) = seconds(reading);
         let token = (took / tokens.max(1) as f64).max(f64::MIN_POSITIVE);
         let long = (LONGEST - 1.0) * writing[0].1 / token;
-        Pace { writing, slower: 1.0, token, long, doubt: 1.0, block: *block as usize }
+        Pace { writing, slower: 1.0, token, long, fitted: (0.0, 1.0), leap: LEAP, block: *block as usize }
     }
 
     /// The tokens of prompts that a step may read that writes for so many answers, for the sake of one such prompt.
@@ -116,7 +121,7 @@ impl Pace {
             self.token += NEWEST_COUNTS * (reading / took) * (reading / read as f64 - self.token);
         }
         if !only_long {
-            self.doubt = 1.0;
+            self.leap = LEAP;
         } else if answers > 0 {
             self.long_took(took / (LONGEST * self.writing(answers)), read as f64);
         }
@@ -125,12 +130,19 @@ impl Pace {
     /// What a few tokens more or less add follows no line: the room is found by trying. A step that took `share` of what
     /// it may take makes it smaller at once, or larger in small steps.
     fn long_took(&mut self, share: f64, read: f64) {
-        let tried = self.block as f64;
+        let (block, (fitted, its_share)) = (self.block as f64, self.fitted);
         if share > 1.0 {
-            self.doubt = (2.0 * self.doubt).min(MOST_DOUBT);
-            self.long = (read - tried).max(read * 0.75).min(self.long).max(LEAST as f64);
-        } else if share < NEARLY && read + tried > self.long {
-            self.long += TRIED * self.long.max(tried) / self.doubt;
+            // One that read no more than others that fitted was held up by something else.
+            if read > fitted {
+                self.leap = (share / its_share).max(LEAP);
+            }
+            self.long = (read - block).max(read * 0.75).min(self.long).max(LEAST as f64);
+            return;
+        }
+        self.fitted = (read, share);
+        self.leap += FORGOTTEN * (LEAP - self.leap);
+        if share * self.leap < 1.0 && read + block > self.long {
+            self.long += TRIED * self.long.max(block);
         }
     }
 
