@@ -217,6 +217,7 @@ async fn programs_and_people_see_what_each_model_is_for() {
 #[tokio::test]
 async fn a_box_that_only_makes_vectors_does_not_call_itself_ready_to_answer() {
     let appliance = described().model_file("/nowhere/model.gguf".as_ref()).start_unready().await;
+    appliance.until_local_is("embedder", "ready").await;
     let ready = appliance.anonymous().get("/readyz?verbose").await;
     assert_eq!(ready.status, 503, "{}", ready.text());
     assert_eq!(ready.json()["standby"]["embedder"]["ready"], true, "{}", ready.text());

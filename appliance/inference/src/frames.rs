@@ -58,6 +58,8 @@ pub(crate) enum FromWorker {
     },
     LoadFailed {
         reason: String,
+        /// Only because of what is free at the moment.
+        is_for_now: bool,
     },
     Ready {
         facts: Box<Facts>,
@@ -81,7 +83,10 @@ pub(crate) enum FromWorker {
         tokens: u32,
     },
     /// Nothing else was to be said for a while: the process runs.
-    Alive,
+    Alive {
+        /// A job is being prepared, and the engine has none.
+        only_prepares: bool,
+    },
 }
 
 /// One more token of an answer, with what it completes: a whole frame, so that tokens and words never differ.

@@ -10,7 +10,10 @@ mod metadata;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use head::Head;
 
@@ -69,6 +72,8 @@ impl Shape {
 pub enum GgufError {
     #[error("the model file {0} can't be read ({1}): check the path and its rights")]
     Unreadable(PathBuf, io::ErrorKind),
+    #[error("{0} is no file, but a pipe, a socket or a device: put a GGUF model there")]
+    NoFile(PathBuf),
     #[error("{0} is no GGUF file: it must begin with the letters GGUF; put a GGUF model there")]
     NoMagic(PathBuf),
     #[error(
@@ -88,8 +93,22 @@ pub enum GgufError {
 /// # Errors
 /// See [`GgufError`]; its text is fit to be shown.
 pub fn inspect(path: &Path) -> Result<Gguf, GgufError> {
-    let file = File::open(path).map_err(|error| GgufError::Unreadable(path.to_owned(), error.kind()))?;
-    inspect_file(&file, path)
+    inspect_file(&open(path)?, path)
+}
+
+/// Opens a file, and nothing else: whoever opens a pipe waits for somebody to write into it.
+///
+/// # Errors
+/// It can't be read, or is no file.
+pub(crate) fn open(path: &Path) -> Result<File, GgufError> {
+    let unreadable = |error: io::Error| GgufError::Unreadable(path.to_owned(), error.kind());
+    let opened = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path);
+    let file = opened.map_err(unreadable)?;
+    let kind = file.metadata().map_err(unreadable)?.file_type();
+    if kind.is_dir() {
+        return Err(unreadable(io::ErrorKind::IsADirectory.into()));
+    }
+    if kind.is_file() { Ok(file) } else { Err(GgufError::NoFile(path.to_owned())) }
 }
 
 /// The same of an open file, from its beginning; `path` is only told.
@@ -99,11 +118,8 @@ pub fn inspect(path: &Path) -> Result<Gguf, GgufError> {
 pub fn inspect_file(mut file: &File, path: &Path) -> Result<Gguf, GgufError> {
     let unreadable = |error: io::Error| GgufError::Unreadable(path.to_owned(), error.kind());
     file.rewind().map_err(unreadable)?;
-    let facts = file.metadata().map_err(unreadable)?;
-    if facts.is_dir() {
-        return Err(GgufError::Unreadable(path.to_owned(), io::ErrorKind::IsADirectory));
-    }
-    read(BufReader::with_capacity(1 << 16, file), facts.len(), path)
+    let size_bytes = file.metadata().map_err(unreadable)?.len();
+    read(BufReader::with_capacity(1 << 16, file), size_bytes, path)
 }
 
 /// The same of anything that has `size_bytes`.

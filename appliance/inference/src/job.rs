@@ -271,6 +271,11 @@ pub enum JobError {
 }
 
 impl Job {
+    /// The bytes of what all messages say. What was thought, or called, may be left out by a template.
+    pub(crate) fn said_bytes(&self) -> u64 {
+        self.messages.iter().map(|message| message.content.len() as u64).sum()
+    }
+
     /// The bytes of all its texts together.
     pub(crate) fn text_bytes(&self) -> u64 {
         let messages = self.messages.iter().map(Message::bytes);

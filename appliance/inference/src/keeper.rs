@@ -40,11 +40,18 @@ const MAX_SILENT_TICKS: u32 = 7;
 const MAX_IDLE_TICKS: u32 = 9;
 
 /// The same of one that makes vectors: it reads a whole text in one step, and cuts all of a request's texts into tokens
-/// before the first.
+/// before the first. A second more for so many tokens that a text may have.
 const MAX_IDLE_TICKS_OF_VECTORS: u32 = 60;
+const TOKENS_OF_A_TICK: u32 = 32;
+
+/// The same while nothing but a form or a long text is being prepared, which no sign of work tells of.
+const MAX_PREPARING_TICKS: u32 = 60;
 
 /// Large weights on slow disks, and GPU code that is built at the first load, take their time between two signs.
-const MAX_LOADING_SILENCE: Duration = Duration::from_secs(300);
+const MAX_LOADING_TICKS: u32 = 300;
+
+/// So long a worker that has no room is tried again in silence: what the dead one had may not be free yet.
+const MAX_RETURN: Duration = Duration::from_secs(30);
 
 /// A worker that has lived for this long has not died of what killed the one before.
 const LONG_LIFE: Duration = Duration::from_secs(30);
@@ -74,17 +81,25 @@ pub(crate) struct Keeper {
     proof: Option<u64>,
     /// What the last worker found out about the machine.
     measured: Option<Measured>,
+    /// Until when a worker that finds no room is tried again before anybody is told.
+    returns_by: Option<Instant>,
+    /// Another replica serves already.
+    is_further: bool,
+    /// Why the model was not ready when that was last told.
+    told: Option<String>,
 }
 
 /// How the life of one worker process ended.
 enum Outcome {
     Stopped,
-    /// It had grown by too much, and makes room for another one.
+    /// It had grown by too much, or its file was written into: it makes room for another one, and no job is to blame.
     Replaced,
     /// It is not wanted any more.
     Unloaded,
     /// It could not do its work from the start, and another one could not either.
     Unusable(String),
+    /// There is no room for it now.
+    NoRoom(String),
     Died(String),
 }
 
@@ -105,7 +120,15 @@ impl Keeper {
             early_deaths: 0,
             proof: None,
             measured: None,
+            returns_by: None,
+            is_further: false,
+            told: None,
         }
+    }
+
+    /// Of a replica besides the first.
+    pub(crate) fn further(self) -> Keeper {
+        Keeper { is_further: true, ..self }
     }
 
     /// Keeps the worker until `cancel`; then no worker process is left.
@@ -128,6 +151,7 @@ impl Keeper {
                 Outcome::Unloaded => continue,
                 Outcome::Replaced => Duration::ZERO,
                 Outcome::Unusable(reason) => self.give_up(reason),
+                Outcome::NoRoom(reason) => self.wait_for_room(reason),
                 Outcome::Died(how) => self.mourn(&how),
             };
             self.wait(sleep(pause), &cancel).await;
@@ -139,7 +163,8 @@ impl Keeper {
     /// Starts a worker and serves with it until it ends.
     async fn one_life(&mut self, cancel: &CancellationToken) -> Outcome {
         let print = Print::of(&self.spec.file);
-        let child = match Child::start(&self.spec, self.measured.clone()) {
+        let mapped_bytes = self.place.mapped_by_others(&self.spec.file);
+        let child = match Child::start(&self.spec, self.measured.clone(), mapped_bytes) {
             Ok(child) => child,
             Err(error) => {
                 let program = self.spec.program.display();
@@ -156,9 +181,10 @@ impl Keeper {
             refusal: None,
             is_unfit: false,
             begun: Instant::now(),
-            heard: Instant::now(),
             silent_ticks: 0,
+            quiet_ticks: 0,
             idle_ticks: 0,
+            only_prepares: false,
             scale: Scale::new(self.spec.growth),
             grown: None,
             leaves_by: None,
@@ -186,6 +212,7 @@ impl Keeper {
                 },
                 _ = tick.tick() => {
                     life.silent_ticks += 1;
+                    life.quiet_ticks += 1;
                     life.idle_ticks = if self.journal.is_empty() { 0 } else { life.idle_ticks + 1 };
                     if self.is_stuck(&life) {
                         tracing::warn!(model = self.spec.name, "the worker is silent and is killed");
@@ -197,7 +224,9 @@ impl Keeper {
                     if life.print.is_some_and(|print| print.is_overwritten(&self.spec.file)) {
                         let file = self.spec.file.display();
                         tracing::warn!(model = self.spec.name, "{file} was written into: its worker is killed");
-                        break;
+                        self.forget_proof();
+                        life.child.bury().await;
+                        return Outcome::Replaced;
                     }
                     self.weigh(&mut life);
                 }
@@ -216,8 +245,8 @@ impl Keeper {
     async fn autopsy(&mut self, life: Life) -> Outcome {
         let (was_loaded, has_worked, lived) = (life.facts.is_some(), life.has_worked, life.begun.elapsed());
         let end = life.child.bury().await;
-        if let Some(reason) = life.refusal {
-            return Outcome::Unusable(reason);
+        if let Some(Refusal { reason, is_for_now }) = life.refusal {
+            return if is_for_now { Outcome::NoRoom(reason) } else { Outcome::Unusable(reason) };
         }
         self.early_deaths = if lived > LONG_LIFE { 1 } else { self.early_deaths + 1 };
         if !has_worked && self.early_deaths > MAX_EARLY_DEATHS {
@@ -234,10 +263,26 @@ impl Keeper {
     fn give_up(&mut self, reason: String) -> Duration {
         let pause = doubled(Duration::from_secs(5), self.early_deaths, Duration::from_secs(60));
         self.early_deaths += 1;
-        tracing::warn!(model = self.spec.name, reason, "the model {} is not ready", self.spec.name);
+        (self.has_room, self.returns_by) = (false, None);
+        // Whoever tries again each minute has nothing new to say.
+        if self.told.as_ref() != Some(&reason) {
+            let what = if self.is_further { "a further replica of the model" } else { "the model" };
+            tracing::warn!(model = self.spec.name, reason, "{what} {} is not ready", self.spec.name);
+            self.told = Some(reason.clone());
+        }
         self.journal.refuse_all(&JobError::Unready(reason.clone()));
         self.status.set(Status::Failed { reason, retry_at: Instant::now() + pause });
         pause
+    }
+
+    /// The answers of a worker that had room wait a while for that room.
+    fn wait_for_room(&mut self, reason: String) -> Duration {
+        let now = Instant::now();
+        if self.has_room && now < *self.returns_by.get_or_insert(now + MAX_RETURN) {
+            tracing::info!(model = self.spec.name, reason, "there is no room yet for the next worker");
+            return Duration::from_secs(1);
+        }
+        self.give_up(reason)
     }
 
     /// The worker died: its answers wait for the next one, which comes at once unless it died early too.
@@ -310,9 +355,9 @@ impl Keeper {
         }
     }
 
-    /// Gives a worker that is ready the jobs that are due.
+    /// Gives a worker that is ready the jobs that are due. Before one that may kill it, it must have shown that it can work.
     fn give_what_is_due(&mut self, life: &Life) {
-        if life.facts.is_none() {
+        if life.facts.is_none() || (self.journal.is_wary() && !life.has_worked) {
             return;
         }
         for id in self.journal.due() {
@@ -328,14 +373,15 @@ impl Keeper {
 
     fn hear(&mut self, frame: FromWorker, life: &mut Life) {
         life.silent_ticks = 0;
-        if !matches!(frame, FromWorker::Alive) {
-            life.heard = Instant::now();
-            life.idle_ticks = 0;
+        if !matches!(frame, FromWorker::Alive { .. }) {
+            (life.quiet_ticks, life.idle_ticks, life.only_prepares) = (0, 0, false);
         }
         match frame {
-            FromWorker::Alive => {}
+            FromWorker::Alive { only_prepares } => life.only_prepares = only_prepares,
             FromWorker::Loading { percent } => self.status.set(Status::Loading { percent }),
-            FromWorker::LoadFailed { reason } => life.refusal = Some(reason),
+            FromWorker::LoadFailed { reason, is_for_now } => {
+                life.refusal = Some(Refusal { reason, is_for_now });
+            }
             FromWorker::Ready { facts, measured } => {
                 if facts.placement.is_short() {
                     let (model, placement) = (&self.spec.name, &facts.placement);
@@ -349,10 +395,12 @@ impl Keeper {
                 // The next worker of this model must find the same file.
                 self.spec.sha256.get_or_insert_with(|| facts.sha256.clone());
                 self.measured = measured;
-                life.scale.allow(facts.swap_bytes.saturating_add(facts.forms_bytes));
+                life.scale.allow(facts.swap_bytes.saturating_add(facts.later_bytes));
                 life.facts = Some(Arc::from(facts));
-                self.place.leave();
-                self.has_room = true;
+                let memory = life.child.pid().and_then(Memory::of);
+                self.place.loaded(&self.spec.file, memory.map_or(0, Memory::mapped_bytes));
+                (self.has_room, self.returns_by) = (true, None);
+                self.told = None;
                 self.proof = None;
                 // Before all that is due.
                 self.prove(life);
@@ -381,9 +429,16 @@ impl Keeper {
         }
         self.has_worked(life);
         for step in steps {
-            let is_token = step.token.is_some() && self.proof != Some(step.id);
+            let (id, is_token) = (step.id, step.token.is_some() && self.proof != Some(step.id));
             if self.journal.progress(step) && is_token {
                 self.counters.tokens.fetch_add(1, Ordering::Relaxed);
+            }
+            if self.journal.has_too_much_of(id) {
+                tracing::warn!(
+                    model = self.spec.name,
+                    "the worker says more than it was asked for and is killed"
+                );
+                life.is_unfit = true;
             }
         }
     }
@@ -436,18 +491,24 @@ impl Keeper {
             life.is_unfit = true;
         } else {
             let what = if self.spec.kind == Kind::Chat { "answers" } else { "vectors" };
-            life.refusal = Some(format!("{file} gives no {what}: {error}; choose another model"));
+            let reason = format!("{file} gives no {what}: {error}; choose another model");
+            life.refusal = Some(Refusal { reason, is_for_now: false });
         }
     }
 
     fn is_stuck(&self, life: &Life) -> bool {
         // Ticks, not time: while the box itself was held up, the worker's signs are still to be read.
-        match life.facts {
-            _ if life.silent_ticks > MAX_SILENT_TICKS => true,
-            Some(_) if self.spec.kind == Kind::Chat => life.idle_ticks > MAX_IDLE_TICKS,
-            Some(_) => life.idle_ticks > MAX_IDLE_TICKS_OF_VECTORS,
-            None => life.heard.elapsed() > MAX_LOADING_SILENCE,
-        }
+        let Some(facts) = &life.facts else {
+            return life.silent_ticks > MAX_SILENT_TICKS || life.quiet_ticks > MAX_LOADING_TICKS;
+        };
+        let most_idle = match self.spec.kind {
+            Kind::Chat if life.only_prepares => MAX_PREPARING_TICKS,
+            Kind::Chat => MAX_IDLE_TICKS,
+            Kind::Embedding | Kind::Rerank => {
+                MAX_IDLE_TICKS_OF_VECTORS + facts.context_limit / TOKENS_OF_A_TICK
+            }
+        };
+        life.silent_ticks > MAX_SILENT_TICKS || life.idle_ticks > most_idle
     }
 }
 
@@ -461,22 +522,30 @@ struct Life {
     /// It has given at least one token.
     has_worked: bool,
     /// Why it can't load its model.
-    refusal: Option<String>,
+    refusal: Option<Refusal>,
     /// It can't do any more what it could.
     is_unfit: bool,
     begun: Instant,
-    /// When it last sent anything but a sign of life.
-    heard: Instant,
     /// Seconds since its last sign of life.
     silent_ticks: u32,
+    /// Seconds since it sent anything but a sign of life.
+    quiet_ticks: u32,
     /// Seconds that it has owed something and done nothing.
     idle_ticks: u32,
+    /// By its last sign of life it prepares a job, and its engine has none.
+    only_prepares: bool,
     /// What it has, and what it had.
     scale: Scale,
     /// By how much it has grown, and since when that is known.
     grown: Option<(Grown, Instant)>,
     /// The model is not wanted any more: when the worker goes at the latest.
     leaves_by: Option<Instant>,
+}
+
+struct Refusal {
+    reason: String,
+    /// Only because of what is free at the moment.
+    is_for_now: bool,
 }
 
 fn proof() -> Job {

@@ -112,7 +112,7 @@ impl Library {
             return Err(LibraryError::Taken(self.link(name)));
         }
         let unreadable = |error| LibraryError::Disk(source.to_owned(), error);
-        let mut from = File::open(source).map_err(unreadable)?;
+        let mut from = gguf::open(source)?;
         let gguf = gguf::inspect_file(&from, source)?;
         fs::create_dir_all(&self.folder).map_err(|error| self.disk(error))?;
         self.has_room(gguf.size_bytes)?;
@@ -221,12 +221,13 @@ pub fn is_sha256(text: &str) -> bool {
 /// Hashes a file; `progress` gets the share that is done.
 ///
 /// # Errors
-/// The disk's.
-pub fn sha256_of(file: &Path, mut progress: impl FnMut(f32)) -> io::Result<String> {
-    digest::sha256(&File::open(file)?, |share| {
+/// The disk's, or it is no file.
+pub fn sha256_of(file: &Path, mut progress: impl FnMut(f32)) -> Result<String, LibraryError> {
+    let hashed = digest::sha256(&gguf::open(file)?, |share| {
         progress(share);
         true
-    })
+    });
+    hashed.map_err(|error| LibraryError::Disk(file.to_owned(), error))
 }
 
 fn is_name(name: &str) -> bool {

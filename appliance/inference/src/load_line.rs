@@ -3,8 +3,12 @@
 //! A worker looks at what is free when it starts, and takes it bit by bit. Of two that load together each would count on the
 //! same room: both choose the same GPU, or fill the machine's memory between them. A worker that only takes the place of a
 //! dead one does not line up: its room has just become free.
+//!
+//! Weights that are mapped lie in the page cache, which the kernel calls available: what the loaded models have there is
+//! known here, so that the next one does not count on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -17,8 +21,19 @@ pub struct LoadLine(Arc<watch::Sender<Line>>);
 struct Line {
     waiting: BTreeSet<Key>,
     loading: Option<Key>,
+    /// What those that are loaded have mapped of their files, in bytes.
+    mapped: BTreeMap<Key, (PathBuf, u64)>,
     /// The number of the next one.
     next: u64,
+}
+
+impl Line {
+    /// Whether that lets another one load.
+    fn leave(&mut self, key: Key) -> bool {
+        self.mapped.remove(&key);
+        let loaded = self.loading.take_if(|loading| *loading == key).is_some();
+        self.waiting.remove(&key) || loaded
+    }
 }
 
 /// The bytes of its file, and a number of its own.
@@ -77,12 +92,30 @@ impl LoadPlace {
         }
     }
 
-    /// It has loaded, or will not.
-    pub(crate) fn leave(&self) {
-        self.line.0.send_if_modified(|line| {
-            let loaded = line.loading.take_if(|loading| *loading == self.key).is_some();
-            line.waiting.remove(&self.key) || loaded
+    /// It has loaded, and so many bytes of its file are mapped into memory.
+    pub(crate) fn loaded(&self, file: &Path, mapped_bytes: u64) {
+        self.line.0.send_modify(|line| {
+            line.leave(self.key);
+            line.mapped.insert(self.key, (file.to_owned(), mapped_bytes));
         });
+    }
+
+    /// It will not load, or is loaded no more.
+    pub(crate) fn leave(&self) {
+        self.line.0.send_if_modified(|line| line.leave(self.key));
+    }
+
+    /// What the others have mapped that are loaded, in bytes: of each file once, and not of this one, which they share.
+    pub(crate) fn mapped_by_others(&self, file: &Path) -> u64 {
+        let line = self.line.0.borrow();
+        let mut files = BTreeMap::new();
+        for (key, (other, bytes)) in &line.mapped {
+            if *key != self.key && other != file {
+                let most: &mut u64 = files.entry(other).or_default();
+                *most = (*most).max(*bytes);
+            }
+        }
+        files.into_values().sum()
     }
 }
 
@@ -111,6 +144,21 @@ mod tests {
         drop(middling);
         assert!(is_turn(&large));
         assert!(!is_turn(&small), "even the smallest waits for one that has begun");
+    }
+
+    #[test]
+    fn what_loaded_models_have_mapped_is_known_to_the_next_and_counts_once_a_file() {
+        let line = LoadLine::default();
+        let [one, twin, other] = [1, 2, 3].map(|bytes| line.place(bytes));
+        one.loaded(Path::new("one"), 100);
+        twin.loaded(Path::new("one"), 90);
+        other.loaded(Path::new("other"), 7);
+        assert_eq!(other.mapped_by_others(Path::new("other")), 100);
+        assert_eq!(one.mapped_by_others(Path::new("one")), 7, "a file that is mapped already takes nothing");
+        other.leave();
+        assert_eq!(one.mapped_by_others(Path::new("one")), 0);
+        drop((one, twin));
+        assert_eq!(other.mapped_by_others(Path::new("other")), 0);
     }
 
     #[test]

@@ -146,8 +146,8 @@ pub struct Facts {
     pub sha256: String,
     /// What the worker may come to keep of ended answers outside of the context.
     pub swap_bytes: u64,
-    /// What it comes to hold with the first answer that has a form.
-    pub forms_bytes: u64,
+    /// What it comes to hold with the first answer that has a form, or with the first step of many texts.
+    pub later_bytes: u64,
     pub confinement: Confinement,
     /// On what it is computed.
     pub placement: Placement,
@@ -381,7 +381,7 @@ mod tests {
             vectors: None,
             sha256: String::new(),
             swap_bytes: 0,
-            forms_bytes: 0,
+            later_bytes: 0,
             confinement: Confinement::WHOLE,
             placement: Placement::default(),
         };

@@ -174,6 +174,8 @@ impl Need {
     fn of_vectors(gguf: &Gguf, wish: Wish) -> Need {
         let (shape, step) = (&gguf.shape, u64::from(step_of_vectors(gguf, wish.context_cells)));
         let width = 8 * u64::from(shape.embedding) + 2 * u64::from(shape.feed_forward) + 2 * step;
+        // llama.cpp sets a row of logits aside for each token, and clears it, though none is ever made.
+        let width = width.saturating_add(shape.vocabulary.into());
         Need {
             weights: gguf.size_bytes,
             context: shape.kv_bytes_per_token().saturating_mul(step),
@@ -207,13 +209,6 @@ pub(crate) fn longest_text(gguf: &Gguf, context_cells: u32) -> u32 {
         0 => context_cells,
         trained => context_cells.min(trained),
     }
-}
-
-/// What llama.cpp sets aside for a row of logits for each token of a step, and never touches where none are made.
-pub(crate) fn reserved_for_logits(gguf: &Gguf, context_cells: u32) -> u64 {
-    u64::from(step_of_vectors(gguf, context_cells))
-        .saturating_mul(gguf.shape.vocabulary.into())
-        .saturating_mul(4)
 }
 
 impl Free {

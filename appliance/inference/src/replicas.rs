@@ -53,14 +53,17 @@ impl Replicas {
         tokio::select! {
             _ = keepers.next() => return,
             ready = status.wait_for(|status| matches!(status, Status::Ready { .. })) => {
-                let placement = match ready.as_deref() {
-                    Ok(Status::Ready { facts, .. }) => facts.placement.clone(),
-                    _ => Placement::default(),
+                let (placement, sha256) = match ready.as_deref() {
+                    Ok(Status::Ready { facts, .. }) => (facts.placement.clone(), Some(facts.sha256.clone())),
+                    _ => (Placement::default(), None),
                 };
+                // All replicas are of one file.
+                let spec = ModelSpec { sha256: spec.sha256.clone().or(sha256), ..spec };
                 for spec in others(&spec, &placement) {
                     let ends = model.one_more(&spec);
                     let place = line.place(bytes_of(&spec));
-                    keepers.push(Keeper::new(spec, ends, gpus.clone(), place).run(cancel.clone()));
+                    let keeper = Keeper::new(spec, ends, gpus.clone(), place).further();
+                    keepers.push(keeper.run(cancel.clone()));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The worker process: one model, one llama.cpp context, and the socket to control on its standard input.
 //!
-//! Three threads: the main one owns the context and only computes; one reads orders, renders templates and
-//! tokenises; one writes frames. The process ends when control closes the socket or says stop.
+//! Four threads: the main one owns the context and only computes; one reads orders, renders templates and tokenises; one
+//! does the same for what takes longer; one writes frames. The process ends when control closes the socket or says stop.
 //!
 //! What it needs of the machine it takes at its start; then it confines itself, and only then reads the model.
 
@@ -24,6 +24,7 @@ mod pace;
 mod parser;
 mod placement;
 mod prefixes;
+mod preparing;
 mod prompt;
 mod sampler;
 mod scheduler;
@@ -36,9 +37,10 @@ mod tokenizer;
 mod vectors;
 mod vocabulary;
 
-use std::io::{self, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
 use std::sync::{Arc, Once};
 use std::thread;
@@ -48,14 +50,16 @@ use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::frames::{self, FromWorker, ToWorker};
+use crate::frames::{self, FromWorker, Submission, ToWorker};
 use crate::job::JobError;
 use crate::kind::Kind;
 use crate::model::Facts;
 use engine::{Engine, Means, Order};
 use ground::Ground;
+use load::LoadError;
 use placement::{Listener, Listening, Told};
-use prompt::Prompter;
+use preparing::Preparing;
+use prompt::{Prepared, Prompter};
 use scheduler::Room;
 
 pub use backends::{Api, built_for};
@@ -72,7 +76,7 @@ pub enum WorkerError {
     #[error("standard input is no socket: a worker is started by `genset serve`, not by hand")]
     NoSocket,
     #[error("the model could not be loaded: {0}")]
-    Load(String),
+    Load(#[from] LoadError),
     #[error("the engine could not compute: {0}")]
     Engine(String),
     #[error("the socket to control failed")]
@@ -89,18 +93,41 @@ pub fn run(options: &WorkerOptions) -> Result<(), WorkerError> {
     let (out, frames) = channel();
     let written = socket.try_clone()?;
     let (walled, is_walled) = channel();
+    let doing = Arc::new(Doing::default());
+    let shown = doing.clone();
     let writer = thread::Builder::new().name("writer".into()).spawn(move || {
         let _ = walled.send(confinement::open_nothing());
-        write_frames(written, &frames);
+        write_frames(written, &frames, &shown);
     })?;
     let is_walled = is_walled.recv().unwrap_or(false);
-    let result = serve(options, socket, is_walled, &listening, &out);
-    if let Err(WorkerError::Load(reason)) = &result {
-        let _ = out.send(FromWorker::LoadFailed { reason: reason.clone() });
+    let result = serve(options, socket, is_walled, &listening, &out, &doing);
+    if let Err(WorkerError::Load(error)) = &result {
+        let (reason, is_for_now) = (error.to_string(), matches!(error, LoadError::NoRoom(_)));
+        let _ = out.send(FromWorker::LoadFailed { reason, is_for_now });
     }
-    drop(out);
+    // Who reads, or prepares a job, may go on for long, and is ended with the process.
+    doing.is_over.store(true, Ordering::Release);
+    let _ = out.send(FromWorker::Alive { only_prepares: false });
     let _ = writer.join();
     result
+}
+
+/// What the threads of a worker do at the moment, for its signs of life.
+#[derive(Default)]
+struct Doing {
+    /// The engine has jobs.
+    computes: AtomicBool,
+    preparing: Preparing,
+    /// What is to be said still is all that will be said.
+    is_over: AtomicBool,
+}
+
+impl Doing {
+    fn sign(&self) -> FromWorker {
+        FromWorker::Alive {
+            only_prepares: !self.computes.load(Ordering::Relaxed) && self.preparing.is_at_work(),
+        }
+    }
 }
 
 fn serve(
@@ -109,22 +136,23 @@ fn serve(
     writer_is_walled: bool,
     listening: &Listening,
     out: &Sender<FromWorker>,
+    doing: &Arc<Doing>,
 ) -> Result<(), WorkerError> {
-    let mut ground = Ground::take(options).map_err(WorkerError::Load)?;
+    let mut ground = Ground::take(options).map_err(LoadError::Unusable)?;
     let mut confinement = confine(&ground.file, ground.with_gpu);
     confinement.files &= writer_is_walled;
-    let loaded = load::load(&mut ground, options, listening, out).map_err(WorkerError::Load)?;
+    let loaded = load::load(&mut ground, options, listening, out)?;
     let placement = placement(&loaded.told, &ground);
     if options.kind != Kind::Chat {
         return vectors::serve(options, &ground, &loaded, (confinement, placement), socket, out);
     }
-    let context = loaded.context(&ground, options).map_err(WorkerError::Load)?;
+    let context = loaded.context(&ground, options).map_err(LoadError::NoRoom)?;
     let room = Room::new(context.n_ctx(), options.sequences, options.clinical_reserve);
     let limit = room.largest_job().min(options.context).min(loaded.model.n_ctx_train());
-    let prompter = loaded.prompter(&ground, options, limit).map_err(WorkerError::Load)?;
+    let prompter = loaded.prompter(&ground, options, limit).map_err(LoadError::Unusable)?;
     let prompter = Arc::new(prompter);
     let vocabulary = prompter.vocabulary.clone();
-    let forms_bytes = format::bytes_for(&vocabulary);
+    let later_bytes = format::bytes_for(&vocabulary);
     let tools = prompter.manner.family.is_some();
     let swap_bytes = loaded.swap_bytes(&ground, options);
     let (orders, taken) = channel();
@@ -139,15 +167,16 @@ fn serve(
         threads: options.threads.unwrap_or(ground.cores) as usize,
         builds_code: ground.with_gpu,
         measured: options.measured.clone(),
+        doing: doing.clone(),
     };
     let (engine, measured) = Engine::new(context, means, taken, out.clone())?;
-    let refusals = out.clone();
-    thread::Builder::new()
-        .name("reader".into())
-        .stack_size(tokenizer::STACK_BYTES)
-        .spawn(move || read_orders(socket, &prompter, &orders, &refusals))?;
+    let beside = Desk { prompter, orders, refusals: out.clone(), doing: doing.clone() };
+    let desk = beside.clone();
+    let thread = |name: &str| thread::Builder::new().name(name.into()).stack_size(tokenizer::STACK_BYTES);
+    thread("preparer").spawn(move || beside.prepare())?;
+    thread("reader").spawn(move || desk.read_orders(socket))?;
     let facts =
-        Facts { placement, swap_bytes, forms_bytes, ..loaded.facts(limit, &ground, confinement, tools) };
+        Facts { placement, swap_bytes, later_bytes, ..loaded.facts(limit, &ground, confinement, tools) };
     let _ = out.send(FromWorker::Ready { facts: Box::new(facts), measured: Some(measured) });
     engine.run()
 }
@@ -188,11 +217,17 @@ fn socket_to_control() -> Result<UnixStream, WorkerError> {
     Ok(socket)
 }
 
-fn write_frames(mut socket: UnixStream, frames: &Receiver<FromWorker>) {
+fn write_frames(mut socket: UnixStream, frames: &Receiver<FromWorker>, doing: &Doing) {
     loop {
-        let frame = match frames.recv_timeout(frames::ALIVE_EVERY) {
+        let is_over = doing.is_over.load(Ordering::Acquire);
+        let frame = match frames.try_recv() {
+            Ok(frame) => Ok(frame),
+            Err(_) if is_over => return,
+            Err(_) => frames.recv_timeout(frames::ALIVE_EVERY),
+        };
+        let frame = match frame {
             Ok(frame) => frame,
-            Err(RecvTimeoutError::Timeout) => FromWorker::Alive,
+            Err(RecvTimeoutError::Timeout) => doing.sign(),
             Err(RecvTimeoutError::Disconnected) => return,
         };
         // Control has gone; dropping the receiver tells the engine.
@@ -203,64 +238,65 @@ fn write_frames(mut socket: UnixStream, frames: &Receiver<FromWorker>) {
     }
 }
 
-/// Reads until the end of the socket or an order to stop; then the engine's channel closes, and it ends. What takes longer to
-/// prepare is prepared beside, so that nobody else waits for it.
-fn read_orders(
-    socket: UnixStream,
-    prompter: &Arc<Prompter>,
-    orders: &Sender<Order>,
-    refusals: &Sender<FromWorker>,
-) -> io::Result<()> {
-    let (slow, waiting) = channel();
-    let beside = (prompter.clone(), orders.clone(), refusals.clone());
-    thread::Builder::new().name("preparer".into()).stack_size(tokenizer::STACK_BYTES).spawn(move || {
-        let (prompter, orders, refusals) = beside;
-        while let Ok(frame) = waiting.recv() {
-            if obey(frame, &prompter, &orders, &refusals).is_err() {
+/// Where jobs come in and are prepared for the engine.
+#[derive(Clone)]
+struct Desk {
+    prompter: Arc<Prompter>,
+    orders: Sender<Order>,
+    refusals: Sender<FromWorker>,
+    doing: Arc<Doing>,
+}
+
+impl Desk {
+    /// Reads until the end of the socket or an order to stop; then the engine's channel closes, and it ends. What takes
+    /// longer to prepare is prepared beside, so that nobody else waits for it.
+    fn read_orders(&self, socket: UnixStream) {
+        let mut socket = BufReader::new(socket);
+        while let Ok(Some(frame)) = frames::read(&mut socket) {
+            let taken = match frame {
+                ToWorker::Stop => break,
+                ToWorker::Submit(submission) if Prompter::is_slow_for(&submission.job) => {
+                    self.doing.preparing.add(submission);
+                    Ok(())
+                }
+                ToWorker::Submit(submission) => {
+                    let (id, prepared) = self.prepared(*submission);
+                    self.hand_over(id, prepared)
+                }
+                ToWorker::Compute(submission) => self.hand_over(submission.id, Err(JobError::WrongKind)),
+                ToWorker::Cancel { id } if self.doing.preparing.cancel(id) => Ok(()),
+                ToWorker::Cancel { id } => self.orders.send(Order::Cancel { id }),
+            };
+            if taken.is_err() {
+                break;
+            }
+        }
+        self.doing.preparing.end();
+    }
+
+    /// Prepares what takes longer, until nothing more is read.
+    fn prepare(&self) {
+        while let Some(submission) = self.doing.preparing.next() {
+            let (id, prepared) = self.prepared(*submission);
+            if let Some(Err(_)) = self.doing.preparing.done(|| self.hand_over(id, prepared)) {
                 return;
             }
         }
-    })?;
-    let mut socket = BufReader::new(socket);
-    while let Ok(Some(frame)) = frames::read(&mut socket) {
-        let taken = match frame {
-            ToWorker::Stop => break,
-            ToWorker::Submit(submission) if Prompter::is_slow_for(&submission.job) => {
-                slow.send(ToWorker::Submit(submission)).is_ok()
-            }
-            // It goes the way that the job went: before that the engine does not know it.
-            ToWorker::Cancel { id } => {
-                slow.send(ToWorker::Cancel { id }).is_ok() && orders.send(Order::Cancel { id }).is_ok()
-            }
-            frame => obey(frame, prompter, orders, refusals).is_ok(),
-        };
-        if !taken {
-            break;
-        }
     }
-    Ok(())
-}
 
-/// # Errors
-/// The engine has gone.
-fn obey(
-    frame: ToWorker,
-    prompter: &Prompter,
-    orders: &Sender<Order>,
-    refusals: &Sender<FromWorker>,
-) -> Result<(), SendError<Order>> {
-    let refuse = |id, error| drop(refusals.send(FromWorker::Refused { id, error }));
-    match frame {
-        ToWorker::Stop => {}
-        ToWorker::Cancel { id } => orders.send(Order::Cancel { id })?,
-        ToWorker::Compute(submission) => refuse(submission.id, JobError::WrongKind),
-        ToWorker::Submit(submission) => {
-            let id = submission.id;
-            match prompter.prepare(*submission) {
-                Ok(prepared) => orders.send(Order::Run(Box::new(prepared)))?,
-                Err(error) => refuse(id, error),
+    fn prepared(&self, submission: Submission) -> (u64, Result<Box<Prepared>, JobError>) {
+        (submission.id, self.prompter.prepare(submission).map(Box::new))
+    }
+
+    /// # Errors
+    /// The engine has gone.
+    fn hand_over(&self, id: u64, prepared: Result<Box<Prepared>, JobError>) -> Result<(), SendError<Order>> {
+        match prepared {
+            Ok(prepared) => self.orders.send(Order::Run(prepared)),
+            Err(error) => {
+                let _ = self.refusals.send(FromWorker::Refused { id, error });
+                Ok(())
             }
         }
     }
-    Ok(())
 }

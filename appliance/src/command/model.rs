@@ -109,10 +109,7 @@ fn verify(config: &Config, only: Option<&str>) -> Result<ExitCode, Failure> {
             (Ok(found), None) => ("not seen before", found),
             (Ok(found), Some((expected, _))) => ("WRONG", format!("{found} and must be {expected}")),
             (Err(_), _) if is_to_come(config, &file) => ("not there yet", TO_COME.to_owned()),
-            (Err(error), _) => {
-                let mend = "put the model there, or correct the path";
-                ("WRONG", format!("{}: cannot be read ({error}): {mend}", file.display()))
-            }
+            (Err(error), _) => ("WRONG", error.to_string()),
         };
         all_fine &= word != "WRONG";
         say(&format!("{name}\t{word}\t{detail}"));
@@ -138,7 +135,7 @@ async fn accept(config: &Config, name: &str) -> Result<ExitCode, Failure> {
     let path = spec.file.display();
     let mut told = Told::default();
     let sha256 = library::sha256_of(&spec.file, |share| told.so_far(name, share))
-        .map_err(|error| Failure::Unusable(format!("{path}: cannot be read ({error})")))?;
+        .map_err(|error| Failure::Unusable(error.to_string()))?;
     let detail = json!({"name": name, "sha256": sha256, "by": super::who()});
     let by = (store::COMMAND_LINE, "model-accepted");
     models::vouch(&store, by, &spec.file, &sha256, detail).await.map_err(failed)?;

@@ -316,8 +316,8 @@ impl Check {
         Ok(spec)
     }
 
-    /// Beside the configuration, or in the data folder's `models`. The pilot light is in the program itself, so that
-    /// a box is never without it.
+    /// Beside the configuration, or in the data folder's `models`, where an import puts it that comes later. The pilot light
+    /// is in the program itself, so that a box is never without it.
     fn model_file(&mut self, place: &str, path: &Path, data_dir: &Path) -> PathBuf {
         let models = data_dir.join("models");
         let places = [self.dir.join(path), models.join(path)];
@@ -333,7 +333,8 @@ impl Check {
             models.display()
         );
         self.problem(place, &what);
-        places[0].clone()
+        let [beside, imported] = places;
+        if path.components().count() == 1 { imported } else { beside }
     }
 
     fn alias(

@@ -99,7 +99,7 @@ fn facts(plan: &LocalPlan) -> Facts {
         vectors: None,
         sha256: String::new(),
         swap_bytes: 0,
-        forms_bytes: 0,
+        later_bytes: 0,
         confinement: Confinement::WHOLE,
         placement: Placement::default(),
     }

@@ -62,6 +62,18 @@ pub enum Said {
     CallEnded,
 }
 
+impl Said {
+    /// The bytes of its text.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Said::Text(text) | Said::Reasoning(text) | Said::Call(text) | Said::Arguments(text) => {
+                text.len() as u64
+            }
+            Said::CallEnded => 0,
+        }
+    }
+}
+
 impl Tools {
     pub(super) fn bytes(&self) -> usize {
         let size = |tool: &Tool| {

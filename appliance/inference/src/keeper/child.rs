@@ -12,13 +12,14 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{ChildStderr, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
+use tokio_util::bytes::BytesMut;
+use tokio_util::codec::{Decoder, FramedRead, LengthDelimitedCodec};
 
 use crate::frames::{self, FromWorker, MAX_FRAME_BYTES, ToWorker};
 use crate::spec::ModelSpec;
@@ -40,8 +41,13 @@ const INHERITED: [&str; 12] = [
     "__GL_",
 ];
 
-/// The last lines of standard error that are kept for the reason of an early end.
+/// For a model on the CPU: its worker takes nothing of any GPU, also where it looks for devices.
+const NO_GPU: [(&str, &str); 3] =
+    [("CUDA_VISIBLE_DEVICES", "-1"), ("HIP_VISIBLE_DEVICES", "-1"), ("GGML_VK_VISIBLE_DEVICES", "")];
+
+/// The last lines of standard error that are kept for the reason of an early end, and what is taken for one of them at most.
 const LINES_KEPT: usize = 8;
+const MAX_LINE_BYTES: usize = 4096;
 
 /// How long a worker may take to end when it is told to.
 const GRACE: Duration = Duration::from_secs(2);
@@ -55,7 +61,7 @@ pub(super) struct Child {
     outbox: mpsc::UnboundedSender<Vec<u8>>,
     /// Sends what is in the outbox; `None` once the socket has failed.
     writer: Option<Writer>,
-    errors: Option<Lines<BufReader<ChildStderr>>>,
+    errors: Option<FramedRead<ChildStderr, Lines>>,
     last_lines: VecDeque<String>,
 }
 
@@ -66,14 +72,20 @@ pub(super) struct End {
 }
 
 impl Child {
-    pub(super) fn start(spec: &ModelSpec, measured: Option<Measured>) -> io::Result<Child> {
+    /// `mapped_bytes`: what other models have mapped, see [`WorkerOptions`].
+    pub(super) fn start(
+        spec: &ModelSpec,
+        measured: Option<Measured>,
+        mapped_bytes: u64,
+    ) -> io::Result<Child> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut process = Command::new(&spec.program)
             .args(&spec.program_args)
-            .args(WorkerOptions { measured, ..WorkerOptions::from(spec) }.to_args())
+            .args(WorkerOptions { measured, mapped_bytes, ..WorkerOptions::from(spec) }.to_args())
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| is_inherited(&name.to_string_lossy())))
+            .envs(NO_GPU.iter().filter(|_| spec.on_cpu).copied())
             // Else a failed assertion of ggml asks a debugger to look, from a child of a dying process.
             .env("GGML_NO_BACKTRACE", "1")
             // Each token goes through all weights: with large pages that takes a tenth less time on the CPU.
@@ -85,7 +97,7 @@ impl Child {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
-        let errors = process.stderr.take().map(|pipe| BufReader::new(pipe).lines());
+        let errors = process.stderr.take().map(|pipe| FramedRead::new(pipe, Lines));
         let (read, write) = UnixStream::from_std(ours)?.into_split();
         let (outbox, queue) = mpsc::unbounded_channel();
         Ok(Child {
@@ -176,17 +188,42 @@ async fn drive(writer: &mut Option<Writer>) {
     }
 }
 
-async fn keep_line(errors: &mut Option<Lines<BufReader<ChildStderr>>>, last_lines: &mut VecDeque<String>) {
+/// Cuts what a worker writes into lines, whatever it writes: it is read to its end, and none is longer than is allowed.
+struct Lines;
+
+impl Decoder for Lines {
+    type Item = String;
+    type Error = io::Error;
+
+    fn decode(&mut self, bytes: &mut BytesMut) -> io::Result<Option<String>> {
+        let within = &bytes[..bytes.len().min(MAX_LINE_BYTES)];
+        let end = match within.iter().position(|byte| *byte == b'\n') {
+            Some(end) => end + 1,
+            None if within.len() == MAX_LINE_BYTES => MAX_LINE_BYTES,
+            None => return Ok(None),
+        };
+        let line = bytes.split_to(end);
+        Ok(Some(String::from_utf8_lossy(&line).trim_end().to_owned()))
+    }
+
+    fn decode_eof(&mut self, bytes: &mut BytesMut) -> io::Result<Option<String>> {
+        let line = self.decode(bytes)?;
+        let mut rest = || String::from_utf8_lossy(&bytes.split()).into_owned();
+        Ok(line.or_else(|| Some(rest()).filter(|rest| !rest.is_empty())))
+    }
+}
+
+async fn keep_line(errors: &mut Option<FramedRead<ChildStderr, Lines>>, last_lines: &mut VecDeque<String>) {
     let Some(lines) = errors else { return std::future::pending().await };
-    match lines.next_line().await {
-        Ok(Some(line)) => {
+    match lines.next().await {
+        Some(Ok(line)) => {
             tracing::debug!("worker: {line}");
             if last_lines.len() == LINES_KEPT {
                 last_lines.pop_front();
             }
             last_lines.push_back(line);
         }
-        Ok(None) | Err(_) => *errors = None,
+        None | Some(Err(_)) => *errors = None,
     }
 }
 
@@ -201,5 +238,25 @@ impl fmt::Display for End {
             Some(line) => write!(f, ", saying: {}", line.trim()),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_worker_writes_is_cut_into_lines_of_bounded_length() {
+        let mut written = BytesMut::from(&b"one\r\n\xff two\n"[..]);
+        written.extend_from_slice(&[b'x'; MAX_LINE_BYTES + 3]);
+        let mut lines = Vec::new();
+        while let Some(line) = Lines.decode(&mut written).unwrap() {
+            lines.push(line);
+        }
+        while let Some(line) = Lines.decode_eof(&mut written).unwrap() {
+            lines.push(line);
+        }
+        let long = "x".repeat(MAX_LINE_BYTES);
+        assert_eq!(lines, ["one", "\u{fffd} two", &long, "xxx"]);
     }
 }

@@ -1,5 +1,6 @@
 //! What a worker owes: each job with the tokens or vectors already sent, so that another worker can go on.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -7,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::pairing::Pairing;
 use crate::frames::{Progress, Submission, ToWorker, VectorSubmission};
-use crate::job::{Event, Job, JobError, Said, VectorJob, Vectors};
+use crate::job::{Event, Job, JobError, Lane, Said, VectorJob, Vectors};
 use crate::queue::Ticket;
 
 /// Where an answer's events go.
@@ -16,16 +17,26 @@ pub(super) type Events = UnboundedSender<Result<Event, JobError>>;
 /// Where the vectors of a job go, once they are whole.
 pub(super) type WholeVectors = oneshot::Sender<Result<Vectors, JobError>>;
 
-/// A job that so many workers had when they died is given up: it may be what kills them.
+/// A job that so many workers had when they died is given up, once one has died that had nothing else.
 const MAX_DEATHS: u32 = 3;
 
-/// Jobs that so many workers had are given to the next one by one, so that what kills it takes no other along.
+/// A job that so many workers had when they died may be what kills them.
 const SUSPECT_DEATHS: u32 = MAX_DEATHS - 1;
 
+/// What an answer may have beyond its most tokens, for those that end it, and the text that a token may have.
+const SPARE_TOKENS: u64 = 64;
+const MAX_TOKEN_BYTES: u64 = 1024;
+
 /// The jobs that are waiting or running, in the order of their numbers.
+///
+/// What kills its worker is found without the others being lost: once two workers have died with the same jobs, the next
+/// gets them one by one, each when it has got on with the one before. If it dies all the same, the one after it has one job
+/// at a time, from its beginning to its end. Whichever dies that way is given up, and the others are free of suspicion.
 #[derive(Default)]
 pub(super) struct Journal {
     entries: BTreeMap<u64, Entry>,
+    /// A worker has died that had its jobs one by one.
+    one_at_a_time: bool,
 }
 
 struct Entry {
@@ -34,6 +45,8 @@ struct Entry {
     ticket: Option<Ticket>,
     /// Pairs tokens with text; none where nobody wants to know how likely they were.
     pairing: Option<Pairing>,
+    /// The text that has come of it.
+    said_bytes: u64,
     started: bool,
     /// Workers that died while they had it.
     deaths: u32,
@@ -76,7 +89,8 @@ impl Journal {
         let submission = Submission { id, job, seed, waited_ms: 0, tokens: Vec::new() };
         let work = Work::Answer { submission: Box::new(submission), events };
         let standing = Standing::Due;
-        self.entries.insert(id, Entry { work, ticket, pairing, started: false, deaths: 0, standing });
+        let entry = Entry { work, ticket, pairing, said_bytes: 0, started: false, deaths: 0, standing };
+        self.entries.insert(id, entry);
     }
 
     /// Takes in a job of vectors.
@@ -89,22 +103,32 @@ impl Journal {
     ) {
         let work = Work::Vectors { job, done: Vectors::default(), whole };
         let standing = Standing::Due;
-        self.entries.insert(id, Entry { work, ticket, pairing: None, started: false, deaths: 0, standing });
+        let entry = Entry { work, ticket, pairing: None, said_bytes: 0, started: false, deaths: 0, standing };
+        self.entries.insert(id, entry);
     }
 
-    /// The jobs that the worker can be given now, the oldest first. Of those that may be what kills workers it gets the next
-    /// when it has got on with the one before.
+    /// One of the jobs may be what kills workers.
+    pub(super) fn is_wary(&self) -> bool {
+        self.entries.values().any(|entry| entry.deaths >= SUSPECT_DEATHS)
+    }
+
+    /// The jobs that the worker can be given now, the oldest first; of suspects at most one, the one with the most deaths
+    /// first.
     pub(super) fn due(&self) -> Vec<u64> {
-        let mut tries_one = self.tries_one();
-        let mut may_be_given =
-            |entry: &Entry| !entry.is_suspect() || !std::mem::replace(&mut tries_one, true);
         let due = self.entries.iter().filter(|(_, entry)| entry.standing == Standing::Due);
-        due.filter(|(_, entry)| may_be_given(entry)).map(|(id, _)| *id).collect()
-    }
-
-    /// It has one that may be what kills workers, and has not got on with it yet.
-    fn tries_one(&self) -> bool {
-        self.entries.values().any(|entry| entry.is_suspect() && entry.standing == Standing::Given)
+        if !self.is_wary() {
+            return due.map(|(id, _)| *id).collect();
+        }
+        let waits_for = |entry: &Entry| match entry.standing {
+            Standing::Due => false,
+            Standing::Given => true,
+            Standing::Worked => self.one_at_a_time,
+        };
+        if self.entries.values().any(waits_for) {
+            return Vec::new();
+        }
+        let next = due.min_by_key(|(id, entry)| (Reverse(entry.deaths), entry.lane(), **id));
+        next.map(|(id, _)| *id).into_iter().collect()
     }
 
     /// What the worker is to be told of a job that it is given: all that is not done yet.
@@ -155,6 +179,7 @@ impl Journal {
             pairing.add(odds);
         }
         for said in step.said {
+            entry.said_bytes += said.bytes();
             entry.tell_odds(&said);
             entry.tell(Ok(said.into()));
         }
@@ -168,6 +193,17 @@ impl Journal {
             entry.tell(Ok(Event::Finished { reason: finish.reason, usage: finish.usage }));
         }
         true
+    }
+
+    /// More has come of an answer than was asked for: this is no sound worker, whatever made it so.
+    pub(super) fn has_too_much_of(&self, id: u64) -> bool {
+        let Some(Entry { work: Work::Answer { submission, .. }, said_bytes, .. }) = self.entries.get(&id)
+        else {
+            return false;
+        };
+        let tokens = submission.tokens.len() as u64;
+        tokens > u64::from(submission.job.max_tokens) + SPARE_TOKENS
+            || *said_bytes > (tokens + SPARE_TOKENS) * MAX_TOKEN_BYTES
     }
 
     /// Writes down the vectors of the next texts of a job, and gives all of them when they are whole. `false` for a
@@ -199,16 +235,28 @@ impl Journal {
         }
     }
 
-    /// Notes that the worker has died, and what it had; gives up what has seen too many die. Where it died of one that was
-    /// tried, those that had passed are none the worse for it.
+    /// Notes that the worker has died, and what it had; gives up the job that it died of, once that is known.
     pub(super) fn worker_died(&mut self) {
-        let tried_one = self.tries_one();
-        for entry in self.entries.values_mut() {
-            let has_passed = tried_one && entry.is_suspect() && entry.standing == Standing::Worked;
-            entry.deaths += u32::from(entry.standing != Standing::Due && !has_passed);
+        let was_wary = self.is_wary();
+        let had: Vec<u64> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.standing != Standing::Due)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &had {
+            let Some(entry) = self.entries.get_mut(id) else { continue };
+            // Where they were given one by one, those with which it had got on are the less suspect.
+            let is_suspect = !was_wary || had.len() == 1 || entry.standing == Standing::Given;
+            entry.deaths += u32::from(is_suspect);
         }
-        for (_, mut entry) in self.entries.extract_if(.., |_, entry| entry.deaths >= MAX_DEATHS) {
-            entry.fail(JobError::WorkerLost);
+        self.one_at_a_time = was_wary && (self.one_at_a_time || had.len() > 1);
+        if let [alone] = had[..]
+            && self.entries.get(&alone).is_some_and(|entry| entry.deaths >= MAX_DEATHS)
+        {
+            self.refuse(alone, JobError::WorkerLost);
+            self.entries.values_mut().for_each(|entry| entry.deaths = 0);
+            self.one_at_a_time = false;
         }
     }
 
@@ -225,8 +273,11 @@ impl Journal {
 }
 
 impl Entry {
-    fn is_suspect(&self) -> bool {
-        self.deaths >= SUSPECT_DEATHS
+    fn lane(&self) -> Lane {
+        match &self.work {
+            Work::Answer { submission, .. } => submission.job.lane,
+            Work::Vectors { job, .. } => job.lane,
+        }
     }
 
     /// Tells how likely the tokens of a text were before it is told; those of anything else are of no text.
@@ -265,50 +316,129 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
     use super::*;
-    use crate::job::{Lane, Message};
+    use crate::frames::Finish;
+    use crate::job::{FinishReason, Message, Usage};
 
     fn journal(jobs: u64) -> Journal {
+        journal_with_callers(jobs).0
+    }
+
+    fn journal_with_callers(jobs: u64) -> (Journal, Vec<UnboundedReceiver<Result<Event, JobError>>>) {
         let mut journal = Journal::default();
-        for id in 0..jobs {
-            journal.add(id, Job::plain(vec![Message::new("user", "")], 1, Lane::Batch), None, None);
-        }
-        journal
+        let callers = (0..jobs).map(|id| {
+            let (events, caller) = unbounded_channel();
+            let job = Job::plain(vec![Message::new("user", "")], 1, Lane::Batch);
+            journal.add(id, job, None, Some(events));
+            caller
+        });
+        let callers = callers.collect();
+        (journal, callers)
     }
 
     fn get_on(journal: &mut Journal, id: u64) {
         journal.progress(Progress { id, token: Some(1), odds: None, said: Vec::new(), finish: None });
     }
 
-    #[test]
-    fn what_kills_each_worker_takes_nobody_along() {
-        let mut journal = journal(8);
-        for _ in 0..SUSPECT_DEATHS {
-            journal.worker_comes();
-            assert_eq!(journal.due().len(), 8);
-            (0..8).for_each(|id| assert!(journal.give(id).is_some()));
-            journal.worker_died();
-        }
-        let killer = 3;
-        let one_life = |journal: &mut Journal| {
-            journal.worker_comes();
-            let mut tried = Vec::new();
-            while let [id] = journal.due()[..] {
-                assert!(journal.give(id).is_some());
-                assert!(journal.due().is_empty(), "one at a time");
-                tried.push(id);
-                if id == killer {
-                    journal.worker_died();
-                    break;
+    fn end(journal: &mut Journal, id: u64) {
+        let finish = Some(Finish { reason: FinishReason::Stop, usage: Usage::default() });
+        journal.progress(Progress { id, token: None, odds: None, said: Vec::new(), finish });
+    }
+
+    fn standing(journal: &Journal, id: u64) -> Option<Standing> {
+        journal.entries.get(&id).map(|entry| entry.standing)
+    }
+
+    /// Whether the worker dies, by how the killer stands, whether it has just been given another, and whether nothing more
+    /// is due.
+    type Kills = fn(killer: Standing, another: bool, all: bool) -> bool;
+
+    /// The life of a worker that takes all that is due, gets on with it and ends it, unless it dies before.
+    fn dies(journal: &mut Journal, killer: u64, kills: Kills) -> bool {
+        journal.worker_comes();
+        while !journal.is_empty() {
+            let due = journal.due();
+            due.iter().for_each(|id| assert!(journal.give(*id).is_some()));
+            for is_at_work in [false, true] {
+                if is_at_work {
+                    due.iter().for_each(|id| get_on(journal, *id));
                 }
-                get_on(journal, id);
+                let another = !is_at_work && due.iter().any(|id| *id != killer);
+                let all = is_at_work && journal.due().is_empty();
+                if standing(journal, killer).is_some_and(|standing| kills(standing, another, all)) {
+                    journal.worker_died();
+                    return true;
+                }
             }
-            tried
-        };
-        assert_eq!(one_life(&mut journal), [0, 1, 2, 3]);
-        assert_eq!(one_life(&mut journal), [0, 1, 2, 4, 5, 6, 7]);
-        journal.add(8, Job::plain(vec![Message::new("user", "")], 1, Lane::Batch), None, None);
-        assert_eq!(journal.due(), [8], "who comes is given at once");
+            if journal.due().is_empty() {
+                let worked =
+                    journal.ids().into_iter().filter(|id| standing(journal, *id) == Some(Standing::Worked));
+                worked.collect::<Vec<_>>().into_iter().for_each(|id| end(journal, id));
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn what_kills_each_worker_is_found_and_takes_nobody_along() {
+        let killers: [(&str, Kills, u32); 3] = [
+            ("before its first token", |killer, _, _| killer == Standing::Given, 4),
+            ("in the middle of its answer", |killer, _, all| killer == Standing::Worked && all, 4),
+            // It never does it alone, so that it is never found, and has its answer in the end.
+            ("when another begins", |killer, another, _| killer == Standing::Worked && another, 3),
+        ];
+        for (when, kills, most) in killers {
+            let (mut journal, callers) = journal_with_callers(8);
+            let killer = 3;
+            let mut deaths = 0;
+            while dies(&mut journal, killer, kills) {
+                deaths += 1;
+                assert!(deaths <= most, "{when}: {deaths} workers died");
+            }
+            let mut lost = Vec::new();
+            for (id, mut caller) in (0..).zip(callers) {
+                if std::iter::from_fn(|| caller.try_recv().ok()).any(|event| event.is_err()) {
+                    lost.push(id);
+                }
+            }
+            assert!(lost.iter().all(|id| *id == killer), "{when}: lost are {lost:?}");
+        }
+    }
+
+    #[test]
+    fn who_comes_while_a_killer_is_looked_for_waits_for_its_turn() {
+        let mut journal = journal(2);
+        for _ in 0..SUSPECT_DEATHS {
+            dies(&mut journal, 0, |killer, _, _| killer == Standing::Given);
+        }
+        journal.worker_comes();
+        journal.add(2, Job::plain(vec![Message::new("user", "")], 1, Lane::Clinical), None, None);
+        assert_eq!(journal.due(), [0], "suspects first");
+        assert!(journal.give(0).is_some());
+        assert!(journal.due().is_empty(), "one by one");
+        get_on(&mut journal, 0);
+        assert_eq!(journal.due(), [1]);
+        (0..2).for_each(|id| end(&mut journal, id));
+        assert_eq!(journal.due(), [2], "nobody is suspect any more");
+    }
+
+    #[test]
+    fn a_worker_that_says_more_than_it_was_asked_for_is_seen() {
+        let mut journal = journal(2);
+        for _ in 0..=SPARE_TOKENS {
+            get_on(&mut journal, 0);
+            assert!(!journal.has_too_much_of(0));
+        }
+        get_on(&mut journal, 0);
+        assert!(journal.has_too_much_of(0), "one token was asked for");
+        let said = |bytes: u64| vec![Said::Text("x".repeat(bytes as usize))];
+        for (bytes, is_too_much) in [(SPARE_TOKENS * MAX_TOKEN_BYTES, false), (1, true)] {
+            let said = said(bytes);
+            journal.progress(Progress { id: 1, token: None, odds: None, said, finish: None });
+            assert_eq!(journal.has_too_much_of(1), is_too_much);
+        }
     }
 
     #[test]

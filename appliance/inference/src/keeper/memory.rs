@@ -82,6 +82,11 @@ impl Memory {
         Memory::parse(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)
     }
 
+    /// What is in memory of the files that it maps.
+    pub(super) fn mapped_bytes(self) -> u64 {
+        self.resident_bytes.saturating_sub(self.own_bytes)
+    }
+
     fn parse(status: &str) -> Option<Memory> {
         let kilobytes = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
@@ -141,7 +146,10 @@ impl Scale {
         if self.warm_from.is_none_or(|warm| now < warm) {
             return None;
         }
-        let baseline = *self.baseline.get_or_insert(memory);
+        let baseline = self.baseline.get_or_insert(memory);
+        // Who can tell what is on a GPU may come later than the first reading.
+        baseline.gpu_bytes = baseline.gpu_bytes.or(memory.gpu_bytes);
+        let baseline = *baseline;
         let grown = self.grown(baseline, memory);
         self.over = grown.map_or(0, |_| self.over + 1);
         grown.filter(|_| self.over >= READINGS)

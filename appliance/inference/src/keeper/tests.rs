@@ -60,7 +60,7 @@ fn stand_still() {
         }
         jobs += 1;
     }
-    while say(FromWorker::Alive) {
+    while say(FromWorker::Alive { only_prepares: false }) {
         std::thread::park_timeout(frames::ALIVE_EVERY);
     }
 }
@@ -81,7 +81,7 @@ fn facts() -> Facts {
         sha256: crate::digest::sha256(&fs::File::open(PILOT_LIGHT).expect("the model"), |_| true)
             .expect("a digest"),
         swap_bytes: 0,
-        forms_bytes: 0,
+        later_bytes: 0,
         confinement: Confinement::WHOLE,
         placement: Placement::default(),
     }

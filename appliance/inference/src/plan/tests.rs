@@ -133,12 +133,13 @@ fn a_model_that_makes_vectors_keeps_nothing_and_computes_a_whole_text_at_once() 
     let wish = Wish { context_cells: 2048, sequences: 64, cache: CacheKind::F16, kind: Kind::Embedding };
     let small = Need::of(&embedder(), wish);
     assert_eq!((small.weights, small.context), (91_000_000, 0));
-    assert_eq!(small.compute, 512 * (8 * 384 + 2 * 1536 + 2 * 512) * 4 + BESIDES_BYTES);
+    assert_eq!(small.compute, 512 * (8 * 384 + 2 * 1536 + 2 * 512 + 30_522) * 4 + BESIDES_BYTES);
     let mut long = embedder();
     long.shape.context = 8192;
     let asked = |context_cells| Need::of(&long, Wish { context_cells, ..wish }).compute;
-    assert!(asked(8192) - BESIDES_BYTES > 32 * (asked(512) - BESIDES_BYTES), "the square counts");
-    let plan = plan(&long, Wish { context_cells: 8192, ..wish }, free(900_000_000, false));
+    let logits = |tokens: u64| BESIDES_BYTES + tokens * 30_522 * 4;
+    assert!(asked(8192) - logits(8192) > 32 * (asked(512) - logits(512)), "the square counts");
+    let plan = plan(&long, Wish { context_cells: 8192, ..wish }, free(1_400_000_000, false));
     assert!(plan.to_string().ends_with("it does not fit; context_cells = 4096 would fit"), "{plan}");
     let mut words = long.clone();
     words.shape.sees_all = false;

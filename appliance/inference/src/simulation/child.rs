@@ -45,7 +45,7 @@ pub(super) struct End;
 
 impl Child {
     #[expect(clippy::unnecessary_wraps, reason = "a real worker's process may fail to start")]
-    pub(super) fn start(spec: &ModelSpec, _: Option<Measured>) -> io::Result<Child> {
+    pub(super) fn start(spec: &ModelSpec, _: Option<Measured>, _: u64) -> io::Result<Child> {
         let script = script();
         let life = script.begin(&spec.name);
         Ok(Child {
@@ -96,7 +96,9 @@ impl Child {
             if !self.loaded {
                 self.loaded = true;
                 self.outbox.push_back(match &self.life.end {
-                    LifeEnd::Refuses(reason) => FromWorker::LoadFailed { reason: reason.clone() },
+                    LifeEnd::Refuses(reason) => {
+                        FromWorker::LoadFailed { reason: reason.clone(), is_for_now: false }
+                    }
                     _ => FromWorker::Ready { facts: Box::new(self.life.facts.clone()), measured: None },
                 });
                 continue;
@@ -131,7 +133,7 @@ impl Child {
     /// As the real worker does in every second in which it has nothing else to say.
     fn give_a_sign(&mut self) {
         if Instant::now() >= self.alive_at {
-            self.outbox.push_back(FromWorker::Alive);
+            self.outbox.push_back(FromWorker::Alive { only_prepares: false });
         }
     }
 

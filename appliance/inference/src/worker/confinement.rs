@@ -42,6 +42,11 @@ impl Confinement {
 /// The newest Landlock whose rights are handled; an older kernel enforces what it knows of them.
 const NEWEST: ABI = ABI::V7;
 
+/// What the threads take as their stacks that read and prepare, and one for each core that computes: as much as they may
+/// come to use counts, not what they do.
+const STACKS_BYTES: u64 = 128 << 20;
+const STACK_OF_A_CORE_BYTES: u64 = 8 << 20;
+
 /// What a GPU's driver opens while it works: its devices, its libraries and what the kernel tells of the machine.
 const FOR_GPU_TO_READ: [&str; 11] = [
     "/sys",
@@ -126,9 +131,10 @@ fn limit(with_gpu: bool, with_cache: bool) {
 }
 
 /// The memory of its own that this process may have from here on: twice what its model says that it takes, for an
-/// estimate is one. The weights in the page cache do not count.
-pub(super) fn limit_memory(planned_bytes: u64) {
-    let most = Some(planned_bytes.saturating_mul(2));
+/// estimate is one, and the stacks of its threads. The weights in the page cache do not count.
+pub(super) fn limit_memory(planned_bytes: u64, cores: u32) {
+    let stacks = STACKS_BYTES + u64::from(cores) * STACK_OF_A_CORE_BYTES;
+    let most = Some(planned_bytes.saturating_mul(2).saturating_add(stacks));
     let _ = setrlimit(Resource::Data, Rlimit { current: most, maximum: most });
 }
 

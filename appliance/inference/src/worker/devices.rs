@@ -67,8 +67,52 @@ pub fn devices() -> Result<Vec<Device>, String> {
             memory_free_bytes: device.memory_free as u64,
         })
         .collect();
+    let found = each_once(found);
     if found.iter().any(|device| device.kind == DeviceKind::Cpu) {
         return Ok(found);
     }
     Err(backends::no_cpu())
+}
+
+/// Vulkan finds the cards of other backends too, under the same name or a longer one: there they are faster, and each is
+/// one card all the same. The indices stay the engine's.
+fn each_once(found: Vec<Device>) -> Vec<Device> {
+    let is_vulkan = |device: &Device| device.backend == "Vulkan";
+    let gpus = found.iter().filter(|device| device.is_gpu() && !is_vulkan(device));
+    let mut known: Vec<String> = gpus.map(|device| device.description.clone()).collect();
+    let mut is_twin = |device: &Device| {
+        let twin = known.iter().position(|name| !name.is_empty() && device.description.starts_with(name));
+        twin.map(|twin| known.swap_remove(twin)).is_some()
+    };
+    found.into_iter().filter(|device| !(device.is_gpu() && is_vulkan(device) && is_twin(device))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_that_two_backends_find_is_one() {
+        let device = |(index, (backend, description)): (u32, (&str, &str))| Device {
+            index,
+            name: format!("{backend}{index}"),
+            description: description.into(),
+            backend: backend.into(),
+            kind: if backend == "CPU" { DeviceKind::Cpu } else { DeviceKind::Gpu },
+            memory_total_bytes: 0,
+            memory_free_bytes: 0,
+        };
+        let found = [
+            ("CUDA", "NVIDIA L40S"),
+            ("CUDA", "NVIDIA L40S"),
+            ("Vulkan", "NVIDIA L40S"),
+            ("Vulkan", "NVIDIA L40S"),
+            ("Vulkan", "Intel Arc A770"),
+            ("ROCm", "AMD Radeon RX 7900 XTX"),
+            ("Vulkan", "AMD Radeon RX 7900 XTX (RADV NAVI31)"),
+            ("CPU", "NVIDIA L40S"),
+        ];
+        let kept = each_once((0..).zip(found).map(device).collect());
+        assert_eq!(kept.iter().map(|device| device.index).collect::<Vec<_>>(), [0, 1, 4, 5, 7]);
+    }
 }

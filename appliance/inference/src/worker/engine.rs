@@ -11,6 +11,7 @@ mod warm_up;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
@@ -19,7 +20,6 @@ use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::token::LlamaToken;
 use tokio::time::Instant;
 
-use super::WorkerError;
 use super::load::STEP_TOKENS;
 use super::measured::Measured;
 use super::pace::Pace;
@@ -27,6 +27,7 @@ use super::prompt::Prepared;
 use super::scheduler::{Held, Key, Room, Scheduler, Waiting};
 use super::sequence::Sequence;
 use super::vocabulary::Vocabulary;
+use super::{Doing, WorkerError};
 use crate::frames::{Finish, FromWorker, Progress};
 use crate::job::JobError;
 use chooser::Chooser;
@@ -55,6 +56,8 @@ pub(super) struct Engine<'a> {
     chooser: Chooser,
     orders: Receiver<Order>,
     out: Sender<FromWorker>,
+    /// Where it says that it has jobs.
+    doing: Arc<Doing>,
     began: Instant,
     /// When a step last wrote for answers.
     wrote: Instant,
@@ -77,6 +80,8 @@ pub(super) struct Means {
     pub(super) threads: usize,
     /// A GPU's code is built at first use.
     pub(super) builds_code: bool,
+    /// Where it says that it has jobs.
+    pub(super) doing: Arc<Doing>,
     /// What an earlier worker of the same model has found. Where code is built, steps are taken all the same: answers
     /// should not wait for it in their midst.
     pub(super) measured: Option<Measured>,
@@ -116,6 +121,7 @@ impl<'a> Engine<'a> {
             chooser: Chooser::new(means.threads),
             orders,
             out,
+            doing: means.doing,
             began: Instant::now(),
             wrote: Instant::now(),
         };
@@ -129,17 +135,23 @@ impl<'a> Engine<'a> {
     /// can go on.
     pub(super) fn run(mut self) -> Result<(), WorkerError> {
         while self.take_orders() {
+            self.doing.computes.store(!self.has_nothing(), Ordering::Relaxed);
             self.admit()?;
             if !self.running.is_empty() {
                 self.step()?;
             }
+            self.doing.computes.store(!self.has_nothing(), Ordering::Relaxed);
         }
         Ok(())
     }
 
+    fn has_nothing(&self) -> bool {
+        self.running.is_empty() && self.scheduler.is_empty()
+    }
+
     /// Takes all orders that are there, and waits for one when there is nothing to do. `false` at the end.
     fn take_orders(&mut self) -> bool {
-        if self.running.is_empty() && self.scheduler.is_empty() {
+        if self.has_nothing() {
             match self.orders.recv() {
                 Ok(order) => self.obey(order),
                 Err(_) => return false,
@@ -242,6 +254,10 @@ impl<'a> Engine<'a> {
             if let Some(row) = share.row {
                 rows.push((sequence, context.get_logits_ith(row)));
             }
+        }
+        if rows.is_empty() {
+            // Else a GPU is still at work, and the next step would be taken to last longer.
+            context.synchronize();
         }
         let outcomes = self.chooser.choose(rows);
         self.pace.took(begun.elapsed(), step.writing, step.read, step.only_long && step.read > 0);

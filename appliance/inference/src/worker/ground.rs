@@ -12,7 +12,7 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use super::devices::{Device, DeviceKind, devices};
 use super::memory::available_bytes;
 use super::options::WorkerOptions;
-use crate::gguf::GgufError;
+use crate::gguf;
 use crate::plan::{Free, Need};
 use crate::spec::ModelSpec;
 
@@ -42,9 +42,7 @@ impl Ground {
     /// # Errors
     /// One plain line: a file that can't be read, or a device that is not there.
     pub(super) fn take(options: &WorkerOptions) -> Result<Ground, String> {
-        let path = &options.model;
-        let file = File::open(path).map_err(|error| GgufError::Unreadable(path.clone(), error.kind()));
-        let file = file.map_err(|error| error.to_string())?;
+        let file = gguf::open(&options.model).map_err(|error| error.to_string())?;
         // The modules of the engine first: it knows no others once it has begun.
         let found = devices()?;
         let backend = LlamaBackend::init().map_err(|error| error.to_string())?;
@@ -61,7 +59,7 @@ impl Ground {
         };
         let usual = usual(&found).first().copied().or(found.first());
         let device = only.as_ref().or(usual);
-        let free = free(only.as_ref(), &found);
+        let free = free(only.as_ref(), &found, options.mapped_bytes);
         Ok(Ground {
             backend,
             file,
@@ -90,7 +88,7 @@ impl Ground {
             self.other_gpus = others.iter().map(|device| device.index).collect();
             self.device.clone_from(&only.name);
             let only = (*only).clone();
-            self.free = free(Some(&only), &self.devices);
+            self.free = free(Some(&only), &self.devices, 0);
             self.only = Some(only);
         }
     }
@@ -132,7 +130,7 @@ fn in_order_of_room<'a>(gpus: &[&'a Device], need: &Need) -> Vec<&'a Device> {
     let mut fitting: Vec<&Device> = gpus
         .iter()
         .copied()
-        .filter(|gpu| free(Some(gpu), &[]).is_some_and(|free| need.fits(&free)))
+        .filter(|gpu| free(Some(gpu), &[], 0).is_some_and(|free| need.fits(&free)))
         .collect();
     fitting.sort_by_key(|gpu| std::cmp::Reverse(gpu.memory_free_bytes));
     fitting
@@ -146,17 +144,19 @@ pub fn free_memory(spec: &ModelSpec) -> Option<Free> {
         true => device.kind == DeviceKind::Cpu,
         false => spec.device == Some(device.index),
     };
-    free(found.iter().find(is_it), &found)
+    free(found.iter().find(is_it), &found, 0)
 }
 
-/// What is free on the one device, or on all GPUs together, or else in this machine's own memory.
-fn free(only: Option<&Device>, found: &[Device]) -> Option<Free> {
+/// What is free on the one device, or on all GPUs together, or else in this machine's own memory, where `mapped_bytes`
+/// only look so.
+fn free(only: Option<&Device>, found: &[Device], mapped_bytes: u64) -> Option<Free> {
     let gpus = match only {
         Some(only) => Vec::from_iter(only.is_gpu().then_some(only)),
         None => usual(found),
     };
     let Some(first) = gpus.first() else {
-        return available_bytes().map(|bytes| Free { device: "CPU".into(), bytes, is_gpu: false });
+        let bytes = available_bytes()?.saturating_sub(mapped_bytes);
+        return Some(Free { device: "CPU".into(), bytes, is_gpu: false });
     };
     let bytes = gpus.iter().map(|device| device.memory_free_bytes).sum();
     let device = if gpus.len() == 1 { first.name.clone() } else { format!("{} GPUs", gpus.len()) };

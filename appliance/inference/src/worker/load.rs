@@ -25,9 +25,9 @@ use super::vocabulary::Vocabulary;
 use crate::digest;
 use crate::frames::FromWorker;
 use crate::gguf::{self, Gguf, GgufError};
-use crate::kind::{self, Kind};
+use crate::kind;
 use crate::model::Facts;
-use crate::plan::{CacheKind, Need, Plan, Wish, plan, reserved_for_logits, swap_bytes};
+use crate::plan::{CacheKind, Need, Plan, Wish, plan, swap_bytes};
 
 /// Tokens of one step. Longer steps read prompts faster and keep every running answer waiting for longer.
 pub(super) use crate::plan::STEP_TOKENS;
@@ -53,6 +53,16 @@ pub(super) struct Loaded {
     sha256: String,
 }
 
+/// Why a model can't be loaded: one plain line that says what, where and how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("{0}")]
+    Unusable(String),
+    /// Only because of what is free at the moment.
+    #[error("{0}")]
+    NoRoom(String),
+}
+
 /// Checks the file, then loads it, telling control how far it is.
 ///
 /// # Errors
@@ -62,19 +72,26 @@ pub(super) fn load(
     options: &WorkerOptions,
     listening: &Listening,
     out: &Sender<FromWorker>,
-) -> Result<Loaded, String> {
+) -> Result<Loaded, LoadError> {
     let path = options.model.display();
-    let file = gguf::inspect_file(&ground.file, &options.model).map_err(|error| error.to_string())?;
-    kind::fitting(&file, options.kind, options.pooling).map_err(|why| format!("{path}: {why}"))?;
+    let unusable = |why: String| LoadError::Unusable(why);
+    let file =
+        gguf::inspect_file(&ground.file, &options.model).map_err(|error| unusable(error.to_string()))?;
+    let fitting = kind::fitting(&file, options.kind, options.pooling);
+    fitting.map_err(|why| unusable(format!("{path}: {why}")))?;
     ground.settle(&Need::of(&file, wish(options)));
-    fits(&file, ground, options)?;
-    let sha256 = expected(&ground.file, options, |share| tell(out, share * 0.5))?;
+    fits(&file, ground, options).map_err(LoadError::NoRoom)?;
+    let sha256 = expected(&ground.file, options, |share| tell(out, share * 0.5)).map_err(unusable)?;
     let progress = out.clone();
-    let params = ground.placement()?.with_progress_callback(move |share| tell(&progress, 0.5 + share * 0.5));
+    let params = ground.placement().map_err(unusable)?;
+    let params = params.with_progress_callback(move |share| tell(&progress, 0.5 + share * 0.5));
     listening.begin();
     let model = LlamaModel::load_from_file(&ground.backend, ground.open_path(), &params).map_err(|_| {
         let (kind, device) = (&file.architecture, &ground.device);
-        format!("llama.cpp can't load {path} ({kind}): choose another model, or make room on {device}")
+        // Its file is the right one by now, so one that was loaded before lacks nothing but room.
+        LoadError::NoRoom(format!(
+            "llama.cpp can't load {path} ({kind}): choose another model, or make room on {device}"
+        ))
     })?;
     let told = listening.end(&ground.devices);
     Ok(Loaded { model: Arc::new(model), file, told, sha256 })
@@ -112,11 +129,7 @@ fn fits(file: &Gguf, ground: &Ground, options: &WorkerOptions) -> Result<(), Str
     match plan(file, wish(options), free) {
         Plan::Fits { .. } if is_gpu => Ok(()),
         Plan::Fits { need, .. } => {
-            let reserved = match options.kind {
-                Kind::Chat => 0,
-                Kind::Embedding | Kind::Rerank => reserved_for_logits(file, options.context),
-            };
-            limit_memory(need.total().saturating_add(reserved));
+            limit_memory(need.total(), ground.cores);
             Ok(())
         }
         refused @ Plan::TooLarge { .. } => Err(format!("{}: {refused}", options.model.display())),
@@ -148,7 +161,11 @@ impl Loaded {
     /// thousand small pieces, one by one.
     pub(super) fn swap_bytes(&self, ground: &Ground, options: &WorkerOptions) -> u64 {
         let available = ground.free.as_ref().filter(|_| !ground.with_gpu && self.shares_prefixes());
-        available.map_or(0, |free| swap_bytes(&Need::of(&self.file, wish(options)), free))
+        available.map_or(0, |free| swap_bytes(&self.need(options), free))
+    }
+
+    pub(super) fn need(&self, options: &WorkerOptions) -> Need {
+        Need::of(&self.file, wish(options))
     }
 
     /// Sequences of the context where so many answers may run. Some more keep what was read even then: not many, since
@@ -268,7 +285,7 @@ impl Loaded {
             vectors: None,
             sha256: self.sha256.clone(),
             swap_bytes: 0,
-            forms_bytes: 0,
+            later_bytes: 0,
             confinement,
             placement: Placement::default(),
         }

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use super::measured::Measured;
 use crate::kind::{Kind, Pooling};
@@ -30,6 +31,8 @@ pub struct WorkerOptions {
     pub sha256: Option<String>,
     /// What an earlier worker of the same model has measured.
     pub(crate) measured: Option<Measured>,
+    /// Bytes of this machine's memory that look free, and hold the mapped weights of other models.
+    pub mapped_bytes: u64,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub enum OptionsError {
 impl WorkerOptions {
     /// Reads `--model FILE --context N --sequences N [--clinical-reserve N] [--threads N] [--device N]
     /// [--on-cpu] [--cache q8_0] [--sha256 HEX] [--kind embedding] [--pooling mean]
-    /// [--measured 1=33125,4=40250/64=200000/4]`.
+    /// [--measured 1=33125,4=40250/64=200000/4] [--mapped BYTES]`.
     ///
     /// # Errors
     /// The argument that is unknown, missing or no number.
@@ -63,7 +66,7 @@ impl WorkerOptions {
         let (mut model, mut context, mut sequences, mut threads, mut device) = (None, None, None, None, None);
         let (mut clinical_reserve, mut cache, mut sha256, mut measured) = (0, CacheKind::F16, None, None);
         let (mut kind, mut pooling) = (Kind::Chat, None);
-        let mut on_cpu = false;
+        let (mut on_cpu, mut mapped_bytes) = (false, 0);
         let mut args = args.into_iter();
         while let Some(name) = args.next() {
             let name = name.to_string_lossy().into_owned();
@@ -76,6 +79,7 @@ impl WorkerOptions {
                 "--threads" => threads = Some(number(&name, &value()?)?),
                 "--device" => device = Some(number(&name, &value()?)?),
                 "--on-cpu" => on_cpu = true,
+                "--mapped" => mapped_bytes = number(&name, &value()?)?,
                 "--cache" => {
                     cache = value()?.to_str().and_then(CacheKind::named).ok_or(OptionsError::NoCache)?;
                 }
@@ -105,6 +109,7 @@ impl WorkerOptions {
             cache,
             sha256,
             measured,
+            mapped_bytes,
         })
     }
 
@@ -135,6 +140,7 @@ impl WorkerOptions {
         if let Some(measured) = &self.measured {
             args.extend(["--measured".into(), measured.to_string().into()]);
         }
+        args.extend(["--mapped".into(), self.mapped_bytes.to_string().into()]);
         args
     }
 }
@@ -154,11 +160,12 @@ impl From<&ModelSpec> for WorkerOptions {
             cache: spec.cache,
             sha256: spec.sha256.clone(),
             measured: None,
+            mapped_bytes: 0,
         }
     }
 }
 
-fn number(name: &str, value: &OsStr) -> Result<u32, OptionsError> {
+fn number<N: FromStr>(name: &str, value: &OsStr) -> Result<N, OptionsError> {
     value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| OptionsError::NoNumber(name.to_owned()))
 }
 
@@ -181,6 +188,7 @@ mod tests {
             cache: CacheKind::Q8_0,
             sha256: Some("ab".repeat(32)),
             measured: "1=33125,4=40250/64=200000/4".parse().ok(),
+            mapped_bytes: 5_000_000_000,
         };
         assert_eq!(WorkerOptions::from_args(options.to_args()), Ok(options));
     }

@@ -15,7 +15,7 @@ use super::seam;
 use super::speech::{Rules, Speech};
 use super::template::Template;
 use super::text::Stops;
-use super::tokenizer::Tokenizer;
+use super::tokenizer::{LONGEST_TOKEN_BYTES, Tokenizer};
 use super::vocabulary::Vocabulary;
 use crate::frames::Submission;
 use crate::job::{Job, JobError, Lane, Message, Must, Sampling, Scope};
@@ -95,6 +95,11 @@ impl Prompter {
                 token: *token,
                 tokens: self.vocabulary.tokens().count() as u32,
             });
+        }
+        // What is far too long is not even cut into tokens, which takes long in some vocabularies.
+        let (bytes, most) = (job.said_bytes(), u64::from(self.limit) * LONGEST_TOKEN_BYTES as u64);
+        if bytes > most {
+            return Err(JobError::TooLarge { bytes, limit: most });
         }
         let Start { prompt: mut tokens, prefix, inside } = self.start(&job)?;
         let prompt_tokens = (tokens.len() + prefix.len()) as u32;

@@ -2,8 +2,8 @@
 //!
 //! A job is admitted only when all the cells that it can ever need are free, so a running answer never fails for
 //! lack of them. A job that does not fit yet holds back all that come after it: a long one is never starved. Only the
-//! clinical lane may use the reserve, so it goes past a job that waits for the common room. Where there is no room at
-//! all for it, answers of lower lanes are paused: what they have written is kept, and they go on when there is room.
+//! clinical lane goes past it, for a while, and always into the reserve, which is its own. Where there is no room at all
+//! for it, answers of lower lanes are paused: what they have written is kept, and they go on when there is room.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,6 +32,9 @@ pub(super) type Key = (bool, i64, u64);
 
 /// An answer is not paused more often.
 const MOST_PAUSES: u32 = 3;
+
+/// The clinical lane goes past a job until that one is due for so long.
+const PASSED_MS: i64 = 60_000;
 
 /// The waiting jobs and the room that is taken.
 pub(super) struct Scheduler {
@@ -190,12 +193,14 @@ impl Scheduler {
     }
 
     /// Who must pause, where nobody can be admitted, so that the most urgent one can: answers of lower lanes, the lowest
-    /// and latest first, and no more than are needed. The clinical lane is more urgent than whoever waits before it: where
-    /// it has room already, nobody pauses.
+    /// and latest first, and no more than are needed. The clinical lane is more urgent than whoever waits before it and is
+    /// not due for long: where it has room already, nobody pauses.
     pub(super) fn make_way(&self, running: &[Held]) -> Option<Way> {
-        let is_clinical = |(_, job): &(&Key, &Waiting)| job.lane() == Lane::Clinical;
-        let (key, urgent) =
-            self.waiting.iter().find(is_clinical).or_else(|| self.waiting.first_key_value())?;
+        let first = self.waiting.first_key_value()?;
+        let may_pass = |(key, job): &(&Key, &Waiting)| {
+            job.lane() == Lane::Clinical && (key.0 != first.0.0 || key.1 - first.0.1 <= PASSED_MS)
+        };
+        let (key, urgent) = self.waiting.iter().find(may_pass).unwrap_or(first);
         let mut lower: Vec<Held> = running
             .iter()
             .filter(|held| held.lane > urgent.lane() && held.pauses < MOST_PAUSES)

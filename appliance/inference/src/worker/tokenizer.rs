@@ -14,6 +14,9 @@ use super::guard::Guard;
 /// Characters in a row that are white space, or that are none. A match has two such runs at most.
 const LONGEST_RUN: usize = 4096;
 
+/// No token of the usual vocabularies has more bytes: the longest are rows of dashes, or of spaces.
+pub(super) const LONGEST_TOKEN_BYTES: usize = 128;
+
 /// The stack of a thread that makes tokens, in bytes: what a match of two runs takes, ten times over.
 pub(super) const STACK_BYTES: usize = 32 << 20;
 

@@ -21,7 +21,7 @@ use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
 use super::WorkerError;
 use super::confinement::Confinement;
 use super::ground::Ground;
-use super::load::Loaded;
+use super::load::{LoadError, Loaded};
 use super::options::WorkerOptions;
 use super::placement::Placement;
 use super::tokenizer::STACK_BYTES;
@@ -47,10 +47,10 @@ pub(super) fn serve(
     socket: UnixStream,
     out: &Sender<FromWorker>,
 ) -> Result<(), WorkerError> {
-    let pooling = pooling(options, loaded).map_err(WorkerError::Load)?;
+    let pooling = pooling(options, loaded).map_err(LoadError::Unusable)?;
     let limit = longest_text(&loaded.file, options.context);
     let step = step_of_vectors(&loaded.file, options.context);
-    let context = context(options, ground, loaded, pooling, step).map_err(WorkerError::Load)?;
+    let context = context(options, ground, loaded, pooling, step).map_err(LoadError::NoRoom)?;
     let reader = Reader::new(loaded.model.clone(), limit);
     let dimensions = match pooling {
         Pooling::Rank => loaded.model.n_cls_out(),
@@ -66,6 +66,7 @@ pub(super) fn serve(
     let mut facts = loaded.facts(limit, ground, confinement, false);
     facts.vectors = Some(VectorFacts { pooling, dimensions });
     facts.placement = placement;
+    facts.later_bytes = loaded.need(options).compute;
     let _ = out.send(FromWorker::Ready { facts: Box::new(facts), measured: None });
     engine.run()
 }

@@ -135,12 +135,18 @@ fn a_prompt_of_one_long_run_ends_no_worker() {
         let copy = Copy::splitting_as(vocabulary);
         with_model(copy.spec.clone(), async |model| {
             for run in ["-", "a", "가", " ", "\n", "7"] {
-                let refused = ask(model, job(&run.repeat(400_000))).await.unwrap_err();
+                let refused = ask(model, job(&run.repeat(240_000 / run.len()))).await.unwrap_err();
                 assert!(
                     matches!(refused, JobError::ContextTooLong { .. }),
                     "{vocabulary} {run}: {refused:?}"
                 );
             }
+            // What can be no prompt by its bytes is not cut into tokens at all.
+            let refused = ask(model, job(&"word ".repeat(80_000))).await.unwrap_err();
+            assert!(
+                matches!(refused, JobError::TooLarge { bytes: 400_000, .. }),
+                "{vocabulary}: {refused:?}"
+            );
             assert_eq!(model.restarts(), 0, "{vocabulary}");
         });
     }

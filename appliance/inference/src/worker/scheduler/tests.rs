@@ -80,6 +80,29 @@ fn a_long_job_is_not_overtaken_by_short_ones() {
 }
 
 #[test]
+fn a_long_job_that_has_waited_for_long_is_passed_by_the_clinical_lane_into_the_reserve_alone() {
+    let mut scheduler = scheduler(100, 10, 1);
+    scheduler.add(job(1, Interactive, 60), START);
+    scheduler.add(job(2, Interactive, 80), START);
+    assert_eq!(admitted(&mut scheduler), [1]);
+    let due = START + Interactive.handicap();
+    scheduler.add(job(3, Clinical, 20), due + Duration::from_millis(PASSED_MS as u64));
+    let way = scheduler.make_way(&[]).expect("there is room");
+    assert_eq!((scheduler.take(way.first).unwrap().id(), way.pausing), (3, vec![]));
+    scheduler.add(job(4, Clinical, 20), due + Duration::from_millis(PASSED_MS as u64 + 1));
+    assert_eq!(scheduler.make_way(&[]), None, "the room is kept for the one that waits");
+    scheduler.release(Clinical, 20);
+    scheduler.add(job(5, Clinical, 10), due + Duration::from_secs(3600));
+    assert_eq!(
+        admitted(&mut scheduler),
+        [0; 0],
+        "the first of the clinical ones does not fit into the reserve"
+    );
+    scheduler.cancel(4);
+    assert_eq!(admitted(&mut scheduler), [5], "which is its own");
+}
+
+#[test]
 fn the_others_never_take_the_reserve_and_the_clinical_lane_goes_past_them_into_it() {
     let mut scheduler = scheduler(80, 8, 2);
     for id in 1..=8 {

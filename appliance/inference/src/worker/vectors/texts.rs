@@ -10,10 +10,7 @@ use super::hangul;
 use super::schedule::Texts;
 use crate::frames::VectorSubmission;
 use crate::job::{JobError, VectorJob};
-use crate::worker::tokenizer::Tokenizer;
-
-/// No token of the usual vocabularies has more bytes, white space aside: the longest are rows of dashes.
-const LONGEST_TOKEN_BYTES: usize = 128;
+use crate::worker::tokenizer::{LONGEST_TOKEN_BYTES, Tokenizer};
 
 /// Reads texts for one model.
 pub(super) struct Reader {
