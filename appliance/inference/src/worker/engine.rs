@@ -24,7 +24,7 @@ use super::load::STEP_TOKENS;
 use super::measured::Measured;
 use super::pace::Pace;
 use super::prompt::Prepared;
-use super::scheduler::{Held, Key, Room, Scheduler, Waiting};
+use super::scheduler::{Held, Key, LEAST_AHEAD, Room, Scheduler, Waiting};
 use super::sequence::Sequence;
 use super::vocabulary::Vocabulary;
 use super::{Doing, WorkerError};
@@ -136,6 +136,7 @@ impl<'a> Engine<'a> {
     pub(super) fn run(mut self) -> Result<(), WorkerError> {
         while self.take_orders() {
             self.doing.computes.store(!self.has_nothing(), Ordering::Relaxed);
+            self.grow();
             self.admit()?;
             if !self.running.is_empty() {
                 self.step()?;
@@ -218,6 +219,29 @@ impl<'a> Engine<'a> {
         self.running.push(sequence);
     }
 
+    /// Gives those more cells that have come to the end of theirs, before anybody new begins.
+    fn grow(&mut self) {
+        while let Some(growing) = self.running.iter_mut().find(|sequence| sequence.lacks_cells()) {
+            if self.scheduler.extend(growing) {
+                continue;
+            }
+            let growing = growing.held();
+            let held: Vec<Held> = self.running.iter().map(Sequence::held).collect();
+            // One that may pause no more has all that it can need.
+            let pausing = Scheduler::gives_way_to(&growing, &held).unwrap_or(growing.id);
+            self.pause(&[pausing]);
+        }
+        self.seats.make_room(&mut self.context, self.scheduler.free_cells());
+    }
+
+    fn pause(&mut self, ids: &[u64]) {
+        for mut sequence in self.running.extract_if(.., |sequence| ids.contains(&sequence.id)) {
+            self.seats.leave(&mut self.context, &sequence);
+            sequence.stand_up();
+            self.scheduler.pause(sequence.held().key, sequence);
+        }
+    }
+
     /// Lets answers of lower lanes pause where an urgent one has no room.
     fn make_way(&mut self) -> Option<(Key, Waiting)> {
         if self.scheduler.is_empty() {
@@ -225,11 +249,7 @@ impl<'a> Engine<'a> {
         }
         let held: Vec<Held> = self.running.iter().map(Sequence::held).collect();
         let way = self.scheduler.make_way(&held)?;
-        for mut sequence in self.running.extract_if(.., |sequence| way.pausing.contains(&sequence.id)) {
-            self.seats.leave(&mut self.context, &sequence);
-            sequence.stand_up();
-            self.scheduler.pause(sequence.held().key, sequence);
-        }
+        self.pause(&way.pausing);
         Some((way.first, self.scheduler.take(way.first)?))
     }
 
@@ -284,6 +304,7 @@ impl<'a> Engine<'a> {
         for sequence in self.running.extract_if(.., |sequence| ids.contains(&sequence.id)) {
             self.seats.leave(&mut self.context, &sequence);
             self.scheduler.release(sequence.lane, sequence.cells);
+            sequence.length_beyond(LEAST_AHEAD).into_iter().for_each(|tokens| self.scheduler.ended(tokens));
         }
     }
 

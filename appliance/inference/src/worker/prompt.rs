@@ -48,6 +48,8 @@ pub(super) struct Prepared {
     pub(super) budget: u32,
     /// The most cells of the context that the job can need.
     pub(super) cells: u32,
+    /// Those that are reserved for it when it begins.
+    pub(super) reserved: u32,
     pub(super) sampling: Sampling,
     pub(super) seed: u64,
     pub(super) speech: Speech,
@@ -115,7 +117,7 @@ impl Prompter {
                 .try_for_each(|token| guide.accept(*token, self.vocabulary.bytes(*token)))?;
         }
         tokens.extend_from_slice(&prefix[..kept]);
-        let cells = (tokens.len() + rest.len()) as u32 + budget;
+        let cells = self.limit.min((tokens.len() + rest.len()) as u32 + budget);
         Ok(Prepared {
             came: Instant::now(),
             id,
@@ -128,7 +130,8 @@ impl Prompter {
             rest,
             generated,
             budget,
-            cells: cells.min(self.limit),
+            cells,
+            reserved: cells,
             sampling: job.sampling,
             seed,
             speech,

@@ -1,7 +1,9 @@
 //! Who runs: waiting jobs by lane and age, and a ledger of the context's cells and sequences.
 //!
-//! A job is admitted only when all the cells that it can ever need are free, so a running answer never fails for
-//! lack of them. A job that does not fit yet holds back all that come after it: a long one is never starved. Only the
+//! A job is admitted when there are cells for its prompt and for an answer of twice the usual length, for few answers come
+//! to the most tokens that they may have. One that does gets more as it goes on; where there are none, the lowest and
+//! latest answer pauses, whatever it is. It is paused so no more than three times, and goes on then with all that it can
+//! ever need: so a running answer never fails for lack of cells, and each comes to its end. A job that does not fit yet holds back all that come after it: a long one is never starved. Only the
 //! clinical lane goes past it, for a while, and always into the reserve, which is its own. Where there is no room at all
 //! for it, answers of lower lanes are paused: what they have written is kept, and they go on when there is room.
 
@@ -33,6 +35,12 @@ pub(super) type Key = (bool, i64, u64);
 /// An answer is not paused more often.
 const MOST_PAUSES: u32 = 3;
 
+/// The least that an answer is reserved beyond what there is of it, in tokens, and what is taken for usual before any has
+/// ended. How much a new one counts.
+pub(super) const LEAST_AHEAD: u32 = 128;
+const USUAL: f64 = 128.0;
+const NEWEST_COUNTS: f64 = 0.1;
+
 /// The clinical lane goes past a job until that one is due for so long.
 const PASSED_MS: i64 = 60_000;
 
@@ -43,6 +51,8 @@ pub(super) struct Scheduler {
     arrivals: u64,
     clinical: Space,
     common: Space,
+    /// Tokens of an answer that may have many.
+    usual: f64,
 }
 
 /// One that waits for room.
@@ -86,7 +96,7 @@ impl Waiting {
 
     fn cells(&self) -> u32 {
         match self {
-            Waiting::New(job) => job.cells,
+            Waiting::New(job) => job.reserved,
             Waiting::Paused(sequence) => sequence.cells,
         }
     }
@@ -138,7 +148,7 @@ impl Room {
 impl Scheduler {
     pub(super) fn new(room: Room) -> Scheduler {
         let (clinical, common) = (Space::NONE, Space::NONE);
-        Scheduler { room, waiting: BTreeMap::new(), arrivals: 0, clinical, common }
+        Scheduler { room, waiting: BTreeMap::new(), arrivals: 0, clinical, common, usual: USUAL }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -151,8 +161,10 @@ impl Scheduler {
     }
 
     /// `now` is the time since any fixed moment.
-    pub(super) fn add(&mut self, job: Prepared, now: Duration) {
+    pub(super) fn add(&mut self, mut job: Prepared, now: Duration) {
         self.arrivals += 1;
+        let there_is = (job.tokens.len() + job.rest.len() + job.generated.len()) as u32;
+        job.reserved = job.cells.min(there_is.saturating_add(self.ahead()));
         let due = now + job.lane.handicap();
         let due_ms = due.as_millis() as i64 - job.waited_ms;
         let key = (job.generated.is_empty(), due_ms, self.arrivals);
@@ -160,9 +172,44 @@ impl Scheduler {
     }
 
     /// Takes back the room of an answer that goes on later, in the place that it had.
-    pub(super) fn pause(&mut self, key: Key, sequence: Sequence) {
+    pub(super) fn pause(&mut self, key: Key, mut sequence: Sequence) {
         self.release(sequence.lane, sequence.cells);
+        let is_last = sequence.held().pauses >= MOST_PAUSES;
+        sequence.reserve(if is_last { u32::MAX } else { self.ahead() });
         self.waiting.insert(key, Waiting::Paused(Box::new(sequence)));
+    }
+
+    /// Reserves more for a running answer: all that it can ever need, or as much as an answer usually has. `false` where
+    /// there is no room for that.
+    pub(super) fn extend(&mut self, sequence: &mut Sequence) -> bool {
+        let before = sequence.cells;
+        sequence.reserve(self.ahead());
+        let more = sequence.cells - before;
+        let is_in_its_room =
+            sequence.lane == Lane::Clinical || self.common.cells + more <= self.room.common().cells;
+        if !is_in_its_room || more > self.free_cells() {
+            sequence.cells = before;
+            return false;
+        }
+        self.taken(sequence.lane).cells += more;
+        true
+    }
+
+    /// Who must pause so that this one can go on: of those that are no more urgent the lowest and latest, which may be
+    /// itself.
+    pub(super) fn gives_way_to(growing: &Held, running: &[Held]) -> Option<u64> {
+        let may_pause = |held: &&Held| held.lane >= growing.lane && held.pauses < MOST_PAUSES;
+        running.iter().filter(may_pause).max_by_key(|held| (held.lane, held.key)).map(|held| held.id)
+    }
+
+    /// An answer has ended that might have had more tokens than most have.
+    pub(super) fn ended(&mut self, tokens: u32) {
+        self.usual += NEWEST_COUNTS * (f64::from(tokens) - self.usual);
+    }
+
+    /// Tokens that are reserved for an answer beyond what there is of it.
+    fn ahead(&self) -> u32 {
+        ((2.0 * self.usual) as u32).max(LEAST_AHEAD)
     }
 
     /// Forgets a waiting job; `false` when it is not waiting.

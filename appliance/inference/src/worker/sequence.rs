@@ -38,8 +38,9 @@ pub(super) struct Sequence {
     /// The answer that reads now what this one begins with too, and how much of it.
     awaited: Option<(u64, usize)>,
     pauses: u32,
-    /// Cells of the context that are reserved for it.
+    /// Cells of the context that are reserved for it, and those that it can ever need.
     pub(super) cells: u32,
+    most_cells: u32,
     pub(super) prompt_tokens: u32,
     prefix_tokens: u32,
     /// How much of the prompt had been read already by others.
@@ -77,7 +78,8 @@ impl Sequence {
             awaited: None,
             pauses: 0,
             reused: 0,
-            cells: prepared.cells,
+            cells: prepared.reserved,
+            most_cells: prepared.cells,
             prompt_tokens: prepared.prompt_tokens,
             prefix_tokens: prepared.prefix_tokens,
             prompt: prepared.tokens.len(),
@@ -97,6 +99,21 @@ impl Sequence {
     /// What it holds, for those who may need it more.
     pub(super) fn held(&self) -> Held {
         Held { id: self.id, key: self.key, lane: self.lane, cells: self.cells, pauses: self.pauses }
+    }
+
+    /// Reserves so many cells beyond its tokens, but no more than it can ever need.
+    pub(super) fn reserve(&mut self, ahead: u32) {
+        self.cells = (self.tokens.len() as u32).saturating_add(ahead).min(self.most_cells);
+    }
+
+    /// Its next step would need more cells than are reserved for it.
+    pub(super) fn lacks_cells(&self) -> bool {
+        self.tokens.len() > self.cells as usize
+    }
+
+    /// Tokens of the answer, where it might have had more than so many.
+    pub(super) fn length_beyond(&self, tokens: u32) -> Option<u32> {
+        (self.budget > tokens).then_some(self.completion_tokens)
     }
 
     /// All its tokens.
@@ -252,7 +269,7 @@ impl Sequence {
             let (said, finish) = self.end()?;
             progress.said.extend(said);
             progress.finish = finish;
-        } else if self.completion_tokens >= self.budget || self.tokens.len() > self.cells as usize {
+        } else if self.completion_tokens >= self.budget || self.tokens.len() > self.most_cells as usize {
             progress.said.extend(self.cut()?);
             progress.finish = Some(self.finish(FinishReason::Length));
         }

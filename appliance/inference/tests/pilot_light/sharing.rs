@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use inference::{Event, Job, KnownAnswer, Lane, LocalModel, Scope, Status};
+use inference::{Event, Job, KnownAnswer, Lane, LocalModel, Sampling, Scope, Status};
 use tokio::sync::watch;
 
 use crate::copy::Copy;
@@ -153,5 +153,46 @@ fn batch_work_pauses_for_a_clinical_question_and_goes_on_without_a_word_lost() {
         assert!(!text.is_empty() && known[2].answer.starts_with(&text));
         assert_eq!(ended, 0, "it did not wait for one of the two sequences");
         assert_eq!(batch, known[..2].iter().map(|known| known.answer.clone()).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn answers_that_may_be_long_run_together_and_none_is_cut_where_they_outgrow_the_context() {
+    let mut spec = spec();
+    (spec.context_cells, spec.sequences, spec.clinical_reserve) = (1024, 4, Some(0));
+    with_model(spec, async |model| {
+        const LONG: u32 = 800;
+        let known = longest(false, 4);
+        // The marks that could end it are never said: it goes on to its most tokens.
+        let sampling =
+            Sampling { logit_bias: (0..5).map(|mark| (mark, -1000.0)).collect(), ..Sampling::default() };
+        let (begun, begun_before_an_end) = (Cell::new(0), Cell::new(None));
+        let lanes = [Lane::Clinical, Lane::Interactive, Lane::Interactive, Lane::Batch];
+        let answers = known.iter().zip(lanes).map(async |(known, lane)| {
+            let (scope, sampling) = (Some(Scope::of("ward")), sampling.clone());
+            let job = Job { lane, scope, sampling, max_tokens: LONG, ..job(&known.question) };
+            let mut generation = model.generate(job);
+            let mut text = String::new();
+            while let Some(event) = generation.next().await {
+                match event.unwrap() {
+                    Event::Text(more) => {
+                        begun.set(begun.get() + u32::from(text.is_empty()));
+                        text.push_str(&more);
+                    }
+                    Event::Finished { usage, .. } => {
+                        begun_before_an_end.set(begun_before_an_end.get().or(Some(begun.get())));
+                        return (text, usage.completion_tokens);
+                    }
+                    _ => {}
+                }
+            }
+            unreachable!("each answer has an end")
+        });
+        for (known, (text, tokens)) in known.iter().zip(join_all(answers).await) {
+            assert_eq!(tokens, LONG, "{}", known.question);
+            assert!(text.starts_with(&known.answer), "{text}");
+        }
+        assert!(begun_before_an_end.get() >= Some(3), "{begun_before_an_end:?} ran together");
+        assert_eq!(model.restarts(), 0);
     });
 }

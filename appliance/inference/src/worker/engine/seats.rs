@@ -128,6 +128,11 @@ impl Seats {
         }
     }
 
+    /// Running answers have reserved more: what is kept must fit into what is left.
+    pub(super) fn make_room(&mut self, context: &mut LlamaContext<'_>, free_cells: u32) {
+        self.shrink(context, free_cells);
+    }
+
     /// Of the cells that no running answer has reserved, those that hold nothing either.
     pub(super) fn spare(&self, free_cells: u32) -> u32 {
         free_cells.saturating_sub(self.prefixes.as_ref().map_or(0, Prefixes::cells))

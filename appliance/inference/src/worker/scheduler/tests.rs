@@ -28,6 +28,7 @@ pub(in crate::worker) fn job(id: u64, lane: Lane, cells: u32) -> Prepared {
         generated: Vec::new(),
         budget: 1,
         cells,
+        reserved: cells,
         sampling: Sampling::default(),
         seed: 0,
         speech: Speech::new(
@@ -195,6 +196,74 @@ fn running(scheduler: &mut Scheduler) -> Vec<Held> {
 
 fn sequence(id: u64, lane: Lane, cells: u32, key: Key) -> Sequence {
     Sequence::new(job(id, lane, cells), key, Vocabulary::new(std::iter::empty()).into())
+}
+
+/// A job whose prompt is one token, and which may have so many more.
+fn long(id: u64, lane: Lane, budget: u32) -> Prepared {
+    Prepared { budget, ..job(id, lane, 1 + budget) }
+}
+
+#[test]
+fn an_answer_is_reserved_twice_what_is_usual_and_more_when_it_needs_it() {
+    let mut scheduler = scheduler(1000, 8, 0);
+    let ahead = 2 * USUAL as u32;
+    for id in 1..=4 {
+        scheduler.add(long(id, Interactive, 900), START);
+    }
+    let held = running(&mut scheduler);
+    assert_eq!(
+        held.iter().map(|held| held.cells).collect::<Vec<_>>(),
+        [1 + ahead; 3],
+        "three fit, and no one whole"
+    );
+    (0..100).for_each(|_| scheduler.ended(10));
+    scheduler.release(Interactive, 1 + ahead);
+    assert_eq!(running(&mut scheduler)[0].cells, 1 + ahead, "it had come before");
+    scheduler.add(long(5, Interactive, 900), START);
+    assert_eq!(running(&mut scheduler)[0].cells, 1 + LEAST_AHEAD, "short answers are usual now");
+
+    // One that came without cells for its first token gets them, and some ahead, as long as there are any.
+    let grown = |scheduler: &mut Scheduler| {
+        let mut growing = sequence(1, Interactive, 901, held[0].key);
+        growing.cells = 0;
+        assert!(growing.lacks_cells());
+        let before = scheduler.free_cells();
+        let is_grown = scheduler.extend(&mut growing);
+        assert_eq!(growing.cells, before - scheduler.free_cells(), "what it has is taken");
+        is_grown.then_some(growing.cells)
+    };
+    let free = scheduler.free_cells();
+    let times = free / (1 + LEAST_AHEAD);
+    (0..times).for_each(|_| assert_eq!(grown(&mut scheduler), Some(1 + LEAST_AHEAD)));
+    assert_eq!(grown(&mut scheduler), None);
+}
+
+#[test]
+fn the_lowest_and_latest_gives_way_to_one_that_needs_more_be_it_itself() {
+    let mut scheduler = scheduler(100, 8, 0);
+    for (id, lane) in [(1, Interactive), (2, Batch), (3, Batch), (4, Clinical)] {
+        scheduler.add(job(id, lane, 25), START);
+    }
+    let mut held = running(&mut scheduler);
+    let way = |growing: u64, held: &[Held]| {
+        let growing = held.iter().find(|held| held.id == growing).unwrap();
+        Scheduler::gives_way_to(growing, held)
+    };
+    assert_eq!([1, 2, 3, 4].map(|growing| way(growing, &held)), [Some(3); 4]);
+    held.iter_mut().filter(|held| held.lane == Batch).for_each(|held| held.pauses = MOST_PAUSES);
+    assert_eq!(
+        [1, 4].map(|growing| way(growing, &held)),
+        [Some(1); 2],
+        "the clinical lane never for another"
+    );
+    let mut tired = sequence(2, Batch, 90, held[2].key);
+    (0..MOST_PAUSES).for_each(|_| tired.stand_up());
+    scheduler.release(Batch, 25);
+    scheduler.taken(Batch).cells += tired.cells;
+    scheduler.taken(Batch).sequences += 1;
+    scheduler.pause(held[2].key, tired);
+    let waiting = scheduler.waiting.values().next().expect("it waits");
+    assert_eq!(waiting.cells(), 90, "it goes on with all that it can need");
 }
 
 #[test]
