@@ -256,16 +256,23 @@ impl ChatRequest {
         Script::of(&question.text)
     }
 
-    /// So many tokens the conversation has at least, by whatever tokenizer: a token seldom holds more than eight bytes.
+    /// So many tokens the conversation has at least, by whatever tokenizer: a token seldom holds more than eight bytes,
+    /// but for those of one character over and over, such as a line of dashes.
     pub fn least_tokens(&self) -> u64 {
         let tools = self.tools.iter().map(|tool| tool.entry.to_string().len() as u64);
-        (self.text_bytes() + tools.sum::<u64>()) / 8
+        let repeated = self.messages.iter().map(|message| repeated_bytes(&message.text)).sum::<u64>();
+        (self.text_bytes() - repeated + tools.sum::<u64>()) / 8
     }
 
     /// Bytes of text in all messages, for the audit's sizes.
     pub fn text_bytes(&self) -> u64 {
         self.messages.iter().map(Message::bytes).sum()
     }
+}
+
+/// Bytes that only repeat the one before.
+fn repeated_bytes(text: &str) -> u64 {
+    text.as_bytes().windows(2).filter(|pair| pair[0] == pair[1]).count() as u64
 }
 
 /// A body that is no JSON object, where one with these `fields` is wanted.

@@ -60,7 +60,7 @@ pub(super) struct Pace {
     token: f64,
     /// The tokens of long prompts that fit into a step beside running answers, as steps have shown.
     long: f64,
-    /// The tokens of the last step that was short enough, and its share of what it may take.
+    /// The tokens of the last step that was short enough, and the share that such steps have of what they may take.
     fitted: (f64, f64),
     /// How many times as long a step is taken to last that reads more: it is only tried where it should fit.
     leap: f64,
@@ -139,9 +139,12 @@ impl Pace {
             self.long = (read - block).max(read * 0.75).min(self.long).max(LEAST as f64);
             return;
         }
-        self.fitted = (read, share);
+        // A single quick step says nothing of the next.
+        let usual =
+            if (read - fitted).abs() < 0.5 { its_share + NEWEST_COUNTS * (share - its_share) } else { share };
+        self.fitted = (read, usual);
         self.leap += FORGOTTEN * (LEAP - self.leap);
-        if share * self.leap < 1.0 && read + block > self.long {
+        if usual * self.leap < 1.0 && read + block > self.long {
             self.long += TRIED * self.long.max(block);
         }
     }

@@ -66,6 +66,10 @@ pub(super) struct Sequence {
 
 impl Sequence {
     pub(super) fn new(prepared: Prepared, key: Key, vocabulary: Arc<Vocabulary>) -> Sequence {
+        let mut sampler = Sampler::new(prepared.sampling, prepared.seed);
+        // What the answer has already is penalised as if it had been said here.
+        let prompt_alone = prepared.prompt_tokens.saturating_sub(prepared.prefix_tokens) as usize;
+        prepared.tokens.iter().skip(prompt_alone).for_each(|token| sampler.accept(*token));
         Sequence {
             id: prepared.id,
             lane: prepared.lane,
@@ -88,7 +92,7 @@ impl Sequence {
             rest: prepared.rest,
             budget: prepared.budget,
             completion_tokens: 0,
-            sampler: Sampler::new(prepared.sampling, prepared.seed),
+            sampler,
             speech: prepared.speech,
             guide: prepared.guide,
             vocabulary,

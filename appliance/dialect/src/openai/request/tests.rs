@@ -104,6 +104,18 @@ fn each_bad_field_is_refused_by_its_name() {
 }
 
 #[test]
+fn what_is_said_over_and_over_is_few_tokens() {
+    let least = |text: &str| {
+        let body = serde_json::json!({"model": "a", "messages": [{"role": "user", "content": text}]});
+        ChatRequest::parse(body.to_string().as_bytes()).unwrap().least_tokens()
+    };
+    assert_eq!(least(&"-".repeat(100_000)), 0, "a vocabulary may have a token for many of them");
+    let lines = format!("{}\n", "-".repeat(79)).repeat(1000);
+    assert!((200..400).contains(&least(&lines)), "{}", least(&lines));
+    assert!((3900..=4100).contains(&least(&"a ward, and whoever is there. ".repeat(1070))));
+}
+
+#[test]
 fn a_body_that_is_no_json_is_refused_with_its_place() {
     let deep = format!("{{\"model\": {}{}}}", "[".repeat(127), "]".repeat(127));
     for (body, words) in [
