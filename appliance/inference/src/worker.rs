@@ -170,11 +170,11 @@ fn serve(
         doing: doing.clone(),
     };
     let (engine, measured) = Engine::new(context, means, taken, out.clone())?;
-    let beside = Desk { prompter, orders, refusals: out.clone(), doing: doing.clone() };
-    let desk = beside.clone();
+    let beside = Intake { prompter, orders, refusals: out.clone(), doing: doing.clone() };
+    let intake = beside.clone();
     let thread = |name: &str| thread::Builder::new().name(name.into()).stack_size(tokenizer::STACK_BYTES);
     thread("preparer").spawn(move || beside.prepare())?;
-    thread("reader").spawn(move || desk.read_orders(socket))?;
+    thread("reader").spawn(move || intake.read_orders(socket))?;
     let facts =
         Facts { placement, swap_bytes, later_bytes, ..loaded.facts(limit, &ground, confinement, tools) };
     let _ = out.send(FromWorker::Ready { facts: Box::new(facts), measured: Some(measured) });
@@ -240,14 +240,14 @@ fn write_frames(mut socket: UnixStream, frames: &Receiver<FromWorker>, doing: &D
 
 /// Where jobs come in and are prepared for the engine.
 #[derive(Clone)]
-struct Desk {
+struct Intake {
     prompter: Arc<Prompter>,
     orders: Sender<Order>,
     refusals: Sender<FromWorker>,
     doing: Arc<Doing>,
 }
 
-impl Desk {
+impl Intake {
     /// Reads until the end of the socket or an order to stop; then the engine's channel closes, and it ends. What takes
     /// longer to prepare is prepared beside, so that nobody else waits for it.
     fn read_orders(&self, socket: UnixStream) {

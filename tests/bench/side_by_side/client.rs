@@ -131,15 +131,13 @@ impl Answer {
 
     /// The longest time between two pieces of the answer that touches the time between two moments.
     pub(crate) fn longest_pause_ms(&self, from: Instant, to: Instant) -> f64 {
-        self.pauses_ms(from, to).last().copied().unwrap_or(0.0)
+        self.pauses_ms(from, to).fold(0.0, f64::max)
     }
 
-    /// The times between two pieces of the answer that touch the time between two moments, the shortest first.
-    pub(crate) fn pauses_ms(&self, from: Instant, to: Instant) -> Vec<f64> {
-        let gaps = self.pieces.windows(2).filter(|pair| pair[1] > from && pair[0] < to);
-        let mut pauses: Vec<f64> = gaps.map(|pair| ms(pair[0], pair[1])).collect();
-        pauses.sort_by(f64::total_cmp);
-        pauses
+    /// The times between two pieces of the answer that touch the time between two moments.
+    pub(crate) fn pauses_ms(&self, from: Instant, to: Instant) -> impl Iterator<Item = f64> {
+        let gaps = self.pieces.windows(2).filter(move |pair| pair[1] > from && pair[0] < to);
+        gaps.map(|pair| ms(pair[0], pair[1]))
     }
 }
 

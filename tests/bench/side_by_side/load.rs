@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::client::{self, Answer, Ask, Sampling, ms};
 use crate::server::Server;
-use crate::table::median;
+use crate::table::{median, quantile};
 
 /// Words that are one token each in most vocabularies.
 const WORDS: [&str; 32] = [
@@ -124,14 +124,11 @@ pub(crate) async fn pause(server: &Server, round: u64, tokens: u32) -> Pause {
     let (answer, long) = tokio::join!(running, coming);
     let answer = answer.expect("a whole answer");
     let read = long.asked + Duration::from_secs_f64(long.first_token_ms() / 1000.0);
-    let beside = answer.pauses_ms(long.asked, read);
-    let at =
-        |percent: usize| beside.get(beside.len() * percent / 100).or(beside.last()).copied().unwrap_or(0.0);
     Pause {
         alone_ms: answer.longest_pause_within_ms(answer.asked, long.asked),
-        beside_ms: at(100),
-        usual_ms: at(50),
-        p99_ms: at(99),
+        beside_ms: answer.longest_pause_ms(long.asked, read),
+        usual_ms: median(answer.pauses_ms(long.asked, read)),
+        p99_ms: quantile(answer.pauses_ms(long.asked, read), 0.99),
         first_token_ms: long.first_token_ms(),
     }
 }

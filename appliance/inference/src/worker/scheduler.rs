@@ -3,9 +3,11 @@
 //! A job is admitted when there are cells for its prompt and for an answer of twice the usual length, for few answers come
 //! to the most tokens that they may have. One that does gets more as it goes on; where there are none, the lowest and
 //! latest answer pauses, whatever it is. It is paused so no more than three times, and goes on then with all that it can
-//! ever need: so a running answer never fails for lack of cells, and each comes to its end. A job that does not fit yet holds back all that come after it: a long one is never starved. Only the
-//! clinical lane goes past it, for a while, and always into the reserve, which is its own. Where there is no room at all
-//! for it, answers of lower lanes are paused: what they have written is kept, and they go on when there is room.
+//! ever need: so a running answer never fails for lack of cells, and each comes to its end.
+//!
+//! A job that does not fit yet holds back all that come after it: a long one is never starved. Only the clinical lane goes
+//! past it, for a while, and always into the reserve, which is its own. Where there is no room at all for it, answers of
+//! lower lanes are paused: what they have written is kept, and they go on when there is room.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
