@@ -397,7 +397,7 @@ impl Keeper {
                 self.measured = measured;
                 life.scale.allow(facts.swap_bytes.saturating_add(facts.later_bytes));
                 life.facts = Some(Arc::from(facts));
-                let memory = life.child.pid().and_then(Memory::of);
+                let memory = self.first_memory(life);
                 self.place.loaded(&self.spec.file, memory.map_or(0, Memory::mapped_bytes));
                 (self.has_room, self.returns_by) = (true, None);
                 self.told = None;
@@ -421,6 +421,20 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// What a worker has once its model is loaded. Where a system hides processes, nobody could see it grow.
+    fn first_memory(&self, life: &Life) -> Option<Memory> {
+        let pid = life.child.pid()?;
+        let memory = Memory::of(pid);
+        if memory.is_none() {
+            tracing::warn!(
+                model = self.spec.name,
+                "/proc/{pid} can't be read: a worker of this model that grows will not be seen and not be replaced; \
+                 let the box see its own processes (no `ProtectProc=`, no `hidepid=`)"
+            );
+        }
+        memory
     }
 
     fn advance(&mut self, steps: Vec<Progress>, life: &mut Life) {
