@@ -56,6 +56,8 @@ pub struct Wish {
     pub sequences: u32,
     pub cache: CacheKind,
     pub kind: Kind,
+    /// Layers on the GPU, the output counted as one; `None` wants all there.
+    pub gpu_layers: Option<u32>,
 }
 
 /// The memory that is free where the model is to be.
@@ -85,15 +87,13 @@ pub enum Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     Wish(Wish),
-    /// With what little context there may be, so many layers fit on the GPU.
-    GpuLayers(u32, Wish),
     /// A model of so many bytes at most.
     SmallerModel(u64),
 }
 
 /// Compares what `gguf` takes with what is free.
 pub fn plan(gguf: &Gguf, wish: Wish, free: Free) -> Plan {
-    let need = Need::of(gguf, wish);
+    let need = Need::on(&free, gguf, wish);
     if need.fits(&free) {
         return Plan::Fits { need, free };
     }
@@ -104,19 +104,25 @@ pub fn plan(gguf: &Gguf, wish: Wish, free: Free) -> Plan {
 fn remedy(gguf: &Gguf, wish: Wish, free: &Free) -> Remedy {
     let mut least = wish;
     for given_up in concessions(wish) {
-        if Need::of(gguf, given_up).fits(free) {
+        if Need::on(free, gguf, given_up).fits(free) {
             return Remedy::Wish(given_up);
         }
         least = given_up;
     }
     let need = Need::of(gguf, least);
-    let layers = u64::from(gguf.shape.layers.max(1));
     let room = free.usable().saturating_sub(need.compute);
-    let of_a_layer = (need.weights.saturating_add(need.context) / layers).max(1);
+    let of_a_layer = (need.weights.saturating_add(need.context) / layers(gguf)).max(1);
     match room / of_a_layer {
-        fitting @ 1.. if free.is_gpu => Remedy::GpuLayers(fitting.min(layers) as u32, least),
+        fitting @ 1.. if free.is_gpu => {
+            Remedy::Wish(Wish { gpu_layers: Some(fitting.min(gguf.shape.layers.into()) as u32), ..least })
+        }
         _ => Remedy::SmallerModel(room.saturating_sub(need.context)),
     }
+}
+
+/// The layers of a model, its output counted as one.
+fn layers(gguf: &Gguf) -> u64 {
+    u64::from(gguf.shape.layers) + 1
 }
 
 /// Ever less, one thing after the other.
@@ -146,6 +152,24 @@ fn concessions(wish: Wish) -> std::vec::IntoIter<Wish> {
 }
 
 impl Need {
+    /// What it takes of this device: on a GPU only the layers that are to be there.
+    pub fn on(free: &Free, gguf: &Gguf, wish: Wish) -> Need {
+        let whole = Need::of(gguf, wish);
+        let (all, wanted) = (layers(gguf), wish.gpu_layers.map(u64::from));
+        match wanted.filter(|wanted| free.is_gpu && *wanted < all) {
+            None => whole,
+            Some(wanted) => {
+                let (weights, context) = (whole.weights / all * wanted, whole.context / all * wanted);
+                Need { weights, context, ..whole }
+            }
+        }
+    }
+
+    /// What it takes of this machine's own memory where this much of it is on a GPU.
+    pub(crate) fn beside(self, on_gpu: Need) -> Need {
+        Need { weights: self.weights - on_gpu.weights, context: self.context - on_gpu.context, ..self }
+    }
+
     pub fn of(gguf: &Gguf, wish: Wish) -> Need {
         if wish.kind != Kind::Chat {
             return Need::of_vectors(gguf, wish);
@@ -241,12 +265,12 @@ impl fmt::Display for Plan {
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Remedy::Wish(wish) => write!(f, "{wish} would fit"),
-            Remedy::GpuLayers(layers, wish) => {
-                write!(
-                    f,
-                    "{layers} of its layers would fit with {wish}, and the others would be slow on the CPU"
-                )
+            Remedy::Wish(wish) => {
+                write!(f, "{wish} would fit")?;
+                match wish.gpu_layers {
+                    Some(_) => write!(f, ", with the other layers slowly on the CPU"),
+                    None => Ok(()),
+                }
             }
             Remedy::SmallerModel(bytes) => {
                 write!(f, "choose a model of {} or less, or make room", Size(*bytes))
@@ -258,6 +282,9 @@ impl fmt::Display for Remedy {
 /// As in the configuration.
 impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(layers) = self.gpu_layers {
+            write!(f, "gpu_layers = {layers}, ")?;
+        }
         if self.kind != Kind::Chat {
             return write!(f, "context_cells = {}", self.context_cells);
         }

@@ -34,6 +34,8 @@ pub struct ModelSpec {
     pub device: Option<u32>,
     /// The model stays off all GPUs; `device` is not looked at then.
     pub on_cpu: bool,
+    /// Layers that go to the GPU, the output counted as one; `None` wants all there.
+    pub gpu_layers: Option<u32>,
     /// When a worker has grown by too much.
     pub growth: Growth,
     /// How old the last real token may grow before the keeper asks for another.
@@ -66,6 +68,7 @@ impl ModelSpec {
             queue_limit: 256,
             device: None,
             on_cpu: false,
+            gpu_layers: None,
             growth: Growth::default(),
             resident: true,
             replicas: None,
@@ -93,6 +96,7 @@ impl ModelSpec {
             sequences: self.sequences,
             cache: self.cache,
             kind: self.kind,
+            gpu_layers: self.gpu_layers,
         }
     }
 

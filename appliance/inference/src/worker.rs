@@ -142,7 +142,7 @@ fn serve(
     let mut confinement = confine(&ground.file, ground.with_gpu);
     confinement.files &= writer_is_walled;
     let loaded = load::load(&mut ground, options, listening, out)?;
-    let placement = placement(&loaded.told, &ground);
+    let placement = placement(&loaded.told, &ground, options.gpu_layers);
     if options.kind != Kind::Chat {
         return vectors::serve(options, &ground, &loaded, (confinement, placement), socket, out);
     }
@@ -198,12 +198,13 @@ fn engine_speaks_to_tracing() {
     ONCE.call_once(|| send_logs_to_tracing(LogOptions::default()));
 }
 
-fn placement(told: &Told, ground: &Ground) -> Placement {
+fn placement(told: &Told, ground: &Ground, wanted_layers: Option<u32>) -> Placement {
     Placement {
         layers: told.layers,
         layers_on_gpu: told.layers_on_gpu,
         gpu_weight_bytes: told.gpu_weight_bytes,
         wants_gpu: ground.with_gpu,
+        wanted_layers,
         may_use_gpu: ground.may_use_gpu,
         devices: ground.devices.clone(),
         other_gpus: ground.other_gpus.clone(),

@@ -193,6 +193,7 @@ pub(super) struct Local {
     pub clinical_reserve: Option<u32>,
     pub threads: Option<u32>,
     pub device: Option<String>,
+    pub gpu_layers: Option<u32>,
     pub replicas: Option<u32>,
     pub resident: Option<bool>,
     pub max_growth_percent: Option<u32>,

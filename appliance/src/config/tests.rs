@@ -89,6 +89,16 @@ fn each_mistake_names_its_place_and_its_mend() {
             "must be \"cpu\" or \"gpu\"",
         ),
         (
+            "file = \"pilot-light.gguf\"\ngpu_layers = 4",
+            "file = \"pilot-light.gguf\"",
+            "gpu_layers is for a model on a GPU",
+        ),
+        (
+            "file = \"big.gguf\"\ngpu_layers = 0",
+            "file = \"pilot-light.gguf\"",
+            "gpu_layers = 0 must be 1 to 10000",
+        ),
+        (
             "file = \"pilot-light.gguf\"\nmax_growth_percent = 5",
             "file = \"pilot-light.gguf\"",
             "max_growth_percent = 5 must be 10 to 1000",

@@ -308,6 +308,10 @@ impl Check {
                 return Err(self.wrong(&place, what));
             }
         };
+        spec.gpu_layers = raw.gpu_layers.map(|n| within("gpu_layers", Some(n), n, 1, 10_000)).transpose()?;
+        if spec.on_cpu && spec.gpu_layers.is_some() {
+            return Err(self.wrong(&place, "gpu_layers is for a model on a GPU, and this one is on the CPU"));
+        }
         spec.replicas = raw.replicas.map(|n| within("replicas", Some(n), n, 1, 64)).transpose()?;
         spec.resident = raw.resident.unwrap_or(true);
         let grows = &mut spec.growth.percent;

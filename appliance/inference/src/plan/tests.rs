@@ -29,7 +29,8 @@ fn free(bytes: u64, is_gpu: bool) -> Free {
     Free { device: if is_gpu { "GPU0" } else { "CPU" }.into(), bytes, is_gpu }
 }
 
-const WISH: Wish = Wish { context_cells: 32_768, sequences: 16, cache: CacheKind::F16, kind: Kind::Chat };
+const WISH: Wish =
+    Wish { context_cells: 32_768, sequences: 16, cache: CacheKind::F16, kind: Kind::Chat, gpu_layers: None };
 
 #[test]
 fn the_need_is_weights_and_context_and_work() {
@@ -62,7 +63,7 @@ fn what_does_not_fit_is_told_with_the_least_that_must_be_given_up() {
         (
             4 * GB,
             true,
-            "18 of its layers would fit with context_cells = 2048, sequences = 1, cache = \"q8_0\"",
+            "gpu_layers = 19, context_cells = 2048, sequences = 1, cache = \"q8_0\" would fit, with the other layers slowly",
         ),
         (0, true, "choose a model of 0.0 kB or less"),
         (0, false, "choose a model of 0.0 kB or less"),
@@ -84,13 +85,23 @@ fn what_is_advised_does_fit_and_less_of_it_would_not_have_been_enough() {
                 for earlier in before {
                     assert!(!Need::of(&eight_b(), earlier).fits(&free), "{earlier} is enough");
                 }
-            }
-            Plan::TooLarge { remedy: Remedy::GpuLayers(layers, _), .. } => {
-                assert!((1..=32).contains(&layers));
+                assert!(wish.gpu_layers.is_none_or(|layers| free.is_gpu && (1..=32).contains(&layers)));
             }
             Plan::TooLarge { .. } | Plan::Fits { .. } => {}
         }
     }
+}
+
+#[test]
+fn layers_that_stay_on_the_cpu_take_nothing_of_the_gpu() {
+    let (whole, gpu) = (Need::of(&eight_b(), WISH), free(80 * GB, true));
+    let on = |layers, free: &Free| Need::on(free, &eight_b(), Wish { gpu_layers: Some(layers), ..WISH });
+    let third = on(11, &gpu);
+    assert_eq!((third.weights, third.context), (whole.weights / 33 * 11, whole.context / 33 * 11));
+    assert_eq!(third.compute, whole.compute);
+    let rest = whole.beside(third);
+    assert_eq!(rest.weights + third.weights, whole.weights);
+    assert_eq!([on(33, &gpu), on(99, &gpu), on(11, &free(80 * GB, false))], [whole; 3]);
 }
 
 #[test]
@@ -102,7 +113,8 @@ fn numbers_that_a_hostile_file_may_have_overflow_nothing() {
     gguf.shape.feed_forward = u32::MAX;
     gguf.shape.embedding = u32::MAX;
     for kind in Kind::ALL {
-        let wish = Wish { context_cells: u32::MAX, sequences: 256, cache: CacheKind::Q8_0, kind };
+        let wish =
+            Wish { context_cells: u32::MAX, sequences: 256, cache: CacheKind::Q8_0, kind, gpu_layers: None };
         let said = plan(&gguf, wish, free(12 * GB, false)).to_string();
         assert!(said.contains("does not fit"), "{said}");
     }
@@ -130,7 +142,13 @@ fn embedder() -> Gguf {
 
 #[test]
 fn a_model_that_makes_vectors_keeps_nothing_and_computes_a_whole_text_at_once() {
-    let wish = Wish { context_cells: 2048, sequences: 64, cache: CacheKind::F16, kind: Kind::Embedding };
+    let wish = Wish {
+        context_cells: 2048,
+        sequences: 64,
+        cache: CacheKind::F16,
+        kind: Kind::Embedding,
+        gpu_layers: None,
+    };
     let small = Need::of(&embedder(), wish);
     assert_eq!((small.weights, small.context), (91_000_000, 0));
     assert_eq!(small.compute, 512 * (8 * 384 + 2 * 1536 + 2 * 512 + 30_522) * 4 + BESIDES_BYTES);

@@ -47,7 +47,8 @@ const NEWEST: ABI = ABI::V7;
 const STACKS_BYTES: u64 = 128 << 20;
 const STACK_OF_A_CORE_BYTES: u64 = 8 << 20;
 
-/// What a GPU's driver opens while it works: its devices, its libraries and what the kernel tells of the machine.
+/// What a GPU's driver opens while it works: its devices, its libraries and what the kernel tells of the machine. Besides
+/// these the package's own libraries, wherever it lies.
 const FOR_GPU_TO_READ: [&str; 11] = [
     "/sys",
     "/proc",
@@ -84,7 +85,7 @@ pub fn confine(model: &File, with_gpu: bool) -> Confinement {
     let caches = if with_gpu { caches() } else { Vec::new() };
     limit(with_gpu, !caches.is_empty());
     let files = is_enforced(allow_files(model, with_gpu, &caches));
-    let calls = calls::allow_only_what_is_needed(with_gpu);
+    let calls = calls::allow_only_what_is_needed(with_gpu, !caches.is_empty());
     if let Err(error) = &calls {
         tracing::warn!("seccomp can't be used: {error}");
     }
@@ -110,6 +111,12 @@ fn is_enforced(status: Result<RestrictionStatus, RulesetError>) -> bool {
 fn caches() -> Vec<PathBuf> {
     let set = CACHES_OF_GPU.iter().filter_map(std::env::var_os).map(PathBuf::from);
     set.filter(|folder| folder.is_absolute() && folder.is_dir()).collect()
+}
+
+/// `lib` beside the `bin` of this program: NVIDIA's own libraries lie there in the package for its GPUs.
+fn package_libraries() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    Some(program.parent()?.parent()?.join("lib"))
 }
 
 /// These can't fail on any kernel that runs the box: a process may always lower its own limits.
@@ -151,8 +158,9 @@ fn allow_files(model: &File, with_gpu: bool, caches: &[PathBuf]) -> Result<Restr
     if with_gpu {
         let read = AccessFs::from_read(NEWEST);
         let everything = AccessFs::from_file(NEWEST) | AccessFs::ReadDir;
-        let to_read = FOR_GPU_TO_READ.iter().map(|path| (path, read));
-        for (path, access) in to_read.chain(FOR_GPU_TO_USE.iter().map(|path| (path, everything))) {
+        let to_read = FOR_GPU_TO_READ.iter().map(PathBuf::from).chain(package_libraries());
+        let to_use = FOR_GPU_TO_USE.iter().map(PathBuf::from).map(|path| (path, everything));
+        for (path, access) in to_read.map(|path| (path, read)).chain(to_use) {
             // A path that is not there needs no rule.
             if let Ok(path) = PathFd::new(path) {
                 rules = rules.add_rule(PathBeneath::new(path, access))?;

@@ -12,8 +12,8 @@ use llama_cpp_2::model::params::LlamaModelParams;
 use super::devices::{Device, DeviceKind, devices};
 use super::memory::available_bytes;
 use super::options::WorkerOptions;
-use crate::gguf;
-use crate::plan::{Free, Need};
+use crate::gguf::{self, Gguf};
+use crate::plan::{Free, Need, Wish};
 use crate::spec::ModelSpec;
 
 /// Everything that is open when the walls go up.
@@ -78,12 +78,12 @@ impl Ground {
 
     /// Of several GPUs, one that holds the whole model takes it: the work of a layer would wait for that of the one before
     /// on another. Where none does, all share it.
-    pub(super) fn settle(&mut self, need: &Need) {
+    pub(super) fn settle(&mut self, file: &Gguf, wish: Wish) {
         let gpus = usual(&self.devices);
         if self.only.is_some() || gpus.len() < 2 {
             return;
         }
-        let fitting = in_order_of_room(&gpus, need);
+        let fitting = in_order_of_room(&gpus, |free| Need::on(free, file, wish));
         if let Some((only, others)) = fitting.split_first() {
             self.other_gpus = others.iter().map(|device| device.index).collect();
             self.device.clone_from(&only.name);
@@ -98,12 +98,16 @@ impl Ground {
         format!("/proc/self/fd/{}", self.file.as_raw_fd()).into()
     }
 
-    /// Where the weights go: the device that was asked for, or all GPUs, or else the CPU.
+    /// Where the weights go: the device that was asked for, or all GPUs, or else the CPU; on GPUs so many layers, or all.
     ///
     /// # Errors
     /// What llama.cpp says of the device.
-    pub(super) fn placement(&self) -> Result<LlamaModelParams, String> {
-        let params = LlamaModelParams::default();
+    pub(super) fn placement(&self, gpu_layers: Option<u32>) -> Result<LlamaModelParams, String> {
+        let all = LlamaModelParams::default();
+        let params = match gpu_layers {
+            Some(layers) => all.with_n_gpu_layers(layers),
+            None => all,
+        };
         match &self.only {
             None => Ok(params),
             // With no GPU among its devices the engine does not borrow one for large steps either: a process that is
@@ -125,12 +129,12 @@ fn usual(found: &[Device]) -> Vec<&Device> {
     if own.is_empty() { of_kind(DeviceKind::IntegratedGpu) } else { own }
 }
 
-/// Those that hold a model which needs so much, the freest first.
-fn in_order_of_room<'a>(gpus: &[&'a Device], need: &Need) -> Vec<&'a Device> {
+/// Those that hold a model which needs so much of them, the freest first.
+fn in_order_of_room<'a>(gpus: &[&'a Device], need: impl Fn(&Free) -> Need) -> Vec<&'a Device> {
     let mut fitting: Vec<&Device> = gpus
         .iter()
         .copied()
-        .filter(|gpu| free(Some(gpu), &[], 0).is_some_and(|free| need.fits(&free)))
+        .filter(|gpu| free(Some(gpu), &[], 0).is_some_and(|free| need(&free).fits(&free)))
         .collect();
     fitting.sort_by_key(|gpu| std::cmp::Reverse(gpu.memory_free_bytes));
     fitting
@@ -186,7 +190,7 @@ mod tests {
         let gpus = [gpu(0, 40), gpu(1, 79), gpu(2, 20), gpu(3, 79)];
         let fitting = |gib| {
             let gpus: Vec<&Device> = gpus.iter().collect();
-            in_order_of_room(&gpus, &need(gib)).iter().map(|gpu| gpu.index).collect::<Vec<_>>()
+            in_order_of_room(&gpus, |_| need(gib)).iter().map(|gpu| gpu.index).collect::<Vec<_>>()
         };
         assert_eq!(fitting(5), [1, 3, 0, 2]);
         assert_eq!(fitting(30), [1, 3, 0]);

@@ -16,6 +16,7 @@ use super::format::Formats;
 use super::ground::Ground;
 use super::guard::Guard;
 use super::manner::Manner;
+use super::memory::available_bytes;
 use super::options::WorkerOptions;
 use super::placement::{Listening, Placement, Told};
 use super::prompt::Prompter;
@@ -27,7 +28,7 @@ use crate::frames::FromWorker;
 use crate::gguf::{self, Gguf, GgufError};
 use crate::kind;
 use crate::model::Facts;
-use crate::plan::{CacheKind, Need, Plan, Wish, plan, swap_bytes};
+use crate::plan::{CacheKind, Free, Need, Plan, Size, Wish, plan, swap_bytes};
 
 /// Tokens of one step. Longer steps read prompts faster and keep every running answer waiting for longer.
 pub(super) use crate::plan::STEP_TOKENS;
@@ -79,11 +80,11 @@ pub(super) fn load(
         gguf::inspect_file(&ground.file, &options.model).map_err(|error| unusable(error.to_string()))?;
     let fitting = kind::fitting(&file, options.kind, options.pooling);
     fitting.map_err(|why| unusable(format!("{path}: {why}")))?;
-    ground.settle(&Need::of(&file, wish(options)));
+    ground.settle(&file, wish(options));
     fits(&file, ground, options).map_err(LoadError::NoRoom)?;
     let sha256 = expected(&ground.file, options, |share| tell(out, share * 0.5)).map_err(unusable)?;
     let progress = out.clone();
-    let params = ground.placement().map_err(unusable)?;
+    let params = ground.placement(options.gpu_layers).map_err(unusable)?;
     let params = params.with_progress_callback(move |share| tell(&progress, 0.5 + share * 0.5));
     listening.begin();
     let model = LlamaModel::load_from_file(&ground.backend, ground.open_path(), &params).map_err(|_| {
@@ -127,7 +128,7 @@ fn fits(file: &Gguf, ground: &Ground, options: &WorkerOptions) -> Result<(), Str
     let Some(free) = ground.free.clone() else { return Ok(()) };
     let is_gpu = free.is_gpu;
     match plan(file, wish(options), free) {
-        Plan::Fits { .. } if is_gpu => Ok(()),
+        Plan::Fits { need, .. } if is_gpu => fits_beside(file, options, need),
         Plan::Fits { need, .. } => {
             limit_memory(need.total(), ground.cores);
             Ok(())
@@ -136,12 +137,28 @@ fn fits(file: &Gguf, ground: &Ground, options: &WorkerOptions) -> Result<(), Str
     }
 }
 
+/// What is not on a GPU must fit into this machine's own memory.
+fn fits_beside(file: &Gguf, options: &WorkerOptions, on_gpu: Need) -> Result<(), String> {
+    let rest = Need::of(file, wish(options)).beside(on_gpu);
+    let Some(bytes) = available_bytes().filter(|_| rest.weights > 0) else { return Ok(()) };
+    let free =
+        Free { device: "CPU".into(), bytes: bytes.saturating_sub(options.mapped_bytes), is_gpu: false };
+    if rest.fits(&free) {
+        return Ok(());
+    }
+    let (path, bytes) = (options.model.display(), Size(free.bytes));
+    Err(format!(
+        "{path}: beside the GPU it {rest}; {bytes} are free: it does not fit; raise `gpu_layers`, or choose a smaller model"
+    ))
+}
+
 fn wish(options: &WorkerOptions) -> Wish {
     Wish {
         context_cells: options.context,
         sequences: options.sequences,
         cache: options.cache,
         kind: options.kind,
+        gpu_layers: options.gpu_layers,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct WorkerOptions {
     pub device: Option<u32>,
     /// On no GPU, whatever there is.
     pub on_cpu: bool,
+    /// Layers that go to the GPU; `None` wants all there.
+    pub gpu_layers: Option<u32>,
     pub cache: CacheKind,
     /// What the file's SHA-256 must be, in 64 hexadecimal digits.
     pub sha256: Option<String>,
@@ -57,7 +59,7 @@ pub enum OptionsError {
 
 impl WorkerOptions {
     /// Reads `--model FILE --context N --sequences N [--clinical-reserve N] [--threads N] [--device N]
-    /// [--on-cpu] [--cache q8_0] [--sha256 HEX] [--kind embedding] [--pooling mean]
+    /// [--on-cpu] [--gpu-layers N] [--cache q8_0] [--sha256 HEX] [--kind embedding] [--pooling mean]
     /// [--measured 1=33125,4=40250/64=200000/4] [--mapped BYTES]`.
     ///
     /// # Errors
@@ -65,7 +67,7 @@ impl WorkerOptions {
     pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<WorkerOptions, OptionsError> {
         let (mut model, mut context, mut sequences, mut threads, mut device) = (None, None, None, None, None);
         let (mut clinical_reserve, mut cache, mut sha256, mut measured) = (0, CacheKind::F16, None, None);
-        let (mut kind, mut pooling) = (Kind::Chat, None);
+        let (mut kind, mut pooling, mut gpu_layers) = (Kind::Chat, None, None);
         let (mut on_cpu, mut mapped_bytes) = (false, 0);
         let mut args = args.into_iter();
         while let Some(name) = args.next() {
@@ -79,6 +81,7 @@ impl WorkerOptions {
                 "--threads" => threads = Some(number(&name, &value()?)?),
                 "--device" => device = Some(number(&name, &value()?)?),
                 "--on-cpu" => on_cpu = true,
+                "--gpu-layers" => gpu_layers = Some(number(&name, &value()?)?),
                 "--mapped" => mapped_bytes = number(&name, &value()?)?,
                 "--cache" => {
                     cache = value()?.to_str().and_then(CacheKind::named).ok_or(OptionsError::NoCache)?;
@@ -106,6 +109,7 @@ impl WorkerOptions {
             threads,
             device,
             on_cpu,
+            gpu_layers,
             cache,
             sha256,
             measured,
@@ -122,6 +126,7 @@ impl WorkerOptions {
             ("--clinical-reserve", Some(self.clinical_reserve)),
             ("--threads", self.threads),
             ("--device", self.device),
+            ("--gpu-layers", self.gpu_layers),
         ];
         for (name, value) in numbers {
             if let Some(value) = value {
@@ -157,6 +162,7 @@ impl From<&ModelSpec> for WorkerOptions {
             threads: spec.threads,
             device: spec.device,
             on_cpu: spec.on_cpu,
+            gpu_layers: spec.gpu_layers,
             cache: spec.cache,
             sha256: spec.sha256.clone(),
             measured: None,
@@ -185,6 +191,7 @@ mod tests {
             threads: Some(2),
             device: None,
             on_cpu: true,
+            gpu_layers: Some(20),
             cache: CacheKind::Q8_0,
             sha256: Some("ab".repeat(32)),
             measured: "1=33125,4=40250/64=200000/4".parse().ok(),

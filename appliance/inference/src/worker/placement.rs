@@ -23,8 +23,10 @@ pub struct Placement {
     pub layers_on_gpu: u32,
     /// Weights in the memory of GPUs, in bytes.
     pub gpu_weight_bytes: u64,
-    /// All layers belong on a GPU: the engine has one, and the model is not kept from it.
+    /// Its layers belong on a GPU: the engine has one, and the model is not kept from it.
     pub wants_gpu: bool,
+    /// Only so many of them, because it was said so.
+    pub wanted_layers: Option<u32>,
     /// Nobody has said that the model belongs on the CPU.
     pub may_use_gpu: bool,
     /// The devices that the engine has found here.
@@ -38,7 +40,8 @@ pub struct Placement {
 impl Placement {
     /// Layers that should be on a GPU are on the CPU.
     pub fn is_short(&self) -> bool {
-        self.wants_gpu && (self.layers_on_gpu < self.layers || self.layers == 0)
+        let wanted = self.wanted_layers.map_or(self.layers, |wanted| wanted.min(self.layers));
+        self.wants_gpu && (self.layers_on_gpu < wanted || self.layers == 0)
     }
 }
 
@@ -213,6 +216,9 @@ mod tests {
         assert!(!Placement { wants_gpu: false, ..silent }.is_short());
         let whole = Placement { layers: 3, layers_on_gpu: 3, wants_gpu: true, ..Placement::default() };
         assert!(!whole.is_short());
-        assert!(Placement { layers_on_gpu: 2, ..whole }.is_short());
+        let two = Placement { layers_on_gpu: 2, ..whole };
+        assert!(two.is_short());
+        let wanted = |layers| Placement { wanted_layers: Some(layers), ..two.clone() }.is_short();
+        assert_eq!([2, 3, 4].map(wanted), [false, true, true], "two of three are there");
     }
 }

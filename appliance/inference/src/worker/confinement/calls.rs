@@ -99,6 +99,35 @@ const WITH_GPU: &[c_long] = &[
     libc::SYS_readlink,
 ];
 
+/// What drivers do in the folder where they may keep what they have compiled. Where they may do it is Landlock's to say.
+const WITH_CACHE: &[c_long] = &[
+    libc::SYS_fallocate,
+    libc::SYS_fdatasync,
+    libc::SYS_flock,
+    libc::SYS_fstatfs,
+    libc::SYS_fsync,
+    libc::SYS_ftruncate,
+    libc::SYS_linkat,
+    libc::SYS_mkdirat,
+    libc::SYS_pwrite64,
+    libc::SYS_pwritev,
+    libc::SYS_renameat2,
+    libc::SYS_statfs,
+    libc::SYS_unlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_link,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_mkdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rename,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_renameat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_rmdir,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_unlink,
+];
+
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FilterError {
     #[error("the filter can't be made: {0}")]
@@ -108,14 +137,18 @@ pub(super) enum FilterError {
 }
 
 /// Sets the filters for all threads, for good.
-pub(super) fn allow_only_what_is_needed(with_gpu: bool) -> Result<(), FilterError> {
+pub(super) fn allow_only_what_is_needed(with_gpu: bool, with_cache: bool) -> Result<(), FilterError> {
     // glibc takes the older call when it hears that there is no such call; and that one can be looked into.
     let not_there = program(
         Rules::from([(libc::SYS_clone3, Vec::new())]),
         SeccompAction::Allow,
         SeccompAction::Errno(libc::ENOSYS as u32),
     )?;
-    let needed = program(needed(with_gpu)?, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)?;
+    let needed = program(
+        needed(with_gpu, with_cache)?,
+        SeccompAction::Errno(libc::EPERM as u32),
+        SeccompAction::Allow,
+    )?;
     seccompiler::apply_filter_all_threads(&not_there)?;
     seccompiler::apply_filter_all_threads(&needed)?;
     Ok(())
@@ -129,7 +162,7 @@ fn program(
     SeccompFilter::new(rules, otherwise, matched, std::env::consts::ARCH.try_into()?)?.try_into()
 }
 
-fn needed(with_gpu: bool) -> Result<Rules, BackendError> {
+fn needed(with_gpu: bool, with_cache: bool) -> Result<Rules, BackendError> {
     let mut rules: Rules = ALWAYS.iter().map(|call| (*call, Vec::new())).collect();
     if with_gpu {
         rules.extend(WITH_GPU.iter().map(|call| (*call, Vec::new())));
@@ -144,9 +177,13 @@ fn needed(with_gpu: bool) -> Result<Rules, BackendError> {
     }
     let threads = (libc::CLONE_THREAD | libc::CLONE_VM) as u64;
     rules.insert(libc::SYS_clone, vec![rule(bits(0, threads, threads)?)?]);
-    let descriptors = [libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL]
-        .map(|command| rule(equal(1, command as u64)?));
-    rules.insert(libc::SYS_fcntl, descriptors.into_iter().collect::<Result<_, _>>()?);
+    let mut commands = vec![libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL];
+    if with_cache {
+        rules.extend(WITH_CACHE.iter().map(|call| (*call, Vec::new())));
+        commands.extend([libc::F_GETLK, libc::F_SETLK, libc::F_SETLKW]);
+    }
+    let descriptors = commands.into_iter().map(|command| rule(equal(1, command as u64)?));
+    rules.insert(libc::SYS_fcntl, descriptors.collect::<Result<_, _>>()?);
     let own_process = u64::from(std::process::id());
     // What `abort` does, and nothing else: a signal to itself.
     rules.insert(libc::SYS_tgkill, vec![rule(equal(0, own_process)?)?]);
