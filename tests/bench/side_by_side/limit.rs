@@ -6,14 +6,30 @@ use crate::options::Options;
 use crate::server::{CELLS, STEP};
 use crate::table::median;
 
-/// Generated tokens a second over a whole run, prompts included: `streams` prompts that share nothing, then as many
-/// answers side by side. The median of the rounds.
-pub(crate) fn tokens_per_second(options: &Options, streams: usize, prompt: u32, answer: u32) -> f64 {
-    median((0..options.rounds).map(|_| one_run(options, streams, prompt, answer)))
+/// How the cells of the context are shared out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cells {
+    /// Each sequence has its part, and no answer can be longer than that.
+    Apart,
+    /// Any sequence may take any cell, as in the box and as llama-server is started here; each row passes over all of them.
+    Unified,
 }
 
-fn one_run(options: &Options, streams: usize, prompt: u32, answer: u32) -> f64 {
+/// Generated tokens a second over a whole run, prompts included: `streams` prompts that share nothing, then as many
+/// answers side by side. The median of the rounds.
+pub(crate) fn tokens_per_second(
+    options: &Options,
+    cells: Cells,
+    streams: usize,
+    prompt: u32,
+    answer: u32,
+) -> f64 {
+    median((0..options.rounds).map(|_| one_run(options, cells, streams, prompt, answer)))
+}
+
+fn one_run(options: &Options, cells: Cells, streams: usize, prompt: u32, answer: u32) -> f64 {
     let output = Command::new(options.peers.join("llama-batched-bench"))
+        .args((cells == Cells::Unified).then_some("--kv-unified"))
         .arg("--model")
         .arg(&options.model)
         .args(["--ctx-size", &CELLS.to_string(), "--batch-size", "2048", "--ubatch-size", &STEP.to_string()])

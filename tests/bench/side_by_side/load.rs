@@ -107,15 +107,18 @@ impl Run {
     }
 }
 
-/// An answer runs; after its twentieth piece a prompt of `tokens` comes in.
+/// Pieces of an answer that are written alone. A machine that is held up for a moment now and then does so here too.
+const ALONE: usize = 200;
+
+/// An answer runs; after its first pieces a prompt of `tokens` comes in.
 pub(crate) async fn pause(server: &Server, round: u64, tokens: u32) -> Pause {
     let (pieces, mut counted) = watch::channel(0);
-    let running = Ask::new(prompt(7_000_000 + round, 100), 1500, Sampling::Likeliest);
+    let running = Ask::new(prompt(7_000_000 + round, 100), ALONE as u32 + 1500, Sampling::Likeliest);
     let running = client::watch(server, &running, |number| {
         pieces.send_replace(number);
     });
     let coming = async {
-        counted.wait_for(|number| *number >= 20).await.expect("an answer runs");
+        counted.wait_for(|number| *number >= ALONE).await.expect("an answer runs");
         let long = Ask::new(prompt(8_000_000 + round, tokens), 1, Sampling::Likeliest);
         client::ask(server, &long).await
     };

@@ -13,6 +13,7 @@ mod table;
 use std::time::Duration;
 
 use client::{Ask, Sampling};
+use limit::Cells;
 use load::{Arrival, Load};
 use options::Options;
 use server::Server;
@@ -60,14 +61,15 @@ async fn main() {
 /// Tokens a second and the first token's delay, for each count of streams, at once and at random.
 async fn streams(options: &Options, boxed: &Server, peer: &Server) {
     println!(
-        "\nstreams | arrival | sampling | box tok/s | llama-server tok/s | ratio | batched-bench tok/s | ratio"
+        "\nstreams | arrival | sampling | box tok/s | llama-server tok/s | ratio | batched-bench tok/s | ratio | unified | ratio"
     );
     println!(
         "        | first token p50: box ms | llama-server ms | ratio | longest pause: box ms | llama-server ms"
     );
     let mut number = 0;
     for &streams in &options.streams {
-        let limit = limit::tokens_per_second(options, streams, PROMPT, ANSWER);
+        let limits = [Cells::Apart, Cells::Unified]
+            .map(|cells| limit::tokens_per_second(options, cells, streams, PROMPT, ANSWER));
         for (arrival, sampling) in [
             (Arrival::AtOnce, Sampling::Likeliest),
             (Arrival::AtOnce, Sampling::Drawn),
@@ -89,12 +91,14 @@ async fn streams(options: &Options, boxed: &Server, peer: &Server) {
             let rate = [&ours, &theirs].map(|runs| median(runs.iter().map(load::Run::tokens_per_second)));
             let first = [&ours, &theirs].map(|runs| median(runs.iter().map(load::Run::first_token_ms)));
             let pause = [&ours, &theirs].map(|runs| median(runs.iter().map(load::Run::longest_pause_ms)));
-            let against_limit = match arrival {
-                Arrival::AtOnce => format!("{limit:.1} | {}", ratio(rate[0], limit)),
-                Arrival::AtRandom => "- | -".into(),
+            let against_limits = match arrival {
+                Arrival::AtOnce => {
+                    limits.map(|limit| format!("{limit:.1} | {}", ratio(rate[0], limit))).join(" | ")
+                }
+                Arrival::AtRandom => "- | - | - | -".into(),
             };
             println!(
-                "{streams} | {arrival} | {sampling} | {:.1} | {:.1} | {} | {against_limit}",
+                "{streams} | {arrival} | {sampling} | {:.1} | {:.1} | {} | {against_limits}",
                 rate[0],
                 rate[1],
                 ratio(rate[0], rate[1])
