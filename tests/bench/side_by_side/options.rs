@@ -15,8 +15,11 @@ pub(crate) struct Options {
     parts: Vec<String>,
 }
 
+const USAGE: &str = "side-by-side GENSET PEERS MODEL [--streams 1,4,8,16] [--rounds N] [--only streams,pause,prefix,kill] \
+                     [--long-prompt TOKENS]";
+
 impl Options {
-    /// `GENSET PEERS MODEL [--streams 1,4] [--rounds N] [--only streams,pause,prefix,kill]`
+    /// What is wrong ends the program with what would be right.
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Options {
         let mut paths = Vec::new();
         let mut options = Options {
@@ -31,17 +34,23 @@ impl Options {
         };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} wants a value"));
+            let mut value =
+                || arguments.next().unwrap_or_else(|| give_up(&format!("{argument} wants a value")));
             match argument.as_str() {
                 "--streams" => options.streams = list(&value()),
                 "--rounds" => options.rounds = number(&value()),
                 "--long-prompt" => options.long_prompt = number(&value()),
-                "--only" => options.parts = value().split(',').map(str::to_owned).collect(),
-                other if other.starts_with("--") => panic!("{other} is no option of this benchmark"),
+                "--only" => options.parts = value().split(',').map(part).collect(),
+                "--help" => give_up("the benchmark of the engine"),
+                other if other.starts_with("--") => {
+                    give_up(&format!("{other} is no option of this benchmark"))
+                }
                 path => paths.push(PathBuf::from(path)),
             }
         }
-        let [genset, peers, model] = paths.try_into().expect("GENSET PEERS MODEL");
+        let Ok([genset, peers, model]) = <[PathBuf; 3]>::try_from(paths) else {
+            give_up("three paths are wanted");
+        };
         Options { genset, peers, model, ..options }
     }
 
@@ -51,8 +60,21 @@ impl Options {
     }
 }
 
+fn part(name: &str) -> String {
+    match name {
+        "streams" | "pause" | "prefix" | "kill" => name.to_owned(),
+        other => give_up(&format!("`{other}` is no part of this benchmark")),
+    }
+}
+
 fn number<T: std::str::FromStr>(text: &str) -> T {
-    text.parse().unwrap_or_else(|_| panic!("{text} is no number"))
+    text.parse().unwrap_or_else(|_| give_up(&format!("{text} is no number")))
+}
+
+#[expect(clippy::print_stderr, reason = "it is said to whoever typed it")]
+fn give_up(why: &str) -> ! {
+    eprintln!("{why}; usage: {USAGE}");
+    std::process::exit(2)
 }
 
 fn list(text: &str) -> Vec<usize> {
