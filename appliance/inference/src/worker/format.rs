@@ -6,6 +6,7 @@
 
 mod calling;
 mod judge;
+mod kept;
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,11 +16,14 @@ use llguidance::toktrie::{ApproximateTokEnv, InferenceCapabilities, SimpleVob, T
 use llguidance::{JsonCompileOptions, Matcher, ParserFactory};
 use serde_json::{Value, json};
 
+use kept::Kept;
+
 use super::vocabulary::Vocabulary;
 use crate::job::{Format, JobError};
 
 pub(super) use calling::Calling;
 pub(super) use judge::Judge;
+pub(super) use kept::Asked;
 
 /// Between two parts of JSON stands nothing, a space, or a new line with its indentation, as people write it. Without a
 /// bound small models fall into endless space.
@@ -41,6 +45,7 @@ pub(super) struct Formats {
     vocabulary: Arc<Vocabulary>,
     /// Made with the first request that wants a form: it takes a moment, and most never do.
     factory: OnceLock<Result<ParserFactory, String>>,
+    pub(super) kept: Kept,
 }
 
 /// What one answer may still become.
@@ -51,19 +56,20 @@ pub(super) struct Guide {
 }
 
 /// How a complete answer is checked.
+#[derive(Clone)]
 enum Proof {
-    Json(Box<Judge>),
+    Json(Arc<Judge>),
     /// The matcher is the only judge of a regular expression, and of what is around calls.
     Matcher,
     /// The words of an answer that calls nothing are JSON.
-    JsonOrCalls(Box<Judge>),
+    JsonOrCalls(Arc<Judge>),
     /// It calls something.
     Calls,
 }
 
 impl Formats {
     pub(super) fn new(vocabulary: Arc<Vocabulary>) -> Formats {
-        Formats { vocabulary, factory: OnceLock::new() }
+        Formats { vocabulary, factory: OnceLock::new(), kept: Kept::default() }
     }
 
     /// # Errors
@@ -92,7 +98,7 @@ impl Formats {
 
 fn json(schema: Value) -> Result<(TopLevelGrammar, Proof), JobError> {
     let judge = Judge::new(&schema)?;
-    Ok((TopLevelGrammar::from_json_schema(compilable(schema)?), Proof::Json(Box::new(judge))))
+    Ok((TopLevelGrammar::from_json_schema(compilable(schema)?), Proof::Json(Arc::new(judge))))
 }
 
 /// The schema with what the compiler is to heed beside it.
@@ -139,6 +145,11 @@ fn factory(vocabulary: &Vocabulary) -> Result<ParserFactory, String> {
 }
 
 impl Guide {
+    /// One of its own, which stands where this one stands.
+    fn copy(&self) -> Guide {
+        Guide { matcher: self.matcher.deep_clone(), proof: self.proof.clone(), said: self.said.clone() }
+    }
+
     /// Whether this token may come next.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use llama_cpp_2::model::LlamaModel;
 use tokio::time::Instant;
 
 use super::conversation::Conversation;
-use super::format::{Calling, Formats, Guide};
+use super::format::{Asked, Calling, Formats, Guide};
 use super::guard::{CUT, Guard};
 use super::manner::{Family, Manner};
 use super::parser::Parser;
@@ -197,15 +197,20 @@ impl Prompter {
         // An answer that has a form, or goes on, does not begin to think.
         let thinking = thinking.filter(|_| job.format.is_none() && !amid_words);
         let calling = family.zip(job.tools.as_ref());
-        let (guide, rules) = match calling {
-            Some((family, tools)) => {
-                let words = job.format.as_ref();
+        let (format, tools) = (job.format.as_ref(), calling.map(|(_, tools)| tools));
+        let asked = Asked { scope: job.scope, format, tools, inside, amid_words };
+        let form = match (calling, format) {
+            (Some((family, tools)), words) => {
                 let calling = Calling { family, tools, words, thinking, inside, amid_words };
-                let (guide, rules) = self.formats.calling(&calling)?;
-                (Some(guide), rules)
+                Some(self.formats.kept.form(&asked, || self.formats.calling(&calling))?)
             }
-            None => (job.format.as_ref().map(|format| self.formats.guide(format)).transpose()?, Rules::new()),
+            (None, Some(format)) => {
+                let plain = || Ok((self.formats.guide(format)?, Rules::new()));
+                Some(self.formats.kept.form(&asked, plain)?)
+            }
+            (None, None) => None,
         };
+        let (guide, rules) = form.map_or_else(Default::default, |(guide, rules)| (Some(guide), rules));
         let calls = calling.is_some_and(|(_, tools)| tools.must != Must::Not);
         let manner = Manner { thinking, ..self.manner };
         let mut parser = Parser::new(&manner, calls, inside);

@@ -1,6 +1,7 @@
 //! From the tokens of an answer to what it says: whole characters, taken apart, cut at stop strings, calls checked.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::format::Judge;
 use super::parser::{Broken, Parser};
@@ -8,7 +9,7 @@ use super::text::{Characters, Stops};
 use crate::job::{JobError, Said};
 
 /// The rules for the arguments of each function that may be called.
-pub(super) type Rules = HashMap<String, Judge>;
+pub(super) type Rules = HashMap<String, Arc<Judge>>;
 
 pub(super) struct Speech {
     characters: Characters,

@@ -1,5 +1,7 @@
 //! Answers that may call: the grammar of their calls, and the rules for the arguments.
 
+use std::sync::Arc;
+
 use llguidance::api::TopLevelGrammar;
 use serde_json::{Map, Value, json};
 
@@ -31,7 +33,7 @@ impl Formats {
         for tool in calling.tools.callable() {
             let schema = schema_of(tool)?;
             let rule = Judge::new(&schema).map_err(|error| named(tool, error))?;
-            rules.insert(tool.name.clone(), rule);
+            rules.insert(tool.name.clone(), Arc::new(rule));
             if !is_plain(&tool.name) && !is_json(calling.family) {
                 return Err(named(tool, refused(&"the model's calls can't have this name")));
             }
@@ -85,7 +87,7 @@ fn words(calling: &Calling<'_>) -> Result<(Option<Words>, Proof), JobError> {
         Some(Format::JsonSchema(schema)) => serde_json::from_str(schema).map_err(|error| refused(&error))?,
     };
     let judge = Judge::new(&schema)?;
-    Ok((Some(Words::Json(compilable(schema)?)), Proof::JsonOrCalls(Box::new(judge))))
+    Ok((Some(Words::Json(compilable(schema)?)), Proof::JsonOrCalls(Arc::new(judge))))
 }
 
 /// A pattern as the grammar has it: a slash would end it, unless it is escaped already.

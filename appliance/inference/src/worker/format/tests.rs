@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use super::*;
 
 /// A token for each byte, and one that ends the turn.
@@ -111,4 +113,42 @@ fn a_regular_expression_holds_for_the_whole_answer() {
     assert_eq!(write(&mut guide, "119-0000"), Ok(()));
     assert!(guide.is_complete());
     assert_eq!(write(&mut formats().guide(&pattern).unwrap(), "119-"), Err(JobError::FormatMissed));
+}
+
+#[test]
+fn a_form_is_compiled_once_for_whoever_asks_again_and_for_nobody_else() {
+    let (formats, compiled) = (formats(), std::cell::Cell::new(0));
+    let pattern = |number: u32| Format::Regex(format!("{number}a+"));
+    let form = |caller: &str, number: u32| {
+        let format = pattern(number);
+        let scope = Some(crate::job::Scope::of(caller));
+        let asked = Asked { scope, format: Some(&format), tools: None, inside: false, amid_words: false };
+        let compile = || {
+            compiled.set(compiled.get() + 1);
+            Ok((formats.guide(&format)?, HashMap::new()))
+        };
+        formats.kept.form(&asked, compile).map(|(guide, _)| guide)
+    };
+    let mut first = form("ward", 1).unwrap();
+    assert_eq!(write(&mut first, "1aa"), Ok(()));
+    let mut second = form("ward", 1).unwrap();
+    assert_eq!(compiled.get(), 1);
+    assert_eq!(write(&mut second, "1a"), Ok(()), "nothing of the first answer is in it");
+    assert_eq!(write(&mut form("ward", 1).unwrap(), "aa"), Err(JobError::FormatMissed), "it holds");
+    form("pharmacy", 1).unwrap();
+    assert_eq!(compiled.get(), 2, "others do not learn that it was asked for");
+    (0..20).for_each(|number| drop(form("ward", number).unwrap()));
+    form("ward", 1).unwrap();
+    assert_eq!(compiled.get(), 2 + 19 + 1, "only some are kept: it was there once more, and then no longer");
+}
+
+#[test]
+fn a_form_that_is_refused_is_refused_again() {
+    let formats = formats();
+    let format = Format::Regex("(".into());
+    let asked = Asked { scope: None, format: Some(&format), tools: None, inside: false, amid_words: false };
+    for _ in 0..2 {
+        let form = formats.kept.form(&asked, || Ok((formats.guide(&format)?, HashMap::new())));
+        assert!(matches!(form, Err(JobError::BadFormat(_))));
+    }
 }

@@ -151,11 +151,15 @@ fn the_pieces_are_the_same_wherever_the_text_is_cut() {
 
 #[test]
 fn bytes_of_tokens_say_the_same_wherever_they_are_cut() {
+    use std::sync::Arc;
+
     use crate::worker::format::Judge;
     use crate::worker::speech::{Rules, Speech};
     use crate::worker::text::Stops;
     let rules = || -> Rules {
-        ["dose", "clock"].map(|name| (name.to_owned(), Judge::new(&serde_json::json!(true)).unwrap())).into()
+        ["dose", "clock"]
+            .map(|name| (name.to_owned(), Arc::new(Judge::new(&serde_json::json!(true)).unwrap())))
+            .into()
     };
     for (family, written, expected) in golden() {
         for size in 1..6 {
