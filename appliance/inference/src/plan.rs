@@ -65,7 +65,8 @@ pub struct Wish {
 pub struct Free {
     pub device: String,
     pub bytes: u64,
-    pub is_gpu: bool,
+    /// The GPUs whose memory this is, all together; 0 of the CPU.
+    pub gpus: u32,
 }
 
 /// What a model takes, in bytes.
@@ -109,11 +110,11 @@ fn remedy(gguf: &Gguf, wish: Wish, free: &Free) -> Remedy {
         }
         least = given_up;
     }
-    let need = Need::of(gguf, least);
+    let need = Need { compute: Need::on(free, gguf, least).compute, ..Need::of(gguf, least) };
     let room = free.usable().saturating_sub(need.compute);
     let of_a_layer = (need.weights.saturating_add(need.context) / layers(gguf)).max(1);
     match room / of_a_layer {
-        fitting @ 1.. if free.is_gpu => {
+        fitting @ 1.. if free.is_gpu() => {
             Remedy::Wish(Wish { gpu_layers: Some(fitting.min(gguf.shape.layers.into()) as u32), ..least })
         }
         _ => Remedy::SmallerModel(room.saturating_sub(need.context)),
@@ -152,15 +153,15 @@ fn concessions(wish: Wish) -> std::vec::IntoIter<Wish> {
 }
 
 impl Need {
-    /// What it takes of this device: on a GPU only the layers that are to be there.
+    /// What it takes of this device: on GPUs only the layers that are to be there, and each of them works for itself.
     pub fn on(free: &Free, gguf: &Gguf, wish: Wish) -> Need {
-        let whole = Need::of(gguf, wish);
+        let Need { weights, context, compute } = Need::of(gguf, wish);
+        let compute = compute.saturating_mul(free.gpus.max(1).into());
         let (all, wanted) = (layers(gguf), wish.gpu_layers.map(u64::from));
-        match wanted.filter(|wanted| free.is_gpu && *wanted < all) {
-            None => whole,
+        match wanted.filter(|wanted| free.is_gpu() && *wanted < all) {
+            None => Need { weights, context, compute },
             Some(wanted) => {
-                let (weights, context) = (whole.weights / all * wanted, whole.context / all * wanted);
-                Need { weights, context, ..whole }
+                Need { weights: weights / all * wanted, context: context / all * wanted, compute }
             }
         }
     }
@@ -212,7 +213,7 @@ impl Need {
     }
 
     pub(crate) fn fits(&self, free: &Free) -> bool {
-        self.total() <= free.usable() || (!free.is_gpu && self.total() <= ALWAYS_TRIED_BYTES)
+        self.total() <= free.usable() || (!free.is_gpu() && self.total() <= ALWAYS_TRIED_BYTES)
     }
 }
 
@@ -236,8 +237,13 @@ pub(crate) fn longest_text(gguf: &Gguf, context_cells: u32) -> u32 {
 }
 
 impl Free {
+    pub fn is_gpu(&self) -> bool {
+        self.gpus > 0
+    }
+
     fn usable(&self) -> u64 {
-        self.bytes.saturating_sub(if self.is_gpu { LEFT_ON_GPU_BYTES } else { LEFT_ON_CPU_BYTES })
+        let left = if self.is_gpu() { LEFT_ON_GPU_BYTES * u64::from(self.gpus) } else { LEFT_ON_CPU_BYTES };
+        self.bytes.saturating_sub(left)
     }
 }
 

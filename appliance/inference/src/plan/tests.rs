@@ -26,7 +26,7 @@ fn eight_b() -> Gguf {
 }
 
 fn free(bytes: u64, is_gpu: bool) -> Free {
-    Free { device: if is_gpu { "GPU0" } else { "CPU" }.into(), bytes, is_gpu }
+    Free { device: if is_gpu { "GPU0" } else { "CPU" }.into(), bytes, gpus: is_gpu.into() }
 }
 
 const WISH: Wish =
@@ -85,7 +85,7 @@ fn what_is_advised_does_fit_and_less_of_it_would_not_have_been_enough() {
                 for earlier in before {
                     assert!(!Need::of(&eight_b(), earlier).fits(&free), "{earlier} is enough");
                 }
-                assert!(wish.gpu_layers.is_none_or(|layers| free.is_gpu && (1..=32).contains(&layers)));
+                assert!(wish.gpu_layers.is_none_or(|layers| free.is_gpu() && (1..=32).contains(&layers)));
             }
             Plan::TooLarge { .. } | Plan::Fits { .. } => {}
         }
@@ -102,6 +102,19 @@ fn layers_that_stay_on_the_cpu_take_nothing_of_the_gpu() {
     let rest = whole.beside(third);
     assert_eq!(rest.weights + third.weights, whole.weights);
     assert_eq!([on(33, &gpu), on(99, &gpu), on(11, &free(80 * GB, false))], [whole; 3]);
+}
+
+#[test]
+fn each_of_several_gpus_works_for_itself_and_leaves_something_to_others() {
+    let need = Need::of(&eight_b(), WISH);
+    let fits = |gpus: u32, bytes: u64| {
+        let free = Free { gpus, ..free(bytes, true) };
+        Need::on(&free, &eight_b(), WISH).fits(&free)
+    };
+    let least = |gpus: u64| need.weights + need.context + gpus * (need.compute + LEFT_ON_GPU_BYTES);
+    for gpus in [1, 2, 8] {
+        assert!(fits(gpus, least(gpus.into())) && !fits(gpus, least(gpus.into()) - 1), "{gpus} GPUs");
+    }
 }
 
 #[test]

@@ -160,12 +160,12 @@ fn free(only: Option<&Device>, found: &[Device], mapped_bytes: u64) -> Option<Fr
     };
     let Some(first) = gpus.first() else {
         let bytes = available_bytes()?.saturating_sub(mapped_bytes);
-        return Some(Free { device: "CPU".into(), bytes, is_gpu: false });
+        return Some(Free { device: "CPU".into(), bytes, gpus: 0 });
     };
     let bytes = gpus.iter().map(|device| device.memory_free_bytes).sum();
     let device = if gpus.len() == 1 { first.name.clone() } else { format!("{} GPUs", gpus.len()) };
     // A driver that tells nothing is not taken for a full one.
-    (bytes > 0).then_some(Free { device, bytes, is_gpu: true })
+    (bytes > 0).then_some(Free { device, bytes, gpus: gpus.len() as u32 })
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ fn expected(
 /// itself.
 fn fits(file: &Gguf, ground: &Ground, options: &WorkerOptions) -> Result<(), String> {
     let Some(free) = ground.free.clone() else { return Ok(()) };
-    let is_gpu = free.is_gpu;
+    let is_gpu = free.is_gpu();
     match plan(file, wish(options), free) {
         Plan::Fits { need, .. } if is_gpu => fits_beside(file, options, need),
         Plan::Fits { need, .. } => {
@@ -141,8 +141,7 @@ fn fits(file: &Gguf, ground: &Ground, options: &WorkerOptions) -> Result<(), Str
 fn fits_beside(file: &Gguf, options: &WorkerOptions, on_gpu: Need) -> Result<(), String> {
     let rest = Need::of(file, wish(options)).beside(on_gpu);
     let Some(bytes) = available_bytes().filter(|_| rest.weights > 0) else { return Ok(()) };
-    let free =
-        Free { device: "CPU".into(), bytes: bytes.saturating_sub(options.mapped_bytes), is_gpu: false };
+    let free = Free { device: "CPU".into(), bytes: bytes.saturating_sub(options.mapped_bytes), gpus: 0 };
     if rest.fits(&free) {
         return Ok(());
     }
