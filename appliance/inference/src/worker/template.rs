@@ -12,6 +12,12 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use super::conversation::Conversation;
 use crate::job::JobError;
 
+/// Steps that a rendering may take: a hundred times what a long conversation with many tools needs, and over within a second.
+const MOST_STEPS: u64 = 4_000_000;
+
+/// The widest that JSON is indented.
+const WIDEST_INDENT: usize = 16;
+
 /// A chat template, ready to render.
 pub(super) struct Template {
     environment: Environment<'static>,
@@ -33,6 +39,7 @@ impl Template {
         // Templates are written for these two settings of Jinja.
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|error| error.to_string())?);
+        environment.set_fuel(Some(MOST_STEPS));
         environment.set_unknown_method_callback(unknown_method_callback);
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", move |format: String| {
@@ -67,10 +74,14 @@ impl Template {
 
 /// Only what the template's author wrote to be read is passed on: other details may quote the conversation.
 fn refusal(error: &Error) -> JobError {
-    let said = error.detail().filter(|_| error.kind() == ErrorKind::InvalidOperation);
-    JobError::BadTemplate(
-        said.map_or_else(|| error.kind().to_string(), |said| said.chars().take(200).collect()),
-    )
+    let said = match error.kind() {
+        ErrorKind::OutOfFuel => Some("it takes too many steps"),
+        ErrorKind::InvalidOperation => error.detail(),
+        _ => None,
+    };
+    let line =
+        |said: &str| said.chars().map(|char| if char.is_control() { ' ' } else { char }).take(200).collect();
+    JobError::BadTemplate(said.map_or_else(|| error.kind().to_string(), line))
 }
 
 fn raise_exception(message: String) -> Result<Value, Error> {
@@ -86,7 +97,7 @@ fn tojson(value: &Value, kwargs: Kwargs) -> Result<Value, Error> {
     let mut out = Vec::new();
     let written = match indent {
         Some(indent) => {
-            let spaces = vec![b' '; indent];
+            let spaces = vec![b' '; indent.min(WIDEST_INDENT)];
             value.serialize(&mut Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(&spaces)))
         }
         None => value.serialize(&mut Serializer::with_formatter(&mut out, Spaced(CompactFormatter))),
@@ -155,6 +166,21 @@ mod tests {
     fn a_template_may_refuse_in_its_own_words() {
         let source = "{{ raise_exception('roles must alternate') }}";
         assert_eq!(render(source, &[]), Err(JobError::BadTemplate("roles must alternate".into())));
+    }
+
+    #[test]
+    fn one_that_does_not_end_is_stopped_and_a_long_conversation_is_not() {
+        let within = "{% for i in range(99999) %}".repeat(3) + &"{% endfor %}".repeat(3);
+        assert_eq!(render(&within, &[]), Err(JobError::BadTemplate("it takes too many steps".into())));
+        let source = "{% for m in messages %}{% for n in range(20) %}{% if n == 3 %}{{ m.role }}{% endif %}{% endfor %}{% endfor %}";
+        let long = vec![("user", "x"); 5000];
+        assert_eq!(render(source, &long).unwrap().len(), 5000 * 4);
+    }
+
+    #[test]
+    fn what_a_template_says_is_one_line() {
+        let source = "{{ raise_exception('one\u{1b}[2J\ntwo') }}";
+        assert_eq!(render(source, &[]), Err(JobError::BadTemplate("one [2J two".into())));
     }
 
     #[test]
