@@ -50,7 +50,10 @@ pub enum LibraryError {
     Disk(PathBuf, io::Error),
     #[error(transparent)]
     Gguf(#[from] GgufError),
-    #[error("\"{0}\" is no name for a model: use 1 to 64 letters, digits, \"-\", \"_\" and \".\"")]
+    #[error(
+        "{0:?} is no name for a model: use 1 to 64 letters, digits, \"-\", \"_\" and \".\", beginning neither with \".\" \
+         nor with \"sha256-\" (`--name NAME` gives another one)"
+    )]
     Name(String),
     #[error("there is a file {0} already, which is not the library's: take another name, or move it away")]
     Taken(PathBuf),
@@ -69,7 +72,7 @@ impl Library {
         Library { folder: folder.into() }
     }
 
-    /// What the library holds, by name.
+    /// What the library holds, by name. A file that no name points to any more is called as it is on the disk.
     ///
     /// # Errors
     /// The folder can't be read; one that is not there is empty.
@@ -78,11 +81,14 @@ impl Library {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             names => names.map_err(|error| self.disk(error))?,
         };
-        let mut entries = Vec::new();
+        let (mut entries, mut files) = (Vec::new(), Vec::new());
         for name in names {
             let path = name.map_err(|error| self.disk(error))?.path();
             entries.extend(entry(&path));
+            files.extend(by_own_name(&path));
         }
+        files.retain(|file| entries.iter().all(|entry: &Entry| entry.file != file.file));
+        entries.append(&mut files);
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(entries)
     }
@@ -90,7 +96,11 @@ impl Library {
     /// # Errors
     /// There is no such name.
     pub fn entry(&self, name: &str) -> Result<Entry, LibraryError> {
-        let found = is_name(name).then(|| entry(&self.link(name))).flatten();
+        let found = if is_name(name) {
+            entry(&self.link(name))
+        } else {
+            self.entries()?.into_iter().find(|entry| entry.name == name)
+        };
         found.ok_or_else(|| LibraryError::Unknown(name.to_owned()))
     }
 
@@ -165,16 +175,27 @@ impl Library {
     /// There is no such name, or the disk fails.
     pub fn remove(&self, name: &str) -> Result<Entry, LibraryError> {
         let entry = self.entry(name)?;
-        let others = self.entries()?.into_iter().any(|other| other.name != name && other.file == entry.file);
+        let has_others = self.has_other_names(&entry)?;
         let removed = || -> io::Result<()> {
-            fs::remove_file(self.link(name))?;
-            if !others {
+            // A file without a name is called by itself.
+            if self.link(name) != entry.file {
+                fs::remove_file(self.link(name))?;
+            }
+            if !has_others {
                 fs::remove_file(&entry.file)?;
             }
             self.settle()
         };
         removed().map_err(|error| self.disk(error))?;
         Ok(entry)
+    }
+
+    /// Whether the file of this entry can be had by another name too.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn has_other_names(&self, entry: &Entry) -> Result<bool, LibraryError> {
+        Ok(self.entries()?.into_iter().any(|other| other.name != entry.name && other.file == entry.file))
     }
 
     fn link(&self, name: &str) -> PathBuf {
@@ -245,6 +266,14 @@ fn entry(link: &Path) -> Option<Entry> {
     let sha256 =
         target.to_str()?.strip_prefix("sha256-")?.strip_suffix(".gguf").filter(|hash| is_sha256(hash))?;
     Some(Entry { name: name.to_owned(), sha256: sha256.to_owned(), file: link.parent()?.join(&target) })
+}
+
+/// A file of the library, called by its hash.
+fn by_own_name(file: &Path) -> Option<Entry> {
+    let name = file.file_name()?.to_str()?.strip_suffix(".gguf")?;
+    let sha256 = name.strip_prefix("sha256-").filter(|hash| is_sha256(hash))?;
+    let is_file = fs::symlink_metadata(file).is_ok_and(|found| found.is_file());
+    is_file.then(|| Entry { name: name.to_owned(), sha256: sha256.to_owned(), file: file.to_owned() })
 }
 
 /// A file that is being written: gone when dropped, and when another import finds it.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use inference::gguf::{self, Gguf, GgufError};
-use inference::library::{self, Library, LibraryError};
+use inference::library::{self, Entry, Library, LibraryError};
 use inference::plan::{Plan, Size, plan};
 use inference::{ModelSpec, Pooling, kind, worker};
 use serde_json::json;
@@ -35,6 +35,7 @@ async fn import(config: &Config, source: &Path, name: Option<String>) -> Result<
     let name = name.unwrap_or_else(stem);
     let store = super::open_to_change(config).await?;
     let library = library(config);
+    let before = library.entry(&name).ok();
     let mut told = Told::default();
     let unusable = |error: LibraryError| match error {
         LibraryError::Disk(path, why) if path == source => {
@@ -50,8 +51,24 @@ async fn import(config: &Config, source: &Path, name: Option<String>) -> Result<
     super::recorded(&store, "model-imported", detail, kept).await?;
     store.close().await;
     tell(&format!("SHA-256 {sha256}"));
+    if let Some(before) = before.filter(|before| before.sha256 != sha256) {
+        tell(&replaced(config, &name, &before));
+    }
     say(&format!("{name}.gguf"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What becomes of the file that had this name before.
+fn replaced(config: &Config, name: &str, before: &Entry) -> String {
+    let link = config.data_dir.join("models").join(format!("{name}.gguf"));
+    let users: Vec<&str> = users(config, &link).map(|spec| spec.name.as_str()).collect();
+    let old = format!("sha256-{}", before.sha256);
+    let room = format!("`genset model remove {old}` frees the room of the one that had this name before");
+    if users.is_empty() {
+        return format!("{room}.");
+    }
+    let users = users.join(", ");
+    format!("A running box goes on serving that one as {users}: restart it to serve this one; then {room}.")
 }
 
 fn list(config: &Config) -> Result<ExitCode, Failure> {
@@ -161,7 +178,8 @@ async fn remove(config: &Config, name: &str) -> Result<ExitCode, Failure> {
     let library = library(config);
     let entry = library.entry(name).map_err(|error| failure(&error))?;
     let link = config.data_dir.join("models").join(format!("{name}.gguf"));
-    if let Some(user) = users(config, &link).next() {
+    let has_others = library.has_other_names(&entry).map_err(|error| failure(&error))?;
+    if let Some(user) = users(config, &link).find(|user| !has_others || user.file == link) {
         let mend = "give it another file, or take it out of the configuration first";
         return Err(Failure::Unusable(format!(
             "\"{name}\" is the model of [[local]] \"{}\": {mend}",

@@ -331,11 +331,15 @@ impl Check {
         if path == Path::new(pilot_light::FILE_NAME) {
             return models.join(path);
         }
-        let what = format!(
-            "file {}: there is no such model, neither there nor in {}. Put the GGUF file there, or correct the path.",
-            places[0].display(),
-            models.display()
-        );
+        let there = places.iter().find(|candidate| candidate.exists());
+        let what = match there {
+            Some(there) => format!("file {} is no file. Name the GGUF file itself.", there.display()),
+            None => format!(
+                "file {}: there is no such model, neither there nor in {}. Put the GGUF file there, or correct the path.",
+                places[0].display(),
+                models.display()
+            ),
+        };
         self.problem(place, &what);
         let [beside, imported] = places;
         if path.components().count() == 1 { imported } else { beside }

@@ -50,7 +50,17 @@ fn a_name_is_moved_to_a_newer_model_at_once() {
     fs::write(&newer, bytes).unwrap();
     let new = import(&library, &newer, "small").unwrap();
     assert_ne!(old.sha256, new.sha256);
-    assert_eq!(library.entries().unwrap(), [new]);
+    let nameless = Entry { name: format!("sha256-{}", old.sha256), ..old };
+    assert_eq!(
+        library.entries().unwrap(),
+        [nameless.clone(), new.clone()],
+        "a box may serve the old one still"
+    );
+    assert_eq!(library.remove(&nameless.name).unwrap(), nameless);
+    assert_eq!(library.entries().unwrap(), std::slice::from_ref(&new));
+    assert!(!nameless.file.exists() && new.file.exists());
+    let has_a_name = format!("sha256-{}", new.sha256);
+    assert!(matches!(library.remove(&has_a_name), Err(LibraryError::Unknown(_))), "it has a name");
 }
 
 #[test]
