@@ -148,7 +148,7 @@ fn read(reader: impl Read + Seek, size_bytes: u64, path: &Path) -> Result<Gguf, 
         return Err(head.truncated(needs));
     }
     Ok(Gguf {
-        architecture: metadata.architecture().to_owned(),
+        architecture: shown(metadata.architecture()),
         quantisation: kinds::quantisation(metadata.number("general.file_type")).to_owned(),
         tensors,
         size_bytes,
@@ -166,6 +166,9 @@ struct Table {
 }
 
 /// The layer of a model that ranks, by llama.cpp's name.
+/// So many characters of a word of the file are shown.
+const MOST_SHOWN: usize = 64;
+
 const SCORE: &str = "cls.output.weight";
 
 fn tensor_table<R: Read + Seek>(
@@ -194,6 +197,11 @@ fn tensor_table<R: Read + Seek>(
         end = end.max(offset.saturating_add(kinds::tensor_bytes(kind, elements)));
     }
     Ok(Table { data_bytes: end, has_score })
+}
+
+/// As people may be shown it, whatever the file holds.
+fn shown(text: &str) -> String {
+    text.chars().filter(|char| !char.is_control()).take(MOST_SHOWN).collect()
 }
 
 #[cfg(test)]

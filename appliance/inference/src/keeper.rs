@@ -53,7 +53,7 @@ const MAX_LOADING_TICKS: u32 = 300;
 /// So long a worker that has no room is tried again in silence: what the dead one had may not be free yet.
 const MAX_RETURN: Duration = Duration::from_secs(30);
 
-/// A worker that has lived for this long has not died of what killed the one before.
+/// A worker that has worked, and lived for this long, has not died of what killed the one before.
 const LONG_LIFE: Duration = Duration::from_secs(30);
 
 /// When a worker dies without a token after this many early deaths, the model is not ready, and callers are told so.
@@ -138,10 +138,14 @@ impl Keeper {
                 self.rest(&cancel).await;
                 continue;
             }
-            self.status.set(Status::Starting);
+            // Why it failed stands there until it is really tried again.
+            if !self.status.look(|status| matches!(status, Status::Failed { .. })) {
+                self.status.set(Status::Starting);
+            }
             if !self.comes_to_load(&cancel).await {
                 continue;
             }
+            self.status.set(Status::Starting);
             let outcome = self.one_life(&cancel).await;
             self.place.leave();
             self.counters.pid.store(0, Ordering::Relaxed);
@@ -221,7 +225,7 @@ impl Keeper {
                     self.prove(&mut life);
                 }
                 _ = look.tick(), if life.child.pid().is_some() => {
-                    if life.print.is_some_and(|print| print.is_overwritten(&self.spec.file)) {
+                    if life.print.as_ref().is_some_and(Print::is_overwritten) {
                         let file = self.spec.file.display();
                         tracing::warn!(model = self.spec.name, "{file} was written into: its worker is killed");
                         self.forget_proof();
@@ -243,17 +247,19 @@ impl Keeper {
     }
 
     async fn autopsy(&mut self, life: Life) -> Outcome {
-        let (was_loaded, has_worked, lived) = (life.facts.is_some(), life.has_worked, life.begun.elapsed());
+        let (was_loaded, has_worked) = (life.facts.is_some(), life.has_worked);
+        let lived_well = has_worked && life.begun.elapsed() > LONG_LIFE;
         let end = life.child.bury().await;
         if let Some(Refusal { reason, is_for_now }) = life.refusal {
             return if is_for_now { Outcome::NoRoom(reason) } else { Outcome::Unusable(reason) };
         }
-        self.early_deaths = if lived > LONG_LIFE { 1 } else { self.early_deaths + 1 };
+        self.early_deaths = if lived_well { 1 } else { self.early_deaths + 1 };
         if !has_worked && self.early_deaths > MAX_EARLY_DEATHS {
             let file = self.spec.file.display();
             let when = if was_loaded { "before its first token of" } else { "while loading" };
+            let mend = if end.was_killed() { "make room in memory, or choose" } else { "choose" };
             return Outcome::Unusable(format!(
-                "the worker dies {when} {file}: it {end}; make room in memory, or choose another model"
+                "the worker dies {when} {file}: it {end}; {mend} another model"
             ));
         }
         Outcome::Died(end.to_string())
@@ -265,7 +271,7 @@ impl Keeper {
         self.early_deaths += 1;
         (self.has_room, self.returns_by) = (false, None);
         // Whoever tries again each minute has nothing new to say.
-        if self.told.as_ref() != Some(&reason) {
+        if self.told.as_deref().map(gist) != Some(gist(&reason)) {
             let what = if self.is_further { "a further replica of the model" } else { "the model" };
             tracing::warn!(model = self.spec.name, reason, "{what} {} is not ready", self.spec.name);
             self.told = Some(reason.clone());
@@ -398,9 +404,13 @@ impl Keeper {
                 life.scale.allow(facts.swap_bytes.saturating_add(facts.later_bytes));
                 life.facts = Some(Arc::from(facts));
                 let memory = self.first_memory(life);
+                // Its name may lead to another one by then.
+                if let Ok(file) = self.spec.file.canonicalize() {
+                    self.spec.file = file;
+                }
+                life.child.has_loaded();
                 self.place.loaded(&self.spec.file, memory.map_or(0, Memory::mapped_bytes));
                 (self.has_room, self.returns_by) = (true, None);
-                self.told = None;
                 self.proof = None;
                 // Before all that is due.
                 self.prove(life);
@@ -458,8 +468,9 @@ impl Keeper {
     }
 
     /// A real token or vector has come.
-    fn has_worked(&self, life: &mut Life) {
+    fn has_worked(&mut self, life: &mut Life) {
         life.has_worked = true;
+        self.told = None;
         life.scale.has_worked(Instant::now());
         self.proven(life);
     }
@@ -575,6 +586,11 @@ fn vector_proof(kind: Kind) -> Option<VectorJob> {
         Kind::Rerank => Some(text()),
     };
     Some(VectorJob { texts: vec![text()], query, lane: Lane::Interactive })
+}
+
+/// A reason without its numbers: how much is free changes all the time.
+fn gist(reason: &str) -> String {
+    reason.chars().filter(|char| !char.is_ascii_digit() && *char != '.').collect()
 }
 
 fn doubled(first: Duration, times: u32, most: Duration) -> Duration {

@@ -1,4 +1,4 @@
-//! Who loads a model next: one at a time, the smallest first.
+//! Who loads a model next: one at a time, the smallest first; one that could not be loaded goes behind those that have not tried.
 //!
 //! A worker looks at what is free when it starts, and takes it bit by bit. Of two that load together each would count on the
 //! same room: both choose the same GPU, or fill the machine's memory between them. A worker that only takes the place of a
@@ -19,7 +19,9 @@ pub struct LoadLine(Arc<watch::Sender<Line>>);
 
 #[derive(Default)]
 struct Line {
-    waiting: BTreeSet<Key>,
+    waiting: BTreeSet<Turn>,
+    /// How often each has come to load since it was last loaded.
+    tries: BTreeMap<Key, u32>,
     loading: Option<Key>,
     /// What those that are loaded have mapped of their files, in bytes.
     mapped: BTreeMap<Key, (PathBuf, u64)>,
@@ -28,16 +30,23 @@ struct Line {
 }
 
 impl Line {
+    fn turn(&self, key: Key) -> Turn {
+        (self.tries.get(&key).copied().unwrap_or(0), key)
+    }
+
     /// Whether that lets another one load.
     fn leave(&mut self, key: Key) -> bool {
         self.mapped.remove(&key);
         let loaded = self.loading.take_if(|loading| *loading == key).is_some();
-        self.waiting.remove(&key) || loaded
+        self.waiting.remove(&self.turn(key)) || loaded
     }
 }
 
 /// The bytes of its file, and a number of its own.
 type Key = (u64, u64);
+
+/// How often it has loaded in vain, and then who it is.
+type Turn = (u32, Key);
 
 /// One that may come to load; dropped, it has left the line.
 pub(crate) struct LoadPlace {
@@ -58,11 +67,11 @@ impl LoadLine {
 }
 
 impl LoadPlace {
-    /// From now on no larger one goes before it.
+    /// From now on none goes before it that is larger, or has tried more often.
     pub(crate) fn line_up(&self) {
         self.line.0.send_modify(|line| {
             if line.loading != Some(self.key) {
-                line.waiting.insert(self.key);
+                line.waiting.insert(line.turn(self.key));
             }
         });
     }
@@ -72,16 +81,17 @@ impl LoadPlace {
         self.line_up();
         let mut line = self.line.0.subscribe();
         let is_next = |line: &Line| match line.loading {
-            None => line.waiting.first() == Some(&self.key),
+            None => line.waiting.first() == Some(&line.turn(self.key)),
             Some(loading) => loading == self.key,
         };
         loop {
             let mut is_its_turn = false;
             self.line.0.send_if_modified(|line| {
                 is_its_turn = is_next(line);
-                let begins = is_its_turn && line.waiting.remove(&self.key);
+                let begins = is_its_turn && line.waiting.remove(&line.turn(self.key));
                 if begins {
                     line.loading = Some(self.key);
+                    *line.tries.entry(self.key).or_default() += 1;
                 }
                 begins
             });
@@ -96,6 +106,7 @@ impl LoadPlace {
     pub(crate) fn loaded(&self, file: &Path, mapped_bytes: u64) {
         self.line.0.send_modify(|line| {
             line.leave(self.key);
+            line.tries.remove(&self.key);
             line.mapped.insert(self.key, (file.to_owned(), mapped_bytes));
         });
     }
@@ -122,6 +133,7 @@ impl LoadPlace {
 impl Drop for LoadPlace {
     fn drop(&mut self) {
         self.leave();
+        self.line.0.send_if_modified(|line| line.tries.remove(&self.key).is_some_and(|_| false));
     }
 }
 
@@ -159,6 +171,23 @@ mod tests {
         assert_eq!(one.mapped_by_others(Path::new("one")), 0);
         drop((one, twin));
         assert_eq!(other.mapped_by_others(Path::new("other")), 0);
+    }
+
+    #[test]
+    fn one_that_loads_in_vain_lets_the_others_try() {
+        let line = LoadLine::default();
+        let [small, large] = [10, 20].map(|bytes| line.place(bytes));
+        let is_turn = |place: &LoadPlace| place.turn().now_or_never().is_some();
+        assert!(is_turn(&small));
+        large.line_up();
+        small.leave();
+        assert_eq!([&small, &large].map(is_turn), [false, true], "it has had its turn");
+        large.leave();
+        assert_eq!([&large, &small].map(is_turn), [false, true], "as often as the other: the smaller");
+        small.leave();
+        assert!(is_turn(&large));
+        large.loaded(Path::new("large"), 1);
+        assert!(is_turn(&small));
     }
 
     #[test]

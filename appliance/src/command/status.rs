@@ -57,7 +57,9 @@ fn summary(site: &Value) -> Vec<String> {
     for local in site["locals"].as_array().into_iter().flatten() {
         let age =
             local["proven_age_s"].as_u64().map_or(String::new(), |age| format!(", last token {age} s ago"));
-        lines.push(format!("  local {}: {}{age}", text(&local["name"]), text(&local["status"])));
+        let detail = local["detail"].as_str().filter(|detail| !detail.is_empty());
+        let detail = detail.map_or(String::new(), |detail| format!(": {detail}"));
+        lines.push(format!("  local {}: {}{age}{detail}", text(&local["name"]), text(&local["status"])));
     }
     lines
 }

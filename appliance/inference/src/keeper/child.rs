@@ -140,6 +140,11 @@ impl Child {
         self.bury().await;
     }
 
+    /// What it said while it loaded is no reason of what comes.
+    pub(super) fn has_loaded(&mut self) {
+        self.last_lines.clear();
+    }
+
     /// Makes sure that the worker is dead, and says how it died.
     pub(super) async fn bury(mut self) -> End {
         let own_end = timeout(Duration::from_millis(100), self.process.wait()).await;
@@ -153,13 +158,23 @@ impl Child {
             }
         };
         let _ = timeout(Duration::from_millis(100), rest).await;
-        End { status, last_line: self.last_lines.pop_back() }
+        End { status, last_line: telling(&self.last_lines) }
     }
 
     async fn kill(&mut self) -> Option<ExitStatus> {
         let _ = self.process.start_kill();
         timeout(GRACE, self.process.wait()).await.ok()?.ok()
     }
+}
+
+/// The line that tells the most: the message of a panic, or else the last one.
+fn telling(lines: &VecDeque<String>) -> Option<String> {
+    let says = |line: &&String| !line.trim().is_empty() && !line.starts_with("note: ");
+    let lines: Vec<&String> = lines.iter().filter(says).collect();
+    // Its place stands in the line before.
+    let panic = lines.iter().position(|line| line.contains("panicked at"));
+    let message = panic.and_then(|at| lines.get(at + 1)).or(lines.last());
+    message.map(|line| (*line).clone())
 }
 
 fn codec() -> LengthDelimitedCodec {
@@ -227,6 +242,13 @@ async fn keep_line(errors: &mut Option<FramedRead<ChildStderr, Lines>>, last_lin
     }
 }
 
+impl End {
+    /// By the kernel, or by control.
+    pub(super) fn was_killed(&self) -> bool {
+        self.status.is_some_and(|status| status.signal() == Some(libc::SIGKILL))
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.status.map(|status| (status.signal(), status.code())) {
@@ -244,6 +266,16 @@ impl fmt::Display for End {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_that_tells_why_is_told() {
+        let telling = |lines: &[&str]| telling(&lines.iter().map(|line| (*line).to_owned()).collect());
+        let panic =
+            ["thread 'main' panicked at a.rs:1:", "no such thing", "note: run with `RUST_BACKTRACE=1`"];
+        assert_eq!(telling(&panic).as_deref(), Some("no such thing"));
+        assert_eq!(telling(&["one", "two", " "]).as_deref(), Some("two"));
+        assert_eq!(telling(&["note: nothing else"]), None);
+    }
 
     #[test]
     fn whatever_a_worker_writes_is_cut_into_lines_of_bounded_length() {

@@ -88,11 +88,12 @@ pub(super) fn load(
     let params = params.with_progress_callback(move |share| tell(&progress, 0.5 + share * 0.5));
     listening.begin();
     let model = LlamaModel::load_from_file(&ground.backend, ground.open_path(), &params).map_err(|_| {
-        let (kind, device) = (&file.architecture, &ground.device);
+        let (kind, device, why) = (&file.architecture, &ground.device, listening.why());
+        let lacks_room = why.as_deref().is_none_or(|why| why.contains("alloc") || why.contains("memory"));
+        let mend = if lacks_room { format!(", or make room on {device}") } else { String::new() };
+        let why = why.map(|why| format!(", \"{why}\"")).unwrap_or_default();
         // Its file is the right one by now, so one that was loaded before lacks nothing but room.
-        LoadError::NoRoom(format!(
-            "llama.cpp can't load {path} ({kind}): choose another model, or make room on {device}"
-        ))
+        LoadError::NoRoom(format!("llama.cpp can't load {path} ({kind}{why}): choose another model{mend}"))
     })?;
     let told = listening.end(&ground.devices);
     Ok(Loaded { model: Arc::new(model), file, told, sha256 })
@@ -115,7 +116,8 @@ fn expected(
     match &options.sha256 {
         Some(expected) if *expected != found => Err(format!(
             "{} is not the file that is expected: its SHA-256 is {found} and must be {expected}; put the right file \
-             back, or say that the new one is meant with `genset model accept`",
+             back, or, where the new one is meant, change `sha256` in the configuration or else say `genset model \
+             accept`, and restart the box",
             path.display()
         )),
         _ => Ok(found),

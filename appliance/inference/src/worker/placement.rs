@@ -45,6 +45,9 @@ impl Placement {
     }
 }
 
+/// So many characters of what the engine says of a file are shown.
+const MOST_SHOWN: usize = 200;
+
 /// Listens to the engine; the other half is the [`Listener`] among those who log.
 #[derive(Clone, Default)]
 pub(super) struct Listening(Arc<Mutex<Option<Heard>>>);
@@ -64,6 +67,7 @@ pub(super) struct Told {
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
     window: Option<u32>,
+    why: Option<String>,
     /// The device of each layer.
     layers: Vec<String>,
     /// Buffers of weights, with their bytes.
@@ -79,6 +83,12 @@ impl Listening {
     /// Of a model that was loaded meanwhile.
     pub(super) fn end(&self, devices: &[Device]) -> Told {
         self.heard().take().unwrap_or_default().summary(devices)
+    }
+
+    /// Why the engine did not load a model, in its own words, made fit to be shown: they may hold what stands in the file.
+    pub(super) fn why(&self) -> Option<String> {
+        let why = self.heard().as_ref()?.why.clone()?;
+        Some(why.chars().filter(|char| !char.is_control()).take(MOST_SHOWN).collect())
     }
 
     fn heard(&self) -> std::sync::MutexGuard<'_, Option<Heard>> {
@@ -99,6 +109,8 @@ impl Heard {
                 size.trim().strip_suffix(" MiB").and_then(|number| number.trim().parse::<f64>().ok());
             let name = name.rsplit(": ").next().unwrap_or_default().trim().to_owned();
             self.buffers.push((name, megabytes.map_or(0, |number| (number * f64::from(1 << 20)) as u64)));
+        } else if let Some((_, why)) = line.split_once("error loading model: ") {
+            self.why = Some(why.trim().to_owned());
         } else if let Some((_, window)) = line.split_once("n_swa  ") {
             self.window = window.trim_start_matches([' ', '=']).trim().parse().ok();
         }
