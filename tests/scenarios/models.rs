@@ -106,3 +106,46 @@ async fn the_pilot_light_is_put_back_whatever_happens_to_its_file() {
     appliance.until_local_is("pilot-light", "ready").await;
     assert!(appliance.log().contains("was written into"), "{}", appliance.log());
 }
+
+#[tokio::test]
+async fn a_name_that_comes_to_lead_to_another_file_means_it_from_the_next_start_on() {
+    let served = "\n[[local]]\nname = \"served\"\nfile = \"served.gguf\"\n\
+                  [[alias]]\nname = \"served\"\ncloud = []\nstandby = [\"served\"]\n";
+    let mut appliance = TestAppliance::builder().extra(served).start().await;
+    let source = repository().join("provisioning/pilot-light/pilot-light.gguf");
+    let newer = appliance.data_dir().join("newer.gguf");
+    fs::copy(&source, &newer).unwrap();
+    alter(&newer);
+    let import = |appliance: &TestAppliance, file: &Path| {
+        let imported = appliance.cli(&["model", "import", file.to_str().unwrap(), "--name", "served"]);
+        assert!(imported.status.success(), "{}", told(&imported));
+        told(&imported)
+    };
+    let said = import(&appliance, &source);
+    assert!(!said.contains("restart"), "it had no file before: {said}");
+    appliance.stop().await;
+    appliance.start_again().await;
+    let first = appliance.until_local_is("served", "ready").await;
+    let sha256 = first["facts"]["sha256"].as_str().unwrap().to_owned();
+    let said = import(&appliance, &newer);
+    assert!(said.contains("restart it to serve this one"), "{said}");
+    let before = appliance.workers();
+    appliance.kill_worker();
+    let begun = Instant::now();
+    while appliance.workers().len() < before.len()
+        || appliance.workers().iter().any(|pid| before.contains(pid))
+    {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let again = appliance.until_local_is("served", "ready").await;
+    assert_eq!(again["facts"]["sha256"], sha256.as_str(), "the next worker has the same file");
+    let nameless = format!("sha256-{sha256}");
+    assert!(out(&appliance.cli(&["model", "list"])).contains(&nameless));
+    appliance.stop().await;
+    appliance.start_again().await;
+    let newest = appliance.until_local_is("served", "ready").await;
+    assert_ne!(newest["facts"]["sha256"], sha256.as_str());
+    let removed = appliance.cli(&["model", "remove", &nameless]);
+    assert!(removed.status.success(), "{}", told(&removed));
+}
