@@ -238,7 +238,7 @@ impl<'a> Engine<'a> {
         for mut sequence in self.running.extract_if(.., |sequence| ids.contains(&sequence.id)) {
             self.seats.leave(&mut self.context, &sequence);
             sequence.stand_up();
-            self.scheduler.pause(sequence.held().key, sequence);
+            self.scheduler.pause(sequence.held().key, sequence, self.began.elapsed());
         }
     }
 

@@ -49,12 +49,19 @@ const PASSED_MS: i64 = 60_000;
 /// The waiting jobs and the room that is taken.
 pub(super) struct Scheduler {
     room: Room,
-    waiting: BTreeMap<Key, Waiting>,
+    waiting: BTreeMap<Key, Queued>,
     arrivals: u64,
     clinical: Space,
     common: Space,
     /// Tokens of an answer that may have many.
     usual: f64,
+}
+
+/// One in the queue.
+struct Queued {
+    job: Waiting,
+    /// When it is due, by when it came or was last paused: the time that it has run is no time that it was passed.
+    due_ms: i64,
 }
 
 /// One that waits for room.
@@ -167,18 +174,21 @@ impl Scheduler {
         self.arrivals += 1;
         let there_is = (job.tokens.len() + job.rest.len() + job.generated.len()) as u32;
         job.reserved = job.cells.min(there_is.saturating_add(self.ahead()));
-        let due = now + job.lane.handicap();
-        let due_ms = due.as_millis() as i64 - job.waited_ms;
-        let key = (job.generated.is_empty(), due_ms, self.arrivals);
-        self.waiting.insert(key, Waiting::New(Box::new(job)));
+        let due_here_ms = (now + job.lane.handicap()).as_millis() as i64;
+        let due_ms = due_here_ms - job.waited_ms;
+        let is_new = job.generated.is_empty();
+        let queued =
+            Queued { job: Waiting::New(Box::new(job)), due_ms: if is_new { due_ms } else { due_here_ms } };
+        self.waiting.insert((is_new, due_ms, self.arrivals), queued);
     }
 
     /// Takes back the room of an answer that goes on later, in the place that it had.
-    pub(super) fn pause(&mut self, key: Key, mut sequence: Sequence) {
+    pub(super) fn pause(&mut self, key: Key, mut sequence: Sequence, now: Duration) {
         self.release(sequence.lane, sequence.cells);
         let is_last = sequence.held().pauses >= MOST_PAUSES;
         sequence.reserve(if is_last { u32::MAX } else { self.ahead() });
-        self.waiting.insert(key, Waiting::Paused(Box::new(sequence)));
+        let due_ms = (now + sequence.lane.handicap()).as_millis() as i64;
+        self.waiting.insert(key, Queued { job: Waiting::Paused(Box::new(sequence)), due_ms });
     }
 
     /// Reserves more for a running answer: all that it can ever need, or as much as an answer usually has. `false` where
@@ -217,7 +227,7 @@ impl Scheduler {
     /// Forgets a waiting job; `false` when it is not waiting.
     pub(super) fn cancel(&mut self, id: u64) -> bool {
         let before = self.waiting.len();
-        self.waiting.retain(|_, job| job.id() != id);
+        self.waiting.retain(|_, queued| queued.job.id() != id);
         self.waiting.len() < before
     }
 
@@ -229,7 +239,7 @@ impl Scheduler {
 
     /// Gives this one its room, whoever else waits.
     pub(super) fn take(&mut self, key: Key) -> Option<Waiting> {
-        let job = self.waiting.remove(&key)?;
+        let Queued { job, .. } = self.waiting.remove(&key)?;
         let taken = self.taken(job.lane());
         *taken = taken.with(job.cells());
         Some(job)
@@ -246,10 +256,10 @@ impl Scheduler {
     /// not due for long: where it has room already, nobody pauses.
     pub(super) fn make_way(&self, running: &[Held]) -> Option<Way> {
         let first = self.waiting.first_key_value()?;
-        let may_pass = |(key, job): &(&Key, &Waiting)| {
-            job.lane() == Lane::Clinical && (key.0 != first.0.0 || key.1 - first.0.1 <= PASSED_MS)
+        let may_pass = |(_, queued): &(&Key, &Queued)| {
+            queued.job.lane() == Lane::Clinical && queued.due_ms - first.1.due_ms <= PASSED_MS
         };
-        let (key, urgent) = self.waiting.iter().find(may_pass).unwrap_or(first);
+        let (key, Queued { job: urgent, .. }) = self.waiting.iter().find(may_pass).unwrap_or(first);
         let mut lower: Vec<Held> = running
             .iter()
             .filter(|held| held.lane > urgent.lane() && held.pauses < MOST_PAUSES)
@@ -270,11 +280,12 @@ impl Scheduler {
     /// The first job where it fits; else the first clinical one where it fits into what is left of the reserve, so
     /// that it takes nothing from the common room that the first one waits for.
     fn next(&self) -> Option<Key> {
-        let (first, job) = self.waiting.first_key_value()?;
-        if self.has_room_for(job) {
+        let (first, queued) = self.waiting.first_key_value()?;
+        if self.has_room_for(&queued.job) {
             return Some(*first);
         }
-        let (key, clinical) = self.waiting.iter().find(|(_, job)| job.lane() == Lane::Clinical)?;
+        let is_clinical = |(_, queued): &(&Key, &Queued)| queued.job.lane() == Lane::Clinical;
+        let (key, Queued { job: clinical, .. }) = self.waiting.iter().find(is_clinical)?;
         let in_reserve = self.clinical.with(clinical.cells()).fits(self.room.reserve);
         (in_reserve && self.has_room_for(clinical)).then_some(*key)
     }

@@ -261,9 +261,9 @@ fn the_lowest_and_latest_gives_way_to_one_that_needs_more_be_it_itself() {
     scheduler.release(Batch, 25);
     scheduler.taken(Batch).cells += tired.cells;
     scheduler.taken(Batch).sequences += 1;
-    scheduler.pause(held[2].key, tired);
+    scheduler.pause(held[2].key, tired, START);
     let waiting = scheduler.waiting.values().next().expect("it waits");
-    assert_eq!(waiting.cells(), 90, "it goes on with all that it can need");
+    assert_eq!(waiting.job.cells(), 90, "it goes on with all that it can need");
 }
 
 #[test]
@@ -276,11 +276,32 @@ fn the_lowest_and_latest_pause_where_an_urgent_one_has_no_room() {
     scheduler.add(job(5, Clinical, 20), START);
     let way = scheduler.make_way(&held).expect("two of the lowest lane run");
     assert_eq!(way.pausing, [2], "the later of the two, and nobody more than is needed");
-    scheduler.pause(held[3].key, sequence(2, Batch, 25, held[3].key));
+    scheduler.pause(held[3].key, sequence(2, Batch, 25, held[3].key), START);
     assert_eq!(scheduler.take(way.first).map(|job| job.id()), Some(5));
     assert_eq!(admitted(&mut scheduler), [0; 0], "five cells are free");
     scheduler.release(Clinical, 20);
     assert_eq!(admitted(&mut scheduler), [2], "it goes on where it was");
+}
+
+#[test]
+fn one_that_paused_after_long_work_does_not_bar_the_way_of_the_clinical_lane() {
+    let mut scheduler = scheduler(100, 8, 0);
+    for (id, lane) in [(1, Batch), (2, Batch), (3, Batch), (4, Batch)] {
+        scheduler.add(job(id, lane, 25), START);
+    }
+    let mut held = running(&mut scheduler);
+    let later = START + Duration::from_secs(400);
+    for (clinical, pausing) in [(5, 4), (6, 3)] {
+        scheduler.add(job(clinical, Clinical, 25), later);
+        let way = scheduler.make_way(&held).expect("batch work runs");
+        assert_eq!(way.pausing, [pausing]);
+        let paused = held.remove(held.iter().position(|held| held.id == pausing).unwrap());
+        scheduler.pause(paused.key, sequence(pausing, Batch, 25, paused.key), later);
+        assert_eq!(scheduler.take(way.first).map(|job| job.id()), Some(clinical));
+    }
+    let much_later = later + Batch.handicap() + Duration::from_millis(PASSED_MS as u64 + 1);
+    scheduler.add(job(7, Clinical, 25), much_later);
+    assert_eq!(scheduler.make_way(&held), None, "it has been passed for long enough");
 }
 
 #[test]
@@ -331,7 +352,7 @@ fn a_paused_answer_can_be_cancelled() {
     let mut scheduler = scheduler(100, 8, 0);
     scheduler.add(job(1, Batch, 50), START);
     let held = running(&mut scheduler);
-    scheduler.pause(held[0].key, sequence(1, Batch, 50, held[0].key));
+    scheduler.pause(held[0].key, sequence(1, Batch, 50, held[0].key), START);
     assert!(scheduler.cancel(1));
     assert_eq!((admitted(&mut scheduler), scheduler.free_cells()), (Vec::new(), 100));
 }
