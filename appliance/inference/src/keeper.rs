@@ -9,6 +9,7 @@ mod memory;
 mod pairing;
 mod resting;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -166,9 +167,12 @@ impl Keeper {
 
     /// Starts a worker and serves with it until it ends.
     async fn one_life(&mut self, cancel: &CancellationToken) -> Outcome {
-        let print = Print::of(&self.spec.file);
-        let mapped_bytes = self.place.mapped_by_others(&self.spec.file);
-        let child = match Child::start(&self.spec, self.measured.clone(), mapped_bytes) {
+        // Where its name leads now: it may lead elsewhere by the time that it is loaded.
+        let file = self.spec.file.canonicalize().unwrap_or_else(|_| self.spec.file.clone());
+        let spec = ModelSpec { file: file.clone(), ..self.spec.clone() };
+        let print = Print::of(&file);
+        let mapped_bytes = self.place.mapped_by_others(&file);
+        let child = match Child::start(&spec, self.measured.clone(), mapped_bytes) {
             Ok(child) => child,
             Err(error) => {
                 let program = self.spec.program.display();
@@ -180,6 +184,7 @@ impl Keeper {
         let mut life = Life {
             child,
             print,
+            file,
             facts: None,
             has_worked: false,
             refusal: None,
@@ -363,7 +368,8 @@ impl Keeper {
 
     /// Gives a worker that is ready the jobs that are due. Before one that may kill it, it must have shown that it can work.
     fn give_what_is_due(&mut self, life: &Life) {
-        if life.facts.is_none() || (self.journal.is_wary() && !life.has_worked) {
+        let may_die_of_it = self.journal.is_wary() || self.early_deaths > 1;
+        if life.facts.is_none() || (may_die_of_it && !life.has_worked) {
             return;
         }
         for id in self.journal.due() {
@@ -404,10 +410,7 @@ impl Keeper {
                 life.scale.allow(facts.swap_bytes.saturating_add(facts.later_bytes));
                 life.facts = Some(Arc::from(facts));
                 let memory = self.first_memory(life);
-                // Its name may lead to another one by then.
-                if let Ok(file) = self.spec.file.canonicalize() {
-                    self.spec.file = file;
-                }
+                self.spec.file.clone_from(&life.file);
                 life.child.has_loaded();
                 self.place.loaded(&self.spec.file, memory.map_or(0, Memory::mapped_bytes));
                 (self.has_room, self.returns_by) = (true, None);
@@ -540,7 +543,8 @@ impl Keeper {
 /// One worker process while it serves.
 struct Life {
     child: Child,
-    /// The file that it was started with.
+    /// The file that it was started with, and how that was.
+    file: PathBuf,
     print: Option<Print>,
     /// What it said of its model, once it was ready for jobs.
     facts: Option<Arc<Facts>>,

@@ -261,7 +261,8 @@ impl ChatRequest {
     pub fn least_tokens(&self) -> u64 {
         let tools = self.tools.iter().map(|tool| tool.entry.to_string().len() as u64);
         let repeated = self.messages.iter().map(|message| repeated_bytes(&message.text)).sum::<u64>();
-        (self.text_bytes() - repeated + tools.sum::<u64>()) / 8
+        // Where a message begins and ends is a token at least, however little is in it.
+        self.messages.len() as u64 + (self.text_bytes() - repeated + tools.sum::<u64>()) / 8
     }
 
     /// Bytes of text in all messages, for the audit's sizes.

@@ -202,7 +202,9 @@ impl Journal {
             return false;
         };
         let tokens = submission.tokens.len() as u64;
-        tokens > u64::from(submission.job.max_tokens) + SPARE_TOKENS
+        // What heals the seam is written anew, and not counted.
+        let anew = submission.job.answer_prefix.len() as u64;
+        tokens > u64::from(submission.job.max_tokens) + anew + SPARE_TOKENS
             || *said_bytes > (tokens + SPARE_TOKENS) * MAX_TOKEN_BYTES
     }
 

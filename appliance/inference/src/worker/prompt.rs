@@ -23,6 +23,9 @@ use crate::job::{Job, JobError, Lane, Message, Must, Sampling, Scope};
 /// So much text is prepared in a few milliseconds.
 const QUICK_BYTES: u64 = 64 << 10;
 
+/// And so many messages: what they are wrapped in is looked for in all of the text.
+const QUICK_MESSAGES: usize = 256;
+
 /// Words of which no two begin alike, also where what precedes them takes their beginning into its own last token.
 const DIFFERENT: [&str; 3] = ["a", "\nb", "가"];
 
@@ -80,7 +83,10 @@ struct Start {
 impl Prompter {
     /// A form is compiled in a moment or in seconds, and so is a text as long as a book cut into tokens.
     pub(super) fn is_slow_for(job: &Job) -> bool {
-        job.format.is_some() || job.tools.is_some() || job.text_bytes() > QUICK_BYTES
+        job.format.is_some()
+            || job.tools.is_some()
+            || job.text_bytes() > QUICK_BYTES
+            || job.messages.len() > QUICK_MESSAGES
     }
 
     /// # Errors

@@ -162,7 +162,8 @@ impl Sequence {
         self.awaited = None;
         self.taken = held;
         self.to_read = self.pending().len();
-        if self.tokens.len() == self.prompt {
+        // What it has read itself before it paused is no gain.
+        if self.tokens.len() == self.prompt && self.pauses == 0 {
             self.reused = held as u32;
         }
     }

@@ -109,9 +109,12 @@ fn what_is_said_over_and_over_is_few_tokens() {
         let body = serde_json::json!({"model": "a", "messages": [{"role": "user", "content": text}]});
         ChatRequest::parse(body.to_string().as_bytes()).unwrap().least_tokens()
     };
-    assert_eq!(least(&"-".repeat(100_000)), 0, "a vocabulary may have a token for many of them");
+    assert_eq!(least(&"-".repeat(100_000)), 1, "a vocabulary may have a token for many of them");
     let lines = format!("{}\n", "-".repeat(79)).repeat(1000);
     assert!((200..400).contains(&least(&lines)), "{}", least(&lines));
+    let empty = serde_json::json!({"role": "user", "content": ""});
+    let many = serde_json::json!({"model": "a", "messages": vec![empty; 3000]});
+    assert_eq!(ChatRequest::parse(many.to_string().as_bytes()).unwrap().least_tokens(), 3000);
     assert!((3900..=4100).contains(&least(&"a ward, and whoever is there. ".repeat(1070))));
 }
 
