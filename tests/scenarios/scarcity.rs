@@ -211,7 +211,10 @@ async fn the_ladder_is_climbed_in_a_crowd_and_left_after_it_and_every_step_is_to
         .filter(|told| told["kind"] == "brown-out")
         .map(|told| told["step"].as_u64().unwrap())
         .collect();
-    assert!(told.starts_with(&[1, 2, 3, 4]) && told.ends_with(&[3, 2, 1, 0]), "{told:?}");
+    // On a busy machine it is climbed a little once more before the crowd has gone.
+    let is_next = |two: &[u64]| two[0].abs_diff(two[1]) == 1;
+    assert!(told.starts_with(&[1, 2, 3, 4]) && told.ends_with(&[1, 0]), "{told:?}");
+    assert!(told.windows(2).all(is_next), "no step is left out: {told:?}");
     assert_eq!(usual.ask(&chat).await.header("x-genset-brown-out"), "");
 }
 
