@@ -165,10 +165,10 @@ struct Table {
     has_score: bool,
 }
 
-/// The layer of a model that ranks, by llama.cpp's name.
 /// So many characters of a word of the file are shown.
 const MOST_SHOWN: usize = 64;
 
+/// The layer of a model that ranks, by llama.cpp's name.
 const SCORE: &str = "cls.output.weight";
 
 fn tensor_table<R: Read + Seek>(

@@ -436,20 +436,6 @@ impl Keeper {
         }
     }
 
-    /// What a worker has once its model is loaded. Where a system hides processes, nobody could see it grow.
-    fn first_memory(&self, life: &Life) -> Option<Memory> {
-        let pid = life.child.pid()?;
-        let memory = Memory::of(pid);
-        if memory.is_none() {
-            tracing::warn!(
-                model = self.spec.name,
-                "/proc/{pid} can't be read: a worker of this model that grows will not be seen and not be replaced; \
-                 let the box see its own processes (no `ProtectProc=`, no `hidepid=`)"
-            );
-        }
-        memory
-    }
-
     fn advance(&mut self, steps: Vec<Progress>, life: &mut Life) {
         if steps.is_empty() {
             return;

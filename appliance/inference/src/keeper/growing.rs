@@ -20,6 +20,20 @@ impl Keeper {
         self.counters.memory.send_replace(memory.map(|memory| Memory { warm_bytes, ..memory }));
     }
 
+    /// What a worker has once its model is loaded. Where a system hides processes, nobody could see it grow.
+    pub(super) fn first_memory(&self, life: &Life) -> Option<Memory> {
+        let pid = life.child.pid()?;
+        let memory = Memory::of(pid);
+        if memory.is_none() {
+            tracing::warn!(
+                model = self.spec.name,
+                "/proc/{pid} can't be read: a worker of this model that grows will not be seen and not be replaced; \
+                 let the box see its own processes (no `ProtectProc=`, no `hidepid=`)"
+            );
+        }
+        memory
+    }
+
     /// It has grown, and nobody is waiting for it, or somebody always is.
     pub(super) fn outgrown(&self, life: &Life) -> Option<Grown> {
         let (grown, since) = life.grown?;
