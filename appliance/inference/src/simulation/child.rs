@@ -69,6 +69,8 @@ impl Child {
         None
     }
 
+    pub(super) fn has_loaded(&mut self) {}
+
     pub(super) fn send(&self, frame: &ToWorker) {
         let frame = match frame {
             ToWorker::Submit(submission) => ToWorker::Submit(submission.clone()),
@@ -238,6 +240,13 @@ impl Running {
             completion_tokens: self.next as u32,
         };
         Finish { reason, usage }
+    }
+}
+
+impl End {
+    #[expect(clippy::unused_self, reason = "a real worker's end tells its signal")]
+    pub(super) fn was_killed(&self) -> bool {
+        true
     }
 }
 
