@@ -1,8 +1,22 @@
-//! With modules for backends the program finds its libraries beside itself, wherever the package is put.
+//! How `genset` is linked.
+
+use std::env::{var, var_os};
+
+/// llama.cpp's operations that have another one in their place: see `src/own_kernels.rs`.
+const REPLACED: [&str; 3] =
+    ["ggml_compute_forward_flash_attn_ext", "ggml_gemm_q4_0_8x8_q8_0", "llamafile_sgemm"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    if std::env::var_os("CARGO_FEATURE_BACKENDS").is_some() {
+    println!("cargo:rustc-check-cfg=cfg(own_kernels)");
+    let target = |what: &str| var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
+    if var_os("CARGO_FEATURE_BACKENDS").is_some() {
+        // With modules for backends the program finds its libraries beside itself, wherever the package is put.
         println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/../lib");
+    } else if target("OS") == "linux" && target("ARCH") == "x86_64" {
+        println!("cargo:rustc-cfg=own_kernels");
+        for operation in REPLACED {
+            println!("cargo:rustc-link-arg-bin=genset=-Wl,--wrap={operation}");
+        }
     }
 }
