@@ -8,15 +8,19 @@ const REPLACED: [&str; 3] =
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rustc-check-cfg=cfg(own_kernels)");
-    let target = |what: &str| var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
-    if var_os("CARGO_FEATURE_BACKENDS").is_some() {
-        // With modules for backends the program finds its libraries beside itself, wherever the package is put.
+    println!("cargo:rustc-check-cfg=cfg(own_kernels, values(\"linked\", \"loaded\"))");
+    let has_modules = var_os("CARGO_FEATURE_BACKENDS").is_some();
+    if has_modules {
+        // The program finds its libraries beside itself, wherever the package is put.
         println!("cargo:rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/../lib");
-    } else if target("OS") == "linux" && target("ARCH") == "x86_64" {
-        println!("cargo:rustc-cfg=own_kernels");
+    }
+    let target = |what: &str| var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
+    if target("OS") == "linux" && target("ARCH") == "x86_64" {
+        let (way, option) =
+            if has_modules { ("loaded", "export-dynamic-symbol") } else { ("linked", "wrap") };
+        println!("cargo:rustc-cfg=own_kernels=\"{way}\"");
         for operation in REPLACED {
-            println!("cargo:rustc-link-arg-bin=genset=-Wl,--wrap={operation}");
+            println!("cargo:rustc-link-arg-bin=genset=-Wl,--{option}={operation}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `genset`, the one program of the box.
 
-#[cfg(own_kernels)]
+#[cfg(any(own_kernels = "linked", own_kernels = "loaded"))]
 mod own_kernels;
 
 use std::process::ExitCode;

@@ -255,10 +255,13 @@ fn every_package_comes_from_the_one_registry_with_its_checksum() {
 }
 
 #[test]
-fn no_code_of_ours_is_unsafe_and_no_sum_overflows_in_silence() {
+fn unsafe_code_runs_in_a_worker_alone_and_no_sum_overflows_in_silence() {
     let whole = std::fs::read_to_string(repository().join("Cargo.toml")).unwrap();
     assert!(whole.contains("unsafe_code = \"deny\"") && whole.contains("overflow-checks = true"));
-    for (path, text) in sources() {
+    // What is computed in the place of llama.cpp's own operations is called by llama.cpp, which the worker has alone.
+    let kernels = ["appliance/kernels/", "appliance/src/own_kernels"].map(|place| repository().join(place));
+    let of_control = |path: &str| !kernels.iter().any(|place| path.starts_with(&place.display().to_string()));
+    for (path, text) in sources().into_iter().filter(|(path, _)| of_control(path)) {
         let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         for line in lines {
             let allows = line.contains("allow(unsafe_code") || line.contains("expect(unsafe_code");
