@@ -292,8 +292,13 @@ impl<'a> Engine<'a> {
                 Err(failure) => failed.push(failure),
             }
         }
-        let ends = progress.iter().filter(|step| step.finish.is_some()).map(|step| step.id);
-        let ended: HashSet<u64> = ends.chain(failed.iter().map(|(id, _)| *id)).collect();
+        let mut ended: HashSet<u64> =
+            progress.iter().filter(|step| step.finish.is_some()).map(|step| step.id).collect();
+        let whole = self.running.iter().filter(|sequence| ended.contains(&sequence.id));
+        for tokens in whole.filter_map(|sequence| sequence.length_beyond(LEAST_AHEAD)) {
+            self.scheduler.ended(tokens);
+        }
+        ended.extend(failed.iter().map(|(id, _)| *id));
         self.retire(&ended);
         self.send(FromWorker::Step(progress))?;
         failed.into_iter().try_for_each(|(id, error)| self.send(FromWorker::Refused { id, error }))
@@ -304,7 +309,6 @@ impl<'a> Engine<'a> {
         for sequence in self.running.extract_if(.., |sequence| ids.contains(&sequence.id)) {
             self.seats.leave(&mut self.context, &sequence);
             self.scheduler.release(sequence.lane, sequence.cells);
-            sequence.length_beyond(LEAST_AHEAD).into_iter().for_each(|tokens| self.scheduler.ended(tokens));
         }
     }
 
