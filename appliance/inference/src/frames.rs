@@ -19,6 +19,9 @@ pub(crate) const MAX_JOB_BYTES: u64 = 16 << 20;
 /// A worker that has nothing to say says that it is alive.
 pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
+/// A job that is being prepared for more seconds than these hangs. Its worker ends itself.
+pub(crate) const MAX_PREPARING_SECONDS: u32 = 60;
+
 /// From control to the worker.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum ToWorker {

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::frames::{FromWorker, Progress, ToWorker};
+use crate::frames::{FromWorker, MAX_PREPARING_SECONDS, Progress, ToWorker};
 use crate::gpus::GpuView;
 use crate::job::{Job, JobError, Lane, Message, VectorJob};
 use crate::kind::Kind;
@@ -45,8 +45,9 @@ const MAX_IDLE_TICKS: u32 = 9;
 const MAX_IDLE_TICKS_OF_VECTORS: u32 = 60;
 const TOKENS_OF_A_TICK: u32 = 32;
 
-/// The same while nothing but a form or a long text is being prepared, which no sign of work tells of.
-const MAX_PREPARING_TICKS: u32 = 60;
+/// The same while nothing but a form or a long text is being prepared, which no sign of work tells of. The worker ends
+/// itself before, and says why.
+const MAX_PREPARING_TICKS: u32 = MAX_PREPARING_SECONDS + 2;
 
 /// Large weights on slow disks, and GPU code that is built at the first load, take their time between two signs.
 const MAX_LOADING_TICKS: u32 = 300;

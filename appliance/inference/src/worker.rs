@@ -47,6 +47,7 @@ use std::thread;
 
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
 use tracing_subscriber::fmt::writer::MakeWriterExt;
+use tokio::time::Instant;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -58,7 +59,7 @@ use engine::{Engine, Means, Order};
 use ground::Ground;
 use load::LoadError;
 use placement::{Listener, Listening, Told};
-use preparing::Preparing;
+use preparing::{Preparing, caught};
 use prompt::{Prepared, Prompter};
 use scheduler::Room;
 
@@ -130,6 +131,19 @@ impl Doing {
     }
 }
 
+
+    /// A thread that hangs is ended with its process, whatever else the process does; the next one goes on with the
+    /// answers.
+    fn end_if_it_hangs(&self) {
+        if self.preparing.hangs(Instant::now()) {
+            let _ = writeln!(
+                std::io::stderr(),
+                "a request has been in preparation for more than {} s: the worker ends itself",
+                frames::MAX_PREPARING_SECONDS
+            );
+            std::process::abort();
+        }
+    }
 fn serve(
     options: &WorkerOptions,
     socket: UnixStream,
@@ -221,8 +235,13 @@ fn socket_to_control() -> Result<UnixStream, WorkerError> {
 fn write_frames(mut socket: UnixStream, frames: &Receiver<FromWorker>, doing: &Doing) {
     loop {
         let is_over = doing.is_over.load(Ordering::Acquire);
+    let mut looked = Instant::now();
         let frame = match frames.try_recv() {
             Ok(frame) => Ok(frame),
+        if !is_over && looked.elapsed() >= frames::ALIVE_EVERY {
+            looked = Instant::now();
+            doing.end_if_it_hangs();
+        }
             Err(_) if is_over => return,
             Err(_) => frames.recv_timeout(frames::ALIVE_EVERY),
         };
@@ -286,7 +305,8 @@ impl Intake {
     }
 
     fn prepared(&self, submission: Submission) -> (u64, Result<Box<Prepared>, JobError>) {
-        (submission.id, self.prompter.prepare(submission).map(Box::new))
+        let id = submission.id;
+        (id, caught(|| self.prompter.prepare(submission).map(Box::new)))
     }
 
     /// # Errors

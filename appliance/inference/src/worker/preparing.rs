@@ -1,12 +1,16 @@
 //! Jobs that take longer to prepare: they wait beside the others, the most urgent first, and callers take turns.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::frames::Submission;
-use crate::job::Scope;
+use crate::frames::{MAX_PREPARING_SECONDS, Submission};
+use crate::job::{JobError, Scope};
+
+const MAX_PREPARING: Duration = Duration::from_secs(MAX_PREPARING_SECONDS as u64);
 
 /// What waits to be prepared. One thread adds and cancels, another one prepares.
 #[derive(Default)]
@@ -20,8 +24,8 @@ struct State {
     /// By when they came, later by what their lane is held back; then by a number of their own.
     waiting: BTreeMap<(Instant, u64), Box<Submission>>,
     came: u64,
-    /// The job that is being prepared.
-    at_work: Option<u64>,
+    /// The job that is being prepared, and since when.
+    at_work: Option<(u64, Instant)>,
     /// Nobody wants that one any more.
     is_unwanted: bool,
     /// Whose job was prepared last.
@@ -41,7 +45,7 @@ impl Preparing {
     /// `true` for a job that is here, and will now go no further.
     pub(super) fn cancel(&self, id: u64) -> bool {
         let mut state = self.lock();
-        if state.at_work == Some(id) {
+        if state.at_work.is_some_and(|(at_work, _)| at_work == id) {
             state.is_unwanted = true;
             return true;
         }
@@ -60,6 +64,11 @@ impl Preparing {
 
     pub(super) fn is_at_work(&self) -> bool {
         self.lock().at_work.is_some()
+    }
+
+    /// The job at work takes longer than any can: its thread will not come back to the others.
+    pub(super) fn hangs(&self, now: Instant) -> bool {
+        self.lock().at_work.is_some_and(|(_, since)| now.duration_since(since) > MAX_PREPARING)
     }
 
     /// Waits for the next job, which [`Preparing::done`] must follow; `None` at the end.
@@ -98,9 +107,15 @@ impl State {
         let next =
             self.waiting.iter().find(|(_, submission)| is_others(submission)).map_or(first, |(key, _)| *key);
         let submission = self.waiting.remove(&next)?;
-        (self.at_work, self.last) = (Some(submission.id), submission.job.scope);
+        self.at_work = Some((submission.id, Instant::now()));
+        self.last = submission.job.scope;
         Some(submission)
     }
+}
+
+/// A panic ends the job that is prepared, and not the thread that prepares the others.
+pub(super) fn caught<T>(prepare: impl FnOnce() -> Result<T, JobError>) -> Result<T, JobError> {
+    catch_unwind(AssertUnwindSafe(prepare)).unwrap_or(Err(JobError::Internal))
 }
 
 #[cfg(test)]
@@ -151,5 +166,26 @@ mod tests {
         assert!(!preparing.cancel(2), "the engine has it");
         preparing.end();
         assert!(preparing.next().is_none());
+    }
+
+    #[test]
+    fn a_job_that_is_never_done_is_seen_also_when_it_is_cancelled() {
+        let preparing = Preparing::default();
+        let later = |seconds| Instant::now() + Duration::from_secs(seconds);
+        preparing.add(submission(0, "caller", Lane::Interactive));
+        assert!(!preparing.hangs(later(600)), "it waits");
+        preparing.next().expect("a job");
+        assert!(!preparing.hangs(later(59)));
+        assert!(preparing.hangs(later(61)));
+        assert!(preparing.cancel(0) && preparing.hangs(later(61)));
+        preparing.done(|| ());
+        assert!(!preparing.hangs(later(600)), "nothing is at work");
+    }
+
+    #[test]
+    fn a_panic_is_an_error_of_its_job_alone() {
+        assert_eq!(caught(|| -> Result<(), JobError> { panic!("as planned") }), Err(JobError::Internal));
+        assert_eq!(caught(|| Ok("prepared")), Ok("prepared"));
+        assert_eq!(caught(|| Err::<(), _>(JobError::NoTools)), Err(JobError::NoTools));
     }
 }
