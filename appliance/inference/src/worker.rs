@@ -21,6 +21,7 @@ mod memory;
 mod odds;
 mod options;
 mod pace;
+mod panics;
 mod parser;
 mod placement;
 mod prefixes;
@@ -46,8 +47,8 @@ use std::sync::{Arc, Once};
 use std::thread;
 
 use llama_cpp_2::{LogOptions, send_logs_to_tracing};
-use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tokio::time::Instant;
+use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -89,6 +90,7 @@ pub enum WorkerError {
 /// # Errors
 /// See [`WorkerError`]; control learns of it by the process's end, and starts another.
 pub fn run(options: &WorkerOptions) -> Result<(), WorkerError> {
+    panics::keep_requests_back();
     let listening = log_to_stderr();
     let socket = socket_to_control()?;
     let (out, frames) = channel();
@@ -129,8 +131,6 @@ impl Doing {
             only_prepares: !self.computes.load(Ordering::Relaxed) && self.preparing.is_at_work(),
         }
     }
-}
-
 
     /// A thread that hangs is ended with its process, whatever else the process does; the next one goes on with the
     /// answers.
@@ -144,6 +144,8 @@ impl Doing {
             std::process::abort();
         }
     }
+}
+
 fn serve(
     options: &WorkerOptions,
     socket: UnixStream,
@@ -233,15 +235,15 @@ fn socket_to_control() -> Result<UnixStream, WorkerError> {
 }
 
 fn write_frames(mut socket: UnixStream, frames: &Receiver<FromWorker>, doing: &Doing) {
+    let mut looked = Instant::now();
     loop {
         let is_over = doing.is_over.load(Ordering::Acquire);
-    let mut looked = Instant::now();
-        let frame = match frames.try_recv() {
-            Ok(frame) => Ok(frame),
         if !is_over && looked.elapsed() >= frames::ALIVE_EVERY {
             looked = Instant::now();
             doing.end_if_it_hangs();
         }
+        let frame = match frames.try_recv() {
+            Ok(frame) => Ok(frame),
             Err(_) if is_over => return,
             Err(_) => frames.recv_timeout(frames::ALIVE_EVERY),
         };
