@@ -316,7 +316,7 @@ impl Keeper {
 
     fn forget_proof(&mut self) {
         if let Some(proof) = self.proof.take() {
-            self.journal.forget(proof);
+            self.journal.forget_proof(proof);
         }
     }
 
@@ -360,7 +360,7 @@ impl Keeper {
                 self.journal.add_vectors(id, *job, Some(ticket), Some(whole));
             }
             Order::Cancel { id } => {
-                if let (true, Some(life)) = (self.journal.forget(id), life) {
+                if let (true, Some(life)) = (self.journal.cancel(id), life) {
                     life.child.send(&ToWorker::Cancel { id });
                 }
             }

@@ -37,6 +37,9 @@ pub(super) struct Journal {
     entries: BTreeMap<u64, Entry>,
     /// A worker has died that had its jobs one by one.
     one_at_a_time: bool,
+    /// A caller has gone whose job the worker had, and nothing has come of the worker since: it may be that job that it
+    /// dies of.
+    left: bool,
 }
 
 struct Entry {
@@ -153,9 +156,16 @@ impl Journal {
         self.entries.keys().copied().collect()
     }
 
-    /// Forgets a job whose caller has gone.
-    pub(super) fn forget(&mut self, id: u64) -> bool {
-        self.entries.remove(&id).is_some()
+    /// Forgets a job whose caller has gone. `false` for one that is not known any more.
+    pub(super) fn cancel(&mut self, id: u64) -> bool {
+        let Some(entry) = self.entries.remove(&id) else { return false };
+        self.left |= entry.standing != Standing::Due;
+        true
+    }
+
+    /// Forgets a proof of readiness, of which no worker dies.
+    pub(super) fn forget_proof(&mut self, id: u64) {
+        self.entries.remove(&id);
     }
 
     pub(super) fn started(&mut self, id: u64, prompt_tokens: u32) {
@@ -173,6 +183,7 @@ impl Journal {
     pub(super) fn progress(&mut self, step: Progress) -> bool {
         let Some(entry) = self.entries.get_mut(&step.id) else { return false };
         entry.standing = Standing::Worked;
+        self.left = false;
         let Work::Answer { submission, .. } = &mut entry.work else { return false };
         submission.tokens.extend(step.token);
         if let (Some(pairing), Some(odds)) = (&mut entry.pairing, step.odds) {
@@ -213,6 +224,7 @@ impl Journal {
     pub(super) fn vectors(&mut self, id: u64, vectors: Vec<Vec<f32>>, tokens: u32) -> bool {
         let Some(entry) = self.entries.get_mut(&id) else { return false };
         entry.standing = Standing::Worked;
+        self.left = false;
         let Work::Vectors { job, done, whole } = &mut entry.work else { return false };
         done.list.extend(vectors);
         done.tokens += u64::from(tokens);
@@ -246,14 +258,16 @@ impl Journal {
             .filter(|(_, entry)| entry.standing != Standing::Due)
             .map(|(id, _)| *id)
             .collect();
+        let suspects = had.len() + usize::from(self.left);
         for id in &had {
             let Some(entry) = self.entries.get_mut(id) else { continue };
             // Where they were given one by one, those with which it had got on are the less suspect.
-            let is_suspect = !was_wary || had.len() == 1 || entry.standing == Standing::Given;
+            let is_suspect = !was_wary || suspects == 1 || entry.standing == Standing::Given;
             entry.deaths += u32::from(is_suspect);
         }
-        self.one_at_a_time = was_wary && (self.one_at_a_time || had.len() > 1);
+        self.one_at_a_time = was_wary && (self.one_at_a_time || suspects > 1);
         if let [alone] = had[..]
+            && suspects == 1
             && self.entries.get(&alone).is_some_and(|entry| entry.deaths >= MAX_DEATHS)
         {
             self.refuse(alone, JobError::WorkerLost);
@@ -265,6 +279,7 @@ impl Journal {
     /// Another worker comes, which has none of the jobs yet.
     pub(super) fn worker_comes(&mut self) {
         self.entries.values_mut().for_each(|entry| entry.standing = Standing::Due);
+        self.left = false;
     }
 
     pub(super) fn refuse_all(&mut self, error: &JobError) {
@@ -441,6 +456,46 @@ mod tests {
             journal.progress(Progress { id: 1, token: None, odds: None, said, finish: None });
             assert_eq!(journal.has_too_much_of(1), is_too_much);
         }
+    }
+
+    #[test]
+    fn nobody_is_given_up_for_a_death_that_may_be_of_one_who_has_left() {
+        let mut journal = journal(1);
+        let dies_after = |journal: &mut Journal, what: fn(&mut Journal)| {
+            journal.worker_comes();
+            assert!(journal.give(0).is_some());
+            what(journal);
+            journal.worker_died();
+        };
+        let leaves = |journal: &mut Journal| {
+            journal.add(1, Job::plain(vec![Message::new("user", "")], 1, Lane::Batch), None, None);
+            assert!(journal.give(1).is_some() && journal.cancel(1));
+        };
+        for _ in 0..=MAX_DEATHS {
+            dies_after(&mut journal, leaves);
+        }
+        assert!(journal.has(0), "the other one may have killed them all");
+        dies_after(&mut journal, |journal| {
+            journal.add(1, Job::plain(vec![Message::new("user", "")], 1, Lane::Batch), None, None);
+            assert!(journal.cancel(1) && !journal.cancel(1));
+        });
+        assert!(!journal.has(0), "no worker had that one");
+    }
+
+    #[test]
+    fn what_comes_after_a_caller_has_left_clears_the_job_that_it_left() {
+        let mut journal = journal(1);
+        for _ in 0..MAX_DEATHS {
+            journal.worker_comes();
+            journal.add(1, Job::plain(vec![Message::new("user", "")], 1, Lane::Batch), None, None);
+            (0..2).for_each(|id| assert!(journal.give(id).is_some()));
+            assert!(journal.cancel(1));
+            get_on(&mut journal, 1);
+            assert!(journal.left, "that was on its way already");
+            get_on(&mut journal, 0);
+            journal.worker_died();
+        }
+        assert!(journal.is_empty());
     }
 
     #[test]
