@@ -231,8 +231,8 @@ impl Keeper {
                     self.prove(&mut life);
                 }
                 _ = look.tick(), if life.child.pid().is_some() => {
-                    if life.print.as_ref().is_some_and(Print::is_overwritten) {
-                        let file = self.spec.file.display();
+                    if life.is_overwritten() {
+                        let file = life.file.display();
                         tracing::warn!(model = self.spec.name, "{file} was written into: its worker is killed");
                         self.forget_proof();
                         life.child.bury().await;
