@@ -89,11 +89,27 @@ impl Formats {
         let factory = self.factory.get_or_init(|| factory(&self.vocabulary));
         let factory = factory.as_ref().map_err(|_| JobError::Internal)?;
         let matcher = Matcher::new(factory.create_parser(grammar));
-        match matcher.get_error() {
-            Some(error) => Err(refused(&error)),
-            None => Ok(matcher),
+        if let Some(error) = matcher.get_error() {
+            return Err(refused(&error));
         }
+        can_begin(&matcher)?;
+        Ok(matcher)
     }
+}
+
+/// Also what nothing can have is compiled, such as a form that is made of itself alone.
+fn can_begin(matcher: &Matcher) -> Result<(), JobError> {
+    // An error would stay in the matcher, so that a copy is asked.
+    match matcher.deep_clone().compute_mask_or_eos() {
+        Ok(mask) if !mask.is_zero() => Ok(()),
+        Err(error) if is_too_complex(&error.to_string()) => Err(refused(&error)),
+        _ => Err(refused(&"nothing can have this form")),
+    }
+}
+
+/// The matcher has met a bound of its own. That stands in its words alone.
+fn is_too_complex(error: &str) -> bool {
+    ["lexer error", "parser error"].iter().any(|words| error.starts_with(words))
 }
 
 fn json(schema: Value) -> Result<(TopLevelGrammar, Proof), JobError> {

@@ -86,6 +86,20 @@ fn a_schema_that_cannot_be_compiled_is_refused_in_one_line() {
 }
 
 #[test]
+fn a_form_that_nothing_can_have_is_refused() {
+    let impossible = [
+        Format::JsonSchema(json!({"$ref": "#"}).to_string()),
+        Format::Regex(r"[^\s\S]".into()),
+        Format::Regex("[a&&b]".into()),
+    ];
+    for format in impossible {
+        assert_eq!(reason(formats().guide(&format)), "nothing can have this form");
+    }
+    let mut empty = formats().guide(&Format::Regex(String::new())).unwrap();
+    assert_eq!(write(&mut empty, ""), Ok(()), "an answer without a word");
+}
+
+#[test]
 fn a_request_cannot_switch_the_guide_off() {
     let lenient = json!({"x-guidance": {"lenient": true}, "type": "string", "pattern": "("});
     assert!(!reason(schema(&lenient)).is_empty());
