@@ -264,6 +264,9 @@ pub struct RouteFacts {
     /// Tokens that a conversation and its answer may have together.
     pub context: Option<u32>,
     pub images: Option<bool>,
+    /// Gives answers that are heard.
+    pub sound: Option<bool>,
+    pub web_search: Option<bool>,
     /// Calls functions.
     pub tools: Option<bool>,
     /// Calls what is no function.

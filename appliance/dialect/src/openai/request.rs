@@ -46,6 +46,10 @@ pub struct Needs {
     /// Tools that are no functions, or functions of the kind before tools.
     pub other_tools: bool,
     pub images: bool,
+    /// An answer that is heard.
+    pub sound: bool,
+    /// A search of the web before the answer.
+    pub web_search: bool,
     /// JSON, or another form than plain text.
     pub json: bool,
     /// A form that only clouds may know.
@@ -143,6 +147,8 @@ impl ChatRequest {
         let tools = Tools::read(&fields)?;
         needs.tools |= !tools.list.is_empty() && tools.choice.must != Must::Not;
         needs.other_tools |= tools.others;
+        needs.sound = fields.wants_sound();
+        needs.web_search = fields.given("web_search_options").is_some();
         let response_format = fields.response_format()?;
         needs.json = response_format.is_some();
         needs.other_format = matches!(response_format, Some(ResponseFormat::Other));
@@ -153,12 +159,11 @@ impl ChatRequest {
             Some(limit) => Some(limit),
             None => fields.integer("max_tokens", 1, u64::from(u32::MAX))?,
         };
-        let options = body.get("stream_options");
         Ok(ChatRequest {
             model: fields.model()?,
             messages,
             stream: fields.boolean_or("stream", false)?,
-            include_usage: options.and_then(|o| o.get("include_usage")) == Some(&Value::Bool(true)),
+            include_usage: fields.include_usage()?,
             max_tokens: max_tokens.map(|n| n as u32),
             temperature: fields.number("temperature", 0.0, 2.0)?,
             top_p: fields.number("top_p", 0.0, 1.0)?,
@@ -245,9 +250,7 @@ impl ChatRequest {
 
     /// The answer can be put together again from its chunks; sound cannot.
     pub fn can_be_streamed(&self) -> bool {
-        let wants_sound = |modality: &Value| modality == "audio";
-        let modalities = self.body.get("modalities").and_then(Value::as_array);
-        !self.body.contains_key("audio") && !modalities.is_some_and(|list| list.iter().any(wants_sound))
+        !self.needs.sound
     }
 
     /// The script of the question that is to be answered, where it says something of the language.

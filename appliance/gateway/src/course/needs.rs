@@ -44,6 +44,10 @@ impl Wants {
             needs if needs.images && cannot(facts.images) => {
                 Some("to see an image, or to hear or read a file")
             }
+            needs if needs.sound && cannot(facts.sound) => Some("an answer that is heard (audio)"),
+            needs if needs.web_search && cannot(facts.web_search) => {
+                Some("to search the web (web_search_options)")
+            }
             needs if needs.json && cannot(facts.json) => Some("an answer in JSON or another given form"),
             needs if needs.other_format && cannot(facts.other_formats) => {
                 Some("an answer in a form that only some clouds know")
@@ -82,6 +86,8 @@ pub(crate) fn facts_of(gateway: &Gateway, model: &LocalModel) -> RouteFacts {
     RouteFacts {
         context,
         images: Some(false),
+        sound: Some(false),
+        web_search: Some(false),
         tools,
         other_tools: Some(false),
         other_formats: Some(false),
@@ -107,6 +113,8 @@ mod tests {
     fn what_a_route_is_known_not_to_do_is_named() {
         let nothing = RouteFacts {
             images: Some(false),
+            sound: Some(false),
+            web_search: Some(false),
             tools: Some(false),
             json: Some(false),
             other_formats: Some(false),
@@ -127,6 +135,13 @@ mod tests {
                 Some("tools"),
             ),
             ("hello", ", \"functions\": [{\"name\": \"f\"}]", Some("tools")),
+            (
+                "hello",
+                ", \"modalities\": [\"text\", \"audio\"], \"audio\": {\"voice\": \"alloy\"}",
+                Some("an answer that is heard (audio)"),
+            ),
+            ("hello", ", \"modalities\": [\"text\"]", None),
+            ("hello", ", \"web_search_options\": {}", Some("to search the web (web_search_options)")),
             ("hello", ", \"n\": 8", None),
             ("hello", ", \"n\": 9", Some("more answers at once than 8")),
             (

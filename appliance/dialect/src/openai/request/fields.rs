@@ -62,6 +62,22 @@ impl Fields<'_> {
         seed.map(Some).ok_or_else(|| out_of_range("seed", "a whole number"))
     }
 
+    /// `stream_options.include_usage`.
+    pub(super) fn include_usage(&self) -> Result<bool, ApiError> {
+        match self.given("stream_options") {
+            None => Ok(false),
+            Some(Value::Object(options)) => Ok(options.get("include_usage") == Some(&Value::Bool(true))),
+            Some(_) => Err(out_of_range("stream_options", "an object")),
+        }
+    }
+
+    /// The answer is to be heard, besides or in place of being read.
+    pub(super) fn wants_sound(&self) -> bool {
+        let is_sound = |modality: &Value| modality == "audio";
+        let modalities = self.given("modalities").and_then(Value::as_array);
+        self.given("audio").is_some() || modalities.is_some_and(|list| list.iter().any(is_sound))
+    }
+
     pub(super) fn logprobs(&self) -> Result<Option<u8>, ApiError> {
         let is_wanted = self.boolean_or("logprobs", false)?;
         match self.integer("top_logprobs", 0, MOST_ALTERNATIVES)? {

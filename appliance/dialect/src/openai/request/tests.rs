@@ -40,11 +40,19 @@ fn an_upstream_is_asked_for_a_stream_whatever_the_caller_asked_for() {
 }
 
 #[test]
-fn sound_cannot_be_put_together_from_chunks() {
-    let mut body = json!({"model": "a", "messages": [{"role": "user", "content": "x"}]});
-    assert!(parse(&body).expect("good").can_be_streamed());
-    body["modalities"] = json!(["text", "audio"]);
-    assert!(!parse(&body).expect("good").can_be_streamed());
+fn sound_and_a_search_of_the_web_are_needs_and_sound_cannot_be_put_together_from_chunks() {
+    for (fields, sound, web_search) in [
+        (json!({"modalities": ["text"], "audio": null, "web_search_options": null}), false, false),
+        (json!({"modalities": ["text", "audio"]}), true, false),
+        (json!({"audio": {"voice": "alloy", "format": "mp3"}}), true, false),
+        (json!({"web_search_options": {}}), false, true),
+    ] {
+        let mut body = json!({"model": "a", "messages": [{"role": "user", "content": "x"}]});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let request = parse(&body).expect("good");
+        assert_eq!((request.needs.sound, request.needs.web_search), (sound, web_search), "{fields}");
+        assert_eq!(request.can_be_streamed(), !sound, "{fields}");
+    }
 }
 
 #[test]
@@ -82,6 +90,8 @@ fn each_bad_field_is_refused_by_its_name() {
         ("min_p", json!(1.5)),
         ("repetition_penalty", json!(0)),
         ("repetition_penalty", json!(2.1)),
+        ("stream_options", json!("usage")),
+        ("stream_options", json!([])),
         ("logprobs", json!(3)),
         ("top_logprobs", json!(5)),
         ("logit_bias", json!([1])),
