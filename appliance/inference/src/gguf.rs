@@ -10,12 +10,16 @@ mod metadata;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use head::Head;
+
+/// Those of the format that are understood.
+const VERSIONS: RangeInclusive<u32> = 2..=3;
 
 /// What the head of a whole GGUF file says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -80,6 +84,10 @@ pub enum GgufError {
         "{0} is a GGUF file of version {1}, and 2 and 3 are understood: convert or download the model again"
     )]
     Version(PathBuf, u32),
+    #[error(
+        "{0} is a GGUF file for big-endian machines, and can't be read here: download or convert the one for others"
+    )]
+    BigEndian(PathBuf),
     #[error("{path} is cut off: it has {has} bytes and needs {needs}; copy or download it again")]
     Truncated { path: PathBuf, has: u64, needs: u64 },
     #[error("{path} is damaged at byte {at} ({what}); copy or download it again")]
@@ -129,7 +137,10 @@ fn read(reader: impl Read + Seek, size_bytes: u64, path: &Path) -> Result<Gguf, 
         return Err(GgufError::NoMagic(path.to_owned()));
     }
     let version = head.u32()?;
-    if !(2..=3).contains(&version) {
+    if VERSIONS.contains(&version.swap_bytes()) {
+        return Err(GgufError::BigEndian(path.to_owned()));
+    }
+    if !VERSIONS.contains(&version) {
         return Err(GgufError::Version(path.to_owned(), version));
     }
     let tensors = head.count("the number of tensors")?;

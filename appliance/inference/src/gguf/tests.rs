@@ -66,6 +66,9 @@ fn another_kind_of_file_is_named_as_such() {
     let mut future = whole();
     future[4] = 9;
     assert!(matches!(inspect_bytes(&future), Err(GgufError::Version(_, 9))));
+    let mut swapped = whole();
+    swapped[4..8].reverse();
+    assert!(matches!(inspect_bytes(&swapped), Err(GgufError::BigEndian(_))));
 }
 
 #[test]
