@@ -103,6 +103,11 @@ fn each_mistake_names_its_place_and_its_mend() {
             "file = \"pilot-light.gguf\"",
             "max_growth_percent = 5 must be 10 to 1000",
         ),
+        (
+            "file = \"pilot-light.gguf\"\nthreads = 512",
+            "file = \"pilot-light.gguf\"",
+            "threads = 512 must be 1 to 256",
+        ),
         ("cloud = [\"gpt-4o\"]", "cloud = [\"openai/gpt-4o\"]", "upstream/model"),
         ("dialect = \"openai\"\nprobe_interval_ms = 1", "dialect = \"openai\"", "probe_interval_ms"),
         (

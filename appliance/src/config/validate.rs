@@ -37,6 +37,10 @@ use routes::Models;
 /// Proxies whose word is taken for where a request comes from.
 const MAX_PROXIES: usize = 16;
 
+/// So many threads one model may have. The engine's own bound is twice that, and there OpenMP ends a worker whose system
+/// has no thread left for it.
+const MAX_THREADS: u32 = 256;
+
 pub(super) fn validate(file: PathBuf, raw: raw::Raw) -> Result<Config, ConfigError> {
     let mut check = Check::of(file, &raw.site.data_dir);
     let data_dir = check.data_dir.clone();
@@ -316,7 +320,7 @@ impl Check {
         spec.resident = raw.resident.unwrap_or(true);
         let grows = &mut spec.growth.percent;
         *grows = within("max_growth_percent", raw.max_growth_percent, *grows, 10, 1000)?;
-        spec.threads = raw.threads.map(|n| within("threads", Some(n), n, 1, 512)).transpose()?;
+        spec.threads = raw.threads.map(|n| within("threads", Some(n), n, 1, MAX_THREADS)).transpose()?;
         Ok(spec)
     }
 
