@@ -61,12 +61,14 @@ fn check_target(config: &Config, kind: &OrderKind) -> Result<(), Failure> {
         return unusable(format!("there is no such local model. The configuration names: {}.", all(&known)));
     };
     match kind {
-        OrderKind::Load(_) if local.resident => {
-            unusable(format!("{model} is loaded by itself, unless an order unloads it: lift that one."))
-        }
-        OrderKind::Unload(_) if !local.resident => {
-            unusable(format!("{model} is loaded only while an order says so: lift that one."))
-        }
+        OrderKind::Load(_) if local.resident => unusable(format!(
+            "{model} is loaded by itself, unless an order to unload it stands: lift that order, if `genset order \
+                 list` names one."
+        )),
+        OrderKind::Unload(_) if !local.resident => unusable(format!(
+            "{model} is not loaded by itself, only while an order says so: lift the order to load it, if `genset \
+                 order list` names one."
+        )),
         _ => Ok(()),
     }
 }
