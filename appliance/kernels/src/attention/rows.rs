@@ -249,7 +249,8 @@ const LEAST: f32 = -87.0;
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 fn exp(power: f32) -> f32 {
-    let power = power.max(LEAST);
+    // What is no number stays none, and is found in the end.
+    let power = if power < LEAST { LEAST } else { power };
     let whole = (power * std::f32::consts::LOG2_E).round_ties_even();
     let rest = whole.mul_add(-LN_2[1], whole.mul_add(-LN_2[0], power));
     let series = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];

@@ -134,6 +134,19 @@ fn it_is_what_llama_cpp_computes() {
 }
 
 #[test]
+#[expect(unsafe_code, reason = "as above")]
+fn what_is_no_number_is_not_hidden() {
+    let ground = Ground::new();
+    let tensor = ground.attention(64, 2, 0.0);
+    // SAFETY: the first number of the first key, which the first row sees.
+    unsafe { (*(*tensor).src[1]).data.cast::<u16>().write(0x7e00) };
+    assert!(attend_by(1, tensor));
+    let (first, second) = numbers(tensor).split_at(64);
+    assert!(first.iter().all(|number| number.is_nan()), "of the head that has this key");
+    assert!(second[2 * 64..].iter().any(|number| !number.is_nan()));
+}
+
+#[test]
 fn what_is_of_another_kind_is_left_to_llama_cpp() {
     let ground = Ground::new();
     assert!(!attend_by(2, ground.attention(64, 2, 8.0)), "a bias by distance");
