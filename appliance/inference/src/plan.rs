@@ -92,6 +92,9 @@ pub enum Remedy {
     SmallerModel(u64),
 }
 
+/// Nobody has a smaller model that is of use.
+const SMALLEST_MODEL_BYTES: u64 = 20_000_000;
+
 /// Compares what `gguf` takes with what is free.
 pub fn plan(gguf: &Gguf, wish: Wish, free: Free) -> Plan {
     let need = Need::on(&free, gguf, wish);
@@ -277,6 +280,9 @@ impl fmt::Display for Remedy {
                     Some(_) => write!(f, ", with the other layers slowly on the CPU"),
                     None => Ok(()),
                 }
+            }
+            Remedy::SmallerModel(bytes) if *bytes < SMALLEST_MODEL_BYTES => {
+                write!(f, "make room: no model is so small that it would")
             }
             Remedy::SmallerModel(bytes) => {
                 write!(f, "choose a model of {} or less, or make room", Size(*bytes))

@@ -65,8 +65,8 @@ fn what_does_not_fit_is_told_with_the_least_that_must_be_given_up() {
             true,
             "gpu_layers = 19, context_cells = 2048, sequences = 1, cache = \"q8_0\" would fit, with the other layers slowly",
         ),
-        (0, true, "choose a model of 0.0 kB or less"),
-        (0, false, "choose a model of 0.0 kB or less"),
+        (0, true, "it does not fit; make room: no model is so small that it would"),
+        (0, false, "it does not fit; make room: no model is so small that it would"),
     ];
     for (bytes, is_gpu, expected) in table {
         let said = plan(&eight_b(), WISH, free(bytes, is_gpu)).to_string();
