@@ -1,6 +1,7 @@
 //! The loads: streams side by side, a long prompt beside an answer, a shared prefix, a killed worker.
 
 use std::fmt;
+use std::iter;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -173,6 +174,12 @@ pub(crate) async fn kill(server: &Server, round: u64, streams: u64, after: Durat
         Instant::now()
     };
     let (answers, killed) = tokio::join!(join_all(answers), killing);
-    let next = |answer: &Answer| answer.pieces.iter().find(|at| **at > killed).copied();
-    answers.iter().filter_map(|answer| next(answer).map(|at| ms(killed, at))).collect()
+    answers.iter().filter_map(|answer| Some(ms(killed, goes_on(answer, killed)?))).collect()
+}
+
+/// The first piece after the longest pause since a moment: what was on its way then still comes.
+fn goes_on(answer: &Answer, since: Instant) -> Option<Instant> {
+    let after: Vec<Instant> = answer.pieces.iter().copied().filter(|at| *at > since).collect();
+    let before = iter::once(&since).chain(&after);
+    before.zip(&after).max_by_key(|(before, at)| **at - **before).map(|(_, at)| *at)
 }
