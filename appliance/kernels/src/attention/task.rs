@@ -1,8 +1,4 @@
 //! What is to be attended to, read from llama.cpp's tensors.
-#![cfg_attr(
-    not(target_arch = "x86_64"),
-    allow(dead_code, reason = "the kernel is for one kind of processor")
-)]
 
 use std::slice;
 
@@ -13,7 +9,7 @@ use crate::Params;
 /// From so many rows on llama.cpp computes in tiles, which is quicker.
 const MANY_ROWS: usize = 64;
 
-/// What the kernel computes at once, and the longest heads that it has room for.
+/// Numbers that are computed at once, and the longest heads of which a block of cells stays in the nearest cache.
 pub(super) const LANES: usize = 8;
 pub(super) const LONGEST_HEAD: usize = 256;
 
